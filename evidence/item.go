@@ -1,0 +1,138 @@
+package evidence
+
+import (
+	"net/http"
+	"time"
+
+	"usher"
+	"usher/oauth"
+	"usher/token"
+)
+
+// Input is one thing that the person gave: an argument, a file or standard input.
+type Input struct {
+	Name string // "error.json", "stdin", "argument 1": the start of every place
+	Data []byte
+	// Context marks facts of the setup rather than the failure itself.
+	Context bool
+}
+
+// Set is everything that was read out of the inputs of one call.
+type Set struct {
+	Items   []Item
+	Ignored []usher.Ignored
+	Notes   []string       // what a person should know of the reading ("the file is UTF-16, it was converted")
+	Secrets []usher.Secret // every credential met, so that no output can hold one
+}
+
+// Item is one piece of evidence with its content, decoded. Which of the
+// pointers are set follows from its kind; Text is always there.
+type Item struct {
+	usher.Evidence
+	// Text is what message signatures are matched against: the content after
+	// percent, HTML entity and JSON string decoding. It holds secrets.
+	Text string
+	// Line is the line of the input where Text starts, from 1.
+	Line int
+	// Context marks facts of the setup.
+	Context bool
+	// Time is when it happened, as far as the evidence tells.
+	Time time.Time
+	// Facts are the observations that knowledge can ask for, see Fact.
+	Facts []Fact
+
+	Error        *ErrorBody
+	AuthRequest  *oauth.AuthorizationRequest
+	TokenRequest *oauth.TokenRequest
+	Challenges   []oauth.Challenge
+	Token        *token.Parsed
+	Keys         *token.KeySet
+	Registration *Registration
+	Metadata     *oauth.Metadata
+	Exchange     *Exchange
+	Event        *usher.Event
+	// Object is the decoded JSON of a log record or other object that has no
+	// reader of its own, for knowledge that asks for a member.
+	Object map[string]any
+}
+
+// Fact is one observation in a closed vocabulary, "grant=refresh_token" or
+// "status=401"; FORMAT.md of the catalog lists the keys.
+type Fact struct {
+	Key   string
+	Value string
+	Place string // where it was seen, for the proof
+	Quote string // what was seen, unmasked
+}
+
+// ErrorBody is an error as a provider, an API or a redirect reports it, all
+// shapes in one: RFC 6749 section 5.2, Entra's v1 and v2 members, and the
+// nested forms of Graph, Google, Okta, Cognito, Slack, Square and others.
+type ErrorBody struct {
+	Code        string   // the member error (RFC) or the vendor's code ("InvalidAuthenticationToken")
+	Description string   // error_description, message, errorSummary, ...
+	URI         string   // error_uri
+	Codes       []string // provider codes met, in order: "AADSTS53003", "E0000004"
+	Suberror    string   // Entra's suberror, Google's error_subtype
+	Claims      string   // the claims challenge, decoded JSON
+	PolicyIDs   []string // claims: access_token.capolids or polids values
+	TraceID     string
+	Correlation string
+	Timestamp   time.Time
+	State       string
+	Issuer      string // iss of RFC 9207
+	Status      int    // HTTP status where the body or its envelope tells it, otherwise 0
+}
+
+// Exchange is one HTTP request with its response.
+type Exchange struct {
+	Method  string
+	URL     string
+	Request http.Header
+	Status  int // 0: no response seen
+	Header  http.Header
+	// Body of the request and of the response, decoded, at most 1 MiB each.
+	RequestBody, Body string
+	Started           time.Time
+}
+
+// Registration is what a provider knows of a client, in one form for all
+// providers. An empty field is unknown unless Known holds its name.
+type Registration struct {
+	Provider       string // "entra", "okta", "auth0", "keycloak", "google"
+	Shape          string // "entra-manifest", "graph-application", "okta-app", ...
+	ClientID       string
+	Name           string
+	RedirectURIs   []RegisteredURI
+	Public         *bool    // the client has no secret (public client flows allowed); nil: unknown
+	AuthMethods    []string // token_endpoint_auth_method values
+	GrantTypes     []string
+	ResponseTypes  []string
+	Scopes         []string // allowed or required scopes
+	Audience       string   // Entra's signInAudience, Google's user type
+	IdentifierURIs []string
+	TokenVersion   string // Entra's accessTokenAcceptedVersion
+	Enabled        *bool
+	Credentials    []Credential
+	WebOrigins     []string
+	PKCERequired   *bool
+	Place          string
+}
+
+// RegisteredURI is one registered redirect URI.
+type RegisteredURI struct {
+	URI      string
+	Platform string // Entra's "web", "spa", "publicClient"; empty elsewhere
+	Place    string
+}
+
+// Credential is a secret or certificate of a client, without its value.
+type Credential struct {
+	ID      string // Entra's keyId: the secret id that people paste for the value
+	Kind    string // "secret", "certificate"
+	Name    string
+	Hint    string // first characters of the value, as Entra keeps them
+	Expires time.Time
+	Starts  time.Time
+	Place   string
+}
