@@ -1,0 +1,262 @@
+package catalog
+
+import "strings"
+
+// pattern is a compiled message pattern. The written form is plain text, in
+// any case, in which
+//
+//	a blank     matches one or more white spaces
+//	'           matches any run of quotation marks and backslashes, or nothing
+//	*           matches up to maxGap bytes
+//	{name}      matches like * and captures
+//	< and >     at either end: a word boundary
+type pattern struct {
+	elements  []element
+	wordStart bool
+	wordEnd   bool
+}
+
+type elementKind uint8
+
+const (
+	literal elementKind = iota
+	spaces
+	quotes
+	gap // captures when it has a name
+)
+
+type element struct {
+	kind    elementKind
+	literal string
+	name    string
+}
+
+// maxGap bounds what * and {name} may skip. It is long enough for a URL.
+const maxGap = 300
+
+func compile(text string) pattern {
+	var p pattern
+	text = Fold(strings.TrimSpace(text))
+	if strings.HasPrefix(text, "<") {
+		p.wordStart, text = true, text[1:]
+	}
+	if strings.HasSuffix(text, ">") {
+		p.wordEnd, text = true, text[:len(text)-1]
+	}
+	for text != "" {
+		switch c := text[0]; c {
+		case ' ':
+			p.elements = append(p.elements, element{kind: spaces})
+			text = strings.TrimLeft(text, " ")
+		case '\'':
+			p.elements = append(p.elements, element{kind: quotes})
+			text = text[1:]
+		case '*':
+			p.elements = append(p.elements, element{kind: gap})
+			text = text[1:]
+		case '{':
+			name, rest, ok := strings.Cut(text[1:], "}")
+			if !ok {
+				name, rest = text[1:], ""
+			}
+			p.elements = append(p.elements, element{kind: gap, name: name})
+			text = rest
+		default:
+			n := strings.IndexAny(text, " '*{")
+			if n < 0 {
+				n = len(text)
+			}
+			p.elements = append(p.elements, element{kind: literal, literal: text[:n]})
+			text = text[n:]
+		}
+	}
+	return p
+}
+
+func (p *pattern) firstLiteral() int {
+	for i, e := range p.elements {
+		if e.kind == literal {
+			return i
+		}
+	}
+	return 0
+}
+
+// gram picks four bytes of a literal that are seldom in ordinary text: the
+// candidate with the fewest common letters wins.
+func (p *pattern) gram() (element, offset int, ok bool) {
+	best := -1
+	for i, e := range p.elements {
+		for j := 0; e.kind == literal && j+4 <= len(e.literal); j++ {
+			score := 0
+			for _, c := range []byte(e.literal[j : j+4]) {
+				if !strings.ContainsRune("etaoinsrhldcu", rune(c)) {
+					score++
+				}
+			}
+			if score > best {
+				best, element, offset, ok = score, i, j, true
+			}
+		}
+	}
+	return element, offset, ok
+}
+
+// verify tells whether the pattern matches with its element number el (a
+// literal) at offset at of the folded text. What stands before that element
+// is matched backwards, what stands behind it forwards.
+func (p *pattern) verify(text string, at, el int) (Match, bool) {
+	lit := p.elements[el].literal
+	if at < 0 || at+len(lit) > len(text) || text[at:at+len(lit)] != lit {
+		return Match{}, false
+	}
+	var m Match
+	end, ok := p.forward(text, at+len(lit), el+1, &m)
+	if !ok {
+		return Match{}, false
+	}
+	start, ok := p.backward(text, at, el-1, &m)
+	if !ok {
+		return Match{}, false
+	}
+	m.Start, m.End = start, end
+	return m, true
+}
+
+func (p *pattern) forward(text string, at, el int, m *Match) (int, bool) {
+	for ; el < len(p.elements); el++ {
+		e := &p.elements[el]
+		switch e.kind {
+		case literal:
+			if !strings.HasPrefix(text[at:], e.literal) {
+				return 0, false
+			}
+			at += len(e.literal)
+		case spaces:
+			n := at
+			for n < len(text) && text[n] == ' ' {
+				n++
+			}
+			if n == at {
+				return 0, false
+			}
+			at = n
+		case quotes:
+			at = skipQuotes(text, at)
+		case gap:
+			if el == len(p.elements)-1 { // a capture at the end takes the word
+				end := at
+				for end < len(text) && end-at < maxGap && !strings.ContainsRune(" '\"`,;<>)", rune(text[end])) {
+					end++
+				}
+				m.capture(e.name, at, end)
+				return end, p.atWordEnd(text, end)
+			}
+			limit := min(len(text), at+maxGap)
+			for n := at; n <= limit; n++ {
+				mark := len(m.Captures)
+				m.capture(e.name, at, n)
+				if end, ok := p.forward(text, n, el+1, m); ok {
+					return end, true
+				}
+				m.Captures = m.Captures[:mark]
+			}
+			return 0, false
+		}
+	}
+	return at, p.atWordEnd(text, at)
+}
+
+func (p *pattern) backward(text string, at, el int, m *Match) (int, bool) {
+	for ; el >= 0; el-- {
+		e := &p.elements[el]
+		switch e.kind {
+		case literal:
+			if !strings.HasSuffix(text[:at], e.literal) {
+				return 0, false
+			}
+			at -= len(e.literal)
+		case spaces:
+			n := at
+			for n > 0 && text[n-1] == ' ' {
+				n--
+			}
+			if n == at {
+				return 0, false
+			}
+			at = n
+		case quotes:
+			at = skipQuotesBack(text, at)
+		case gap:
+			limit := max(0, at-maxGap)
+			for n := at; n >= limit; n-- {
+				mark := len(m.Captures)
+				m.capture(e.name, n, at)
+				if start, ok := p.backward(text, n, el-1, m); ok {
+					return start, true
+				}
+				m.Captures = m.Captures[:mark]
+			}
+			return 0, false
+		}
+	}
+	if p.wordStart && at > 0 && isWord(text[at-1]) {
+		return 0, false
+	}
+	return at, true
+}
+
+func (p *pattern) atWordEnd(text string, at int) bool {
+	return !p.wordEnd || at >= len(text) || !isWord(text[at])
+}
+
+func (m *Match) capture(name string, start, end int) {
+	if name != "" {
+		m.Captures = append(m.Captures, Capture{name, start, end})
+	}
+}
+
+func isWord(c byte) bool {
+	return c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 0x80
+}
+
+// quoteMarks are the quotation marks of UTF-8 texts beside the ASCII ones.
+var quoteMarks = [...]string{"\u2018", "\u2019", "\u201c", "\u201d", "\u00ab", "\u00bb"}
+
+func skipQuotes(text string, at int) int {
+next:
+	for at < len(text) {
+		switch text[at] {
+		case '\'', '"', '`', '\\':
+			at++
+			continue
+		}
+		for _, q := range quoteMarks {
+			if strings.HasPrefix(text[at:], q) {
+				at += len(q)
+				continue next
+			}
+		}
+		return at
+	}
+	return at
+}
+
+func skipQuotesBack(text string, at int) int {
+next:
+	for at > 0 {
+		switch text[at-1] {
+		case '\'', '"', '`', '\\':
+			at--
+			continue
+		}
+		for _, q := range quoteMarks {
+			if strings.HasSuffix(text[:at], q) {
+				at -= len(q)
+				continue next
+			}
+		}
+		return at
+	}
+	return at
+}

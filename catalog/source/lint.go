@@ -1,0 +1,203 @@
+package source
+
+import (
+	"fmt"
+	"strings"
+
+	"usher"
+)
+
+// Lint gives every breach of FORMAT.md, each with its file and line.
+func (d *Data) Lint() []string {
+	l := &linter{labels: map[string]bool{}}
+	for _, c := range d.Causes {
+		if l.labels[c.Label] {
+			l.say(c.File, 0, "the label %s stands twice", c.Label)
+		}
+		l.labels[c.Label] = true
+	}
+	for i := range d.Causes {
+		l.cause(&d.Causes[i])
+	}
+	l.codes(d)
+	l.rules(d)
+	return l.problems
+}
+
+type linter struct {
+	labels   map[string]bool
+	problems []string
+}
+
+func (l *linter) say(file string, line int, format string, args ...any) {
+	place := file
+	if line > 0 {
+		place = fmt.Sprintf("%s:%d", file, line)
+	}
+	l.problems = append(l.problems, place+": "+fmt.Sprintf(format, args...))
+}
+
+func (l *linter) cause(c *Cause) {
+	say := func(format string, args ...any) { l.say(c.File, 0, format, args...) }
+	if !strings.HasSuffix(c.File, "/"+c.Label+".yaml") {
+		say("the file is not named after the label %q", c.Label)
+	}
+	if n := len([]rune(c.Title)); n == 0 || n > 90 || strings.HasSuffix(c.Title, ".") {
+		say("title: one line of at most 90 characters without a full stop, got %q", c.Title)
+	}
+	for field, text := range map[string]string{"meaning": c.Meaning, "verify": c.Verify, "decides": c.Decides, "how": c.How} {
+		if len(strings.TrimSpace(text)) < 20 {
+			say("%s is empty or says too little", field)
+		}
+	}
+	if !c.Step.Valid() {
+		say("step: unknown word %q", c.Step)
+	}
+	if !c.Fixer.Valid() {
+		say("fixer: unknown word %q", c.Fixer)
+	}
+	if len(c.Fix) == 0 && c.Fixer != usher.FixerNobody {
+		say("fix: a cause without a fix")
+	}
+	for _, problem := range fixProblems(c.Fix) {
+		say("%s", problem)
+	}
+	if len(c.References) == 0 {
+		say("references: name an RFC section or a page")
+	}
+	if len(c.Questions) < 2 {
+		say("questions: a ladder needs at least two")
+	}
+	for _, label := range c.ConsequenceOf {
+		if !l.labels[label] {
+			say("consequence_of: no cause %q", label)
+		}
+	}
+	if c.Reviewed == "" {
+		say("reviewed: the day is missing")
+	}
+	if len(c.Examples.Match) == 0 || len(c.Examples.Pass) == 0 {
+		say("examples: both match and pass need at least one text")
+	}
+}
+
+func fixProblems(fix []FixStep) (problems []string) {
+	for i, step := range fix {
+		switch {
+		case !step.Risk.Valid():
+			problems = append(problems, fmt.Sprintf("fix step %d: unknown risk %q", i+1, step.Risk))
+		case i == 0 && step.Risk == usher.RiskWeakening:
+			problems = append(problems, "fix: a weakening step never comes first")
+		}
+		if len(step.Text) < 10 {
+			problems = append(problems, fmt.Sprintf("fix step %d says too little", i+1))
+		}
+	}
+	return problems
+}
+
+func (l *linter) codes(d *Data) {
+	seen := map[string]bool{}
+	for i := range d.Codes {
+		c := &d.Codes[i]
+		say := func(format string, args ...any) { l.say(c.File, c.Line, format, args...) }
+		key := c.Provider + "/" + strings.ToLower(c.Code)
+		if seen[key] {
+			say("the code %s stands twice", c.Code)
+		}
+		seen[key] = true
+		if c.Code == "" || c.Meaning == "" || c.Source == "" {
+			say("code, meaning and source must be there")
+		}
+		if !l.labels[c.Cause] {
+			say("cause: no cause %q", c.Cause)
+		}
+		if !c.Fixer.Valid() {
+			say("fixer: unknown word %q", c.Fixer)
+		}
+		if c.Kind != "error" && c.Kind != "interrupt" {
+			say("kind: error or interrupt, got %q", c.Kind)
+		}
+		if c.Step != "" && !c.Step.Valid() {
+			say("step: unknown word %q", c.Step)
+		}
+		for _, problem := range fixProblems(c.Fix) {
+			say("%s", problem)
+		}
+	}
+	for key, value := range d.Confidence {
+		provider, code, _ := strings.Cut(key, "/")
+		if !seen[key] && code != "*" {
+			l.say("codes/confidence.yaml", 0, "no code %q of provider %q", code, provider)
+		}
+		if value <= 0 || value > 1 {
+			l.say("codes/confidence.yaml", 0, "%s: a confidence lies in (0, 1]", key)
+		}
+	}
+}
+
+func (l *linter) rules(d *Data) {
+	seen := map[string]bool{}
+	for i := range d.Rules {
+		r := &d.Rules[i]
+		say := func(format string, args ...any) { l.say(r.File, r.Line, r.ID+": "+format, args...) }
+		if r.ID == "" || seen[r.ID] {
+			say("the id is missing or stands twice")
+		}
+		seen[r.ID] = true
+		switch {
+		case r.Fact != "" && r.Cause != "":
+			say("a rule names a cause or a fact, not both")
+		case r.Fact != "":
+			if !strings.Contains(r.Fact, "=") {
+				say("fact: write key=value")
+			}
+		default:
+			if !l.labels[r.Cause] {
+				say("cause: no cause %q", r.Cause)
+			}
+			if r.Confidence <= 0 || r.Confidence > 0.99 {
+				say("confidence: 0.01 to 0.99")
+			}
+			if len(r.Examples.Match) == 0 && len(r.Facts) == 0 {
+				say("examples: a signature needs a text that must match")
+			}
+			if len(r.Examples.Match) > 0 && len(r.Examples.Pass) == 0 {
+				say("examples: a signature needs a text that must pass")
+			}
+		}
+		if len(r.All) == 0 && len(r.Facts) == 0 {
+			say("a rule without a condition")
+		}
+		for _, label := range append(append([]string{}, r.Given...), r.Demotes...) {
+			if !l.labels[label] {
+				say("given, demotes: no cause %q", label)
+			}
+		}
+		for _, group := range append(append([]Group{}, r.All...), r.None) {
+			for _, pattern := range group {
+				l.pattern(pattern, say)
+			}
+		}
+		for _, fact := range r.Facts {
+			if !strings.Contains(fact, "=") {
+				say("facts: write key=value, got %q", fact)
+			}
+		}
+	}
+}
+
+func (l *linter) pattern(pattern string, say func(string, ...any)) {
+	if strings.Count(pattern, "*")+strings.Count(pattern, "{") > 4 {
+		say("pattern %q: at most four gaps", pattern)
+	}
+	if strings.Count(pattern, "{") != strings.Count(pattern, "}") {
+		say("pattern %q: a brace is open", pattern)
+	}
+	if strings.HasPrefix(pattern, "*") || strings.HasPrefix(pattern, "{") {
+		say("pattern %q: begins with a gap", pattern)
+	}
+	if len(strings.Trim(pattern, "<> *'")) < 2 {
+		say("pattern %q is too short", pattern)
+	}
+}
