@@ -61,5 +61,41 @@ type Report struct {
 	Key      *KeyChoice `json:"key,omitempty"`
 }
 
-// Inspect holds raw, exactly as it was received, against expect.
-func Inspect(raw string, expect Expect) Report { panic("unwritten") }
+// Wrong tells whether a problem is there that is not only a weakness.
+func (r Report) Wrong() bool {
+	for _, p := range r.Problems {
+		if !p.Weakness {
+			return true
+		}
+	}
+	return false
+}
+
+// Reasons gives the codes of the defects, each once, the most telling first;
+// further names of the same defects come last. Of an accepted token it gives
+// the codes of its weaknesses.
+func (r Report) Reasons() []string {
+	weak := r.Verdict == Accept
+	reasons := []string{}
+	add := func(code string) {
+		for _, there := range reasons {
+			if there == code {
+				return
+			}
+		}
+		reasons = append(reasons, code)
+	}
+	for _, p := range r.Problems {
+		if p.Weakness == weak {
+			add(p.Code)
+		}
+	}
+	for _, p := range r.Problems {
+		if p.Weakness == weak {
+			for _, code := range p.Also {
+				add(code)
+			}
+		}
+	}
+	return reasons
+}
