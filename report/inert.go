@@ -138,9 +138,11 @@ func visibleBlanks(line string) string {
 
 func oddBlank(r rune) bool { return r != ' ' && r >= 0x80 && unicode.Is(unicode.Zs, r) }
 
-// query prepares a ready query: its lines stay so that it can be pasted.
+// query prepares a ready query: its lines stay so that it can be pasted. Tabs
+// go, for a shell completes at them.
 func query(s string) string {
-	s = Inert(shorten(strings.ReplaceAll(s, "\r\n", "\n"), maxQuery))
+	s = strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\t", "    ")
+	s = Inert(shorten(s, maxQuery))
 	return strings.Trim(s, "\n")
 }
 

@@ -52,6 +52,14 @@ func mdEscape(s string) string {
 	}
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '<': // an entity holds where a renderer does not know escapes
+			b.WriteString("&lt;")
+			continue
+		case '&':
+			b.WriteString("&amp;")
+			continue
+		}
 		if strings.IndexByte(mdSpecial, s[i]) >= 0 {
 			b.WriteByte('\\')
 		} else if i > 0 && leadsList(s[:i+1]) && (s[i] == '.' || s[i] == ')') {

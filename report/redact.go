@@ -22,17 +22,14 @@ func redactHere(s string) string {
 		return s
 	}
 	s = redactTokens(s)
-	lower := strings.ToLower(s)
-	if len(lower) != len(s) { // a letter whose lower case has another length
-		return s
-	}
+	lower := lowerASCII(s)
 	for _, name := range secretNames {
 		if strings.Contains(lower, name) {
 			s = redactAfter(s, name)
 		}
 	}
 	for _, lead := range []string{"?code=", "&code=", "#code=", "bearer ", "basic "} {
-		if strings.Contains(strings.ToLower(s), lead) {
+		if strings.Contains(lowerASCII(s), lead) {
 			s = redactAfter(s, lead)
 		}
 	}
@@ -65,7 +62,7 @@ func redactTokens(s string) string {
 // "name": "value".
 func redactAfter(s, name string) string {
 	for from := 0; ; {
-		i := strings.Index(strings.ToLower(s[from:]), name)
+		i := strings.Index(lowerASCII(s[from:]), name)
 		if i < 0 {
 			return s
 		}
@@ -94,4 +91,15 @@ func redactAfter(s, name string) string {
 
 func tokenByte(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_'
+}
+
+// lowerASCII keeps every offset, which strings.ToLower does not.
+func lowerASCII(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if c >= 'A' && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return string(b)
 }

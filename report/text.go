@@ -67,7 +67,7 @@ const (
 )
 
 func (t *typing) ink(s string, inks ...string) string {
-	if !t.color || s == "" {
+	if !t.color || s == "" || len(inks) == 0 {
 		return s
 	}
 	return "\x1b[" + strings.Join(inks, ";") + "m" + s + "\x1b[0m"
@@ -152,8 +152,13 @@ func (t *typing) flow(rows []flowRow, about []pair) {
 		if row.Place != "" {
 			told += " (" + row.Place + ")"
 		}
-		lead := "  " + t.ink(row.Mark, stateInk(row.State)) + " " + row.Name + strings.Repeat(" ", widest-columns(row.Name)) + "  "
-		t.hanging(lead, 6+widest, told)
+		lead := "  " + t.ink(row.Mark, stateInk(row.State)) + " " + row.Name
+		if 6+widest > t.width/2 { // no room for two columns
+			t.line(lead)
+			t.para("    ", told)
+			continue
+		}
+		t.hanging(lead+strings.Repeat(" ", widest-columns(row.Name)+2), 6+widest, told)
 	}
 	if len(rows) > 0 && len(about) > 0 {
 		t.line("")
