@@ -1,6 +1,8 @@
 package report
 
 import (
+	"bytes"
+	"encoding/json"
 	"reflect"
 
 	"usher"
@@ -15,7 +17,27 @@ func Masked(a usher.Answer) usher.Answer {
 	if out.Version == 0 {
 		out.Version = usher.AnswerVersion
 	}
+	out.ID = maskID(a.ID)
 	return out
+}
+
+// maskID reads an id that was kept as it stood in its row, for what is raw
+// would pass unmasked.
+func maskID(id any) any {
+	raw, ok := id.(json.RawMessage)
+	if !ok {
+		if id == nil {
+			return nil
+		}
+		return maskValue(reflect.ValueOf(id)).Interface()
+	}
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber() // a long number stays what it was
+	var v any
+	if len(raw) == 0 || dec.Decode(&v) != nil || v == nil {
+		return nil
+	}
+	return maskValue(reflect.ValueOf(v)).Interface()
 }
 
 // maskValue copies by reflection, so that a member that a later version adds

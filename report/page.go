@@ -71,7 +71,7 @@ func newPage(answer *usher.Answer) *page {
 	a := Masked(*answer)
 	p := &page{}
 	if a.ID != nil {
-		p.Row = prose(fmt.Sprint(a.ID))
+		p.Row = prose(rowID(a.ID))
 	}
 	named := a.Answered && len(a.Findings) > 0 && a.Findings[0].Outcome == usher.OutcomeWrong
 	for i := range a.Findings {
@@ -117,6 +117,18 @@ func newPage(answer *usher.Answer) *page {
 		p.Claims = append(p.Claims, claimsView{prose(c.Place), indented(c.Header), indented(c.Claims)})
 	}
 	return p
+}
+
+// rowID shows an id as it stood in its row, a string without its quotes.
+func rowID(id any) string {
+	if s, ok := id.(string); ok {
+		return s
+	}
+	b, err := json.Marshal(id)
+	if err != nil {
+		return fmt.Sprint(id)
+	}
+	return string(b)
 }
 
 // tellHeadline says the answer in a sentence and, where there is none, says so

@@ -136,6 +136,35 @@ func normal(a usher.Answer) map[string]any {
 	return m
 }
 
+// The id of a row comes back as it was, whatever it was, and masked.
+func TestRowID(t *testing.T) {
+	for _, c := range []struct {
+		id         any
+		json, text string
+	}{
+		{"row-17", `"id":"row-17"`, "row row-17\n"},
+		{17, `"id":17`, "row 17\n"},
+		{1e6, `"id":1000000`, "row 1000000\n"},
+		{json.RawMessage("12345678901234567890"), `"id":12345678901234567890`, "row 12345678901234567890\n"},
+		{json.RawMessage(`"a\u001b"`), `"id":"a\u001b"`, `row a\x1b` + "\n"},
+		{json.RawMessage("null"), `{"version":1,"evidence"`, "There is nothing"},
+		{json.RawMessage("{"), `{"version":1,"evidence"`, "There is nothing"},
+		{json.RawMessage(`"client_secret=madeUpSecretValue123"`), `"id":"client_secret=[secret `, "row client_secret=[secret "},
+	} {
+		a := usher.Answer{Version: 1, ID: c.id}
+		var line, text bytes.Buffer
+		if err := report.JSONLine(&line, &a); err != nil {
+			t.Fatal(err)
+		}
+		if err := report.Text(&text, &a, report.TextOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(line.String(), c.json) || !strings.HasPrefix(text.String(), c.text) {
+			t.Errorf("id %s gives %s%s", c.id, line.String(), text.String())
+		}
+	}
+}
+
 // The JSON of an answer is read back as the same answer.
 func TestJSONRoundTrip(t *testing.T) {
 	for _, s := range samples() {
