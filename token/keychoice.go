@@ -9,11 +9,9 @@ import (
 // maxTries bounds how many keys are tried for one token.
 const maxTries = 16
 
-// signature picks the key and verifies, and adds what is wrong with either.
+// signature picks the key and verifies, and adds what is wrong with either. It
+// is for an alg that is allowed.
 func (in *inspection) signature() {
-	if !in.algorithm() {
-		return
-	}
 	if in.want.Type == TypeDPoP {
 		in.proofKey()
 		return
@@ -40,9 +38,9 @@ func (in *inspection) algorithm() bool {
 	alg, isString := value.(string)
 	switch {
 	case !there:
-		in.add(Problem{Code: CodeMalformed, Also: []string{CodeAlgNotAllowed}, Place: "header.alg", Expected: "an algorithm", Got: "nothing", Text: "The header names no algorithm (alg), which every token must."})
+		in.add(Problem{Code: CodeMalformed, Place: "header.alg", Expected: "an algorithm", Got: "nothing", Text: "The header names no algorithm (alg), which every token must."})
 	case !isString:
-		in.add(Problem{Code: CodeMalformed, Also: []string{CodeAlgNotAllowed}, Place: "header.alg", Expected: "a string", Got: show(value), Text: fmt.Sprintf("alg is %s, not a string.", kindOf(value))})
+		in.add(Problem{Code: CodeMalformed, Place: "header.alg", Expected: "a string", Got: show(value), Text: fmt.Sprintf("alg is %s, not a string.", kindOf(value))})
 	case strings.EqualFold(strings.TrimSpace(alg), "none"):
 		text := "The token is not signed: its alg is none. Anybody can write such a token."
 		if alg != "none" {
@@ -339,7 +337,7 @@ func (in *inspection) keyIssuer(k *Key) {
 	if issuerFits(k.Issuer, iss, in.claims()["tid"]) {
 		return
 	}
-	in.add(Problem{Code: CodeIssuer, Also: []string{CodeKeyUnfit}, Place: "claims.iss", Expected: show(k.Issuer) + " (the issuer of the key)", Got: show(iss),
+	in.add(Problem{Code: CodeIssuer, Place: "claims.iss", Expected: show(k.Issuer) + " (the issuer of the key)", Got: show(iss),
 		Text: fmt.Sprintf("The key %s is published for tokens of %s, but the token says it is from %s.", show(k.Kid), show(k.Issuer), show(iss))})
 }
 

@@ -3,9 +3,11 @@ package token_test
 import (
 	"bufio"
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -218,5 +220,110 @@ func TestRFCVectors(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestWycheproofRawECDSA(t *testing.T) {
+	var file struct {
+		TestGroups []struct {
+			PublicKeyJWK json.RawMessage
+			PublicKeyPEM string
+			Tests        []struct {
+				TcID         int
+				Comment, Msg string
+				Sig, Result  string
+			}
+		}
+	}
+	if err := json.Unmarshal(read(t, "wycheproof/ecdsa_secp256r1_sha256_p1363.json"), &file); err != nil {
+		t.Fatal(err)
+	}
+	judged := 0
+	for _, group := range file.TestGroups {
+		for _, keys := range [][]byte{group.PublicKeyJWK, []byte(group.PublicKeyPEM)} {
+			if keys == nil {
+				continue
+			}
+			set, err := token.ParseKeySet(keys)
+			if err != nil || len(set.Keys) != 1 {
+				t.Fatal(err, set)
+			}
+			for _, test := range group.Tests {
+				msg, _ := hex.DecodeString(test.Msg)
+				sig, _ := hex.DecodeString(test.Sig)
+				judged++
+				if got := token.VerifyRaw(set, "ES256", string(msg), sig) == nil; got != (test.Result == "valid") {
+					t.Errorf("%d %s: got %v, want %s", test.TcID, test.Comment, got, test.Result)
+				}
+			}
+		}
+	}
+	if judged < 262 {
+		t.Errorf("only %d signatures were judged", judged)
+	}
+}
+
+func TestRFC7520(t *testing.T) {
+	type vector struct {
+		Input struct {
+			Key json.RawMessage
+			Alg string
+		}
+		Signing struct {
+			Input     string `json:"sig-input"`
+			Signature string `json:"sig"`
+		}
+		Output struct{ Compact string }
+	}
+	load := func(name string) (v vector, keys *token.KeySet) {
+		if err := json.Unmarshal(read(t, "rfc7520/"+name), &v); err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(name, "jwe-") {
+			return v, nil
+		}
+		keys, err := token.ParseKeySet(v.Input.Key)
+		if err != nil || len(keys.Keys) != 1 {
+			t.Fatal(name, err, keys.Left)
+		}
+		return v, keys
+	}
+	for _, name := range []string{"jws-4_1.rsa_v15_signature.json", "jws-4_3.ecdsa_signature.json", "jws-4_5.signature_with_detached_content.json", "curve25519-jws.json"} {
+		v, keys := load(name)
+		// Of detached content the recipient puts the payload back in.
+		r := token.Inspect(v.Signing.Input+"."+v.Signing.Signature, token.Expect{Type: token.TypeJWS, Keys: keys})
+		if r.Verdict != token.Accept {
+			t.Errorf("%s: %s %+v", name, r.Verdict, r.Problems)
+		}
+		if strings.HasPrefix(name, "jws-4_5") {
+			if r := token.Inspect(v.Output.Compact, token.Expect{Type: token.TypeJWS, Keys: keys}); r.Verdict != token.Reject {
+				t.Errorf("%s without its content: %s", name, r.Verdict)
+			}
+		}
+	}
+	v, keys := load("rfc7797-hmac-sha2_b64_false.json")
+	r := token.Inspect(v.Output.Compact, token.Expect{Type: token.TypeJWS, Keys: keys})
+	if r.Verdict != token.Reject || !slices.Contains(r.Reasons(), token.CodeCrit) {
+		t.Errorf("b64=false: %s %v", r.Verdict, r.Reasons())
+	}
+	files, err := os.ReadDir("testdata/vectors/rfc7520")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		name := file.Name()
+		switch {
+		case strings.HasPrefix(name, "jwe-"):
+			v, _ := load(name)
+			r := token.Inspect(v.Output.Compact, token.Expect{})
+			if r.Verdict != token.Unknown || !slices.Equal(r.Reasons()[:1], []string{token.CodeEncrypted}) || r.Parsed.Header["enc"] == nil {
+				t.Errorf("%s: %s %v", name, r.Verdict, r.Reasons())
+			}
+		case strings.HasPrefix(name, "jwk-"):
+			set, err := token.ParseKeySet(read(t, "rfc7520/"+name))
+			if err != nil || len(set.Keys) != 1 {
+				t.Errorf("%s: %v %+v", name, err, set)
+			}
+		}
 	}
 }
