@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"usher"
-	"usher/oauth"
 	"usher/token"
 )
 
@@ -23,6 +22,9 @@ type Set struct {
 	Ignored []usher.Ignored
 	Notes   []string       // what a person should know of the reading ("the file is UTF-16, it was converted")
 	Secrets []usher.Secret // every credential met, so that no output can hold one
+	// Flow is the flow as a HAR or a series of exchanges shows it, in order,
+	// with the step that failed; empty when the evidence shows no flow.
+	Flow []usher.FlowStep
 }
 
 // Item is one piece of evidence with its content, decoded. Which of the
@@ -42,13 +44,9 @@ type Item struct {
 	Facts []Fact
 
 	Error        *ErrorBody
-	AuthRequest  *oauth.AuthorizationRequest
-	TokenRequest *oauth.TokenRequest
-	Challenges   []oauth.Challenge
 	Token        *token.Parsed
 	Keys         *token.KeySet
 	Registration *Registration
-	Metadata     *oauth.Metadata
 	Exchange     *Exchange
 	Event        *usher.Event
 	// Object is the decoded JSON of a log record or other object that has no
