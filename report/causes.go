@@ -20,30 +20,36 @@ type CodeRow struct {
 
 // Causes writes the causes as a table for a terminal: label, title, who can fix
 // it, and by how many codes of which providers it is known. The order of the
-// causes stays.
-func Causes(w io.Writer, causes []usher.Cause, codes map[string][]CodeRow, opt TextOptions) error {
-	t := newTyping(opt)
+// causes stays. Then every code has a line of its own, to be searched.
+func Causes(w io.Writer, causes []usher.Cause, codes map[string][]CodeRow) error {
+	t := newTyping(TextOptions{})
 	widest := 0
 	for _, c := range causes {
 		widest = max(widest, columns(label(c.Label)))
 	}
 	for _, c := range causes {
-		name := label(c.Label)
 		text := sentence(prose(c.Title)) + " To fix: " + fixerShort(c.Fixer) + "."
 		if counted := countCodes(codes[c.Label]); counted != "" {
 			text += " (" + counted + ")"
 		}
-		if widest > t.width/2 { // no room for two columns
-			t.para("", name, bold)
-			t.para("    ", text)
-			continue
-		}
-		t.hanging(t.ink(name, bold)+strings.Repeat(" ", widest-columns(name)+2), widest+2, text)
+		t.para(padded(label(c.Label), widest)+"  ", text)
 	}
 	t.line("")
 	t.line(plural(len(causes), "cause", "causes") + ", " + plural(totalCodes(causes, codes), "code", "codes") + ".")
+	if totalCodes(causes, codes) > 0 {
+		t.line("")
+	}
+	for _, c := range causes {
+		for _, row := range sortedCodes(codes[c.Label]) {
+			t.line(padded(label(c.Label), widest) + "  " + label(row.Provider) + " " + label(row.Code) + "  " + prose(row.Meaning))
+		}
+	}
 	_, err := w.Write(t.out.Bytes())
 	return err
+}
+
+func padded(s string, width int) string {
+	return s + strings.Repeat(" ", max(0, width-columns(s)))
 }
 
 // CausesMarkdown writes docs/reference/causes.md: a table of the causes, then

@@ -174,8 +174,12 @@ func viewFinding(f *usher.Finding) entry {
 		e.Title = e.Cause
 	}
 	for _, about := range []pair{
-		{"client", f.Subject.Client}, {"user", f.Subject.User}, {"resource", f.Subject.Resource},
-		{"policy", f.Subject.Policy}, {"tenant", f.Subject.Tenant}, {"scope", f.Subject.Scope},
+		{"client", f.Subject.Client},
+		{"user", f.Subject.User},
+		{"resource", f.Subject.Resource},
+		{"policy", f.Subject.Policy},
+		{"tenant", f.Subject.Tenant},
+		{"scope", f.Subject.Scope},
 	} {
 		if about.Value != "" {
 			e.About = append(e.About, pair{about.Name, prose(about.Value)})
