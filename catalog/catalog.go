@@ -105,3 +105,14 @@ func KnownNumber(code string) bool {
 	i := sort.SearchStrings(knownNumbers, number)
 	return i < len(knownNumbers) && knownNumbers[i] == number
 }
+
+var providerIndex = sync.OnceValue(func() map[string][]*Code {
+	index := map[string][]*Code{}
+	for i := range codes {
+		index[codes[i].Provider] = append(index[codes[i].Provider], &codes[i])
+	}
+	return index
+})
+
+// CodesOf gives the codes of one provider. Read only.
+func CodesOf(provider string) []*Code { return providerIndex()[provider] }

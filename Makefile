@@ -1,0 +1,71 @@
+# make NAME: what usher's developers run. CI runs `check` and `systems`.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+GO ?= go
+TOOL := $(GO) tool -modfile=tools/go.mod
+USHER_VULNDB ?= file://$(CURDIR)/.cache/vulndb
+FUZZTIME ?= 10s
+
+.PHONY: help demo build check fmt vet lint vuln generated test race systems soak bench accuracy fuzz golden docs
+
+help: ## list what there is to make
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+demo: ## explain the example of code 53003
+	$(GO) run ./cmd/usher explain examples/53003/error.json
+
+build: ## build the program into bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/usher ./cmd/usher
+
+check: fmt vet lint vuln generated race ## what CI runs: format, vet, lint, vulnerabilities, generated files, tests with -race
+
+fmt: ## the format is gofumpt's
+	@out=$$($(TOOL) gofumpt -l . ); if [ -n "$$out" ]; then echo "not formatted, run 'go tool -modfile=tools/go.mod gofumpt -w .':"; echo "$$out"; exit 1; fi
+
+vet: ## go vet
+	$(GO) vet ./...
+
+lint: ## staticcheck
+	$(TOOL) staticcheck ./...
+
+vuln: ## known vulnerabilities in what is linked
+	@if [[ "$(USHER_VULNDB)" == file://$(CURDIR)/.cache/* ]]; then mkdir -p .cache/vulndb && tar -xzf tools/vulndb.tar.gz -C .cache/vulndb; fi
+	$(TOOL) govulncheck -db $(USHER_VULNDB) ./...
+
+generated: ## generated files are what the generators give
+	@before=$$(cat catalog/zz_data.go docs/reference/*.md | sha256sum); \
+	$(MAKE) --no-print-directory docs >/dev/null; \
+	after=$$(cat catalog/zz_data.go docs/reference/*.md | sha256sum); \
+	if [ "$$before" != "$$after" ]; then echo "generated files are old: run 'make docs' and commit"; exit 1; fi
+
+test: ## all tests that need Go alone
+	$(GO) test ./...
+
+race: ## the same with the race detector
+	$(GO) test -race ./...
+
+systems: ## tests against real systems; explain needs none yet beside a browser for the report
+	USHER_SYSTEMS=require $(GO) test -count=1 ./test/systems/...
+
+soak: ## long runs: every fuzz target for five minutes
+	$(MAKE) fuzz FUZZTIME=5m
+
+bench: ## the benchmarks behind docs/benchmarks.md
+	$(GO) test -run '^$$' -bench . -benchmem ./oauth ./token ./evidence ./diagnose ./report
+
+accuracy: ## how often the first answer is right, on the labelled failures
+	$(GO) run ./test/accuracy $(ARGS)
+
+fuzz: ## every fuzz target for FUZZTIME
+	@for pkg in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg; \
+	  done; done
+
+golden: ## renew golden files; read the difference before you commit it
+	$(GO) test ./report -update
+	USHER_UPDATE=1 $(GO) test ./cmd/usher -run TestScripts
+
+docs: ## generate the catalog's code and the reference pages
+	cd catalog && $(GO) run ./gen
+	$(GO) run ./cmd/usher explain --list --format markdown > docs/reference/causes.md.tmp && mv docs/reference/causes.md.tmp docs/reference/causes.md

@@ -1,0 +1,255 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"usher"
+	"usher/catalog"
+	"usher/diagnose"
+	"usher/evidence"
+	"usher/report"
+)
+
+// ExplainCmd answers: why was this refused?
+type ExplainCmd struct {
+	Evidence   []string `arg:"" optional:"" help:"Files, URLs or texts that hold evidence; - is standard input."`
+	Format     string   `enum:"text,markdown,html,json" default:"text" help:"Form of the answer: ${enum}."`
+	Now        string   `placeholder:"TIME" help:"The moment of the failure, RFC 3339; without it the clock of this machine."`
+	EachLine   bool     `help:"Read NDJSON rows {id, evidence, context} or log records, write one answer a line."`
+	List       bool     `help:"List every cause and code that is known."`
+	ShowClaims bool     `help:"Show the decoded claims of tokens; signatures never."`
+}
+
+// Run reads the evidence, explains it and prints the answer.
+func (c *ExplainCmd) Run(env *Env) error {
+	if c.List {
+		return listKnowledge(env.Stdout)
+	}
+	opt := diagnose.Options{Now: env.Now(), ShowClaims: c.ShowClaims}
+	if c.Now != "" {
+		now, err := time.Parse(time.RFC3339, c.Now)
+		if err != nil {
+			return &usher.Error{Code: usher.ErrUsage, Message: fmt.Sprintf("--now %q is no time", c.Now), Hint: "write it like 2026-01-05T10:00:00Z"}
+		}
+		opt.Now = now
+	}
+	if c.EachLine {
+		return c.eachLine(env, opt)
+	}
+	inputs, err := c.inputs(env)
+	if err != nil {
+		return err
+	}
+	set, err := evidence.Read(inputs)
+	if err != nil {
+		return err
+	}
+	answer := diagnose.Explain(set, opt)
+	if err := c.write(env, &answer); err != nil {
+		return err
+	}
+	if !answer.Answered {
+		return exitUnknown
+	}
+	return nil
+}
+
+func (c *ExplainCmd) write(env *Env, a *usher.Answer) error {
+	switch c.Format {
+	case "json":
+		return report.JSON(env.Stdout, a)
+	case "markdown":
+		return report.Markdown(env.Stdout, a)
+	case "html":
+		return report.HTML(env.Stdout, a)
+	}
+	return report.Text(env.Stdout, a, report.TextOptions{Color: env.Color, Width: env.Width})
+}
+
+// inputs reads what the arguments name. An argument that is no file is
+// evidence itself, if it looks like it: a URL, an error text, a token.
+func (c *ExplainCmd) inputs(env *Env) ([]evidence.Input, error) {
+	args := c.Evidence
+	if len(args) == 0 {
+		if !env.Piped {
+			return nil, &usher.Error{Code: usher.ErrUsage, Message: "there is nothing to explain",
+				Hint: "give a file or a URL, or pipe the error in: pbpaste | usher explain"}
+		}
+		args = []string{"-"}
+	}
+	var inputs []evidence.Input
+	for i, arg := range args {
+		in, err := input(env, i, arg)
+		if err != nil {
+			return nil, err
+		}
+		inputs = append(inputs, in)
+	}
+	return inputs, nil
+}
+
+func input(env *Env, i int, arg string) (evidence.Input, error) {
+	if arg == "-" {
+		data, err := env.readFile("-")
+		return evidence.Input{Name: "stdin", Data: data}, err
+	}
+	info, err := os.Stat(arg)
+	switch {
+	case err == nil && info.IsDir():
+		return evidence.Input{}, &usher.Error{Code: usher.ErrUsage, Message: arg + " is a folder", Hint: "name the files in it"}
+	case err == nil:
+		data, err := env.readFile(arg)
+		return evidence.Input{Name: arg, Data: data}, err
+	case looksLikeEvidence(arg):
+		return evidence.Input{Name: fmt.Sprintf("argument %d", i+1), Data: []byte(arg)}, nil
+	case errors.Is(err, fs.ErrPermission):
+		return evidence.Input{}, &usher.Error{Code: usher.ErrUnreadable, Message: "open " + arg, Err: plainError(err), Hint: "may you read it?"}
+	}
+	return evidence.Input{}, &usher.Error{Code: usher.ErrUnreadable, Message: fmt.Sprintf("%q is no file", arg),
+		Hint: "check the path, or pipe the text in: echo '...' | usher explain"}
+}
+
+// looksLikeEvidence tells a text from a mistyped file name.
+func looksLikeEvidence(arg string) bool {
+	return strings.Contains(arg, "://") || strings.ContainsAny(arg, " \n{=") || strings.Count(arg, ".") == 2 && len(arg) > 60 ||
+		strings.HasPrefix(strings.ToUpper(arg), "AADSTS") || !strings.ContainsAny(arg, "./\\") && arg == strings.ToLower(arg) && strings.Contains(arg, "_") ||
+		strings.Trim(arg, "0123456789") == ""
+}
+
+// row is one line with --each-line.
+type row struct {
+	ID       json.RawMessage `json:"id"`
+	Evidence json.RawMessage `json:"evidence"`
+	Context  json.RawMessage `json:"context"`
+}
+
+// maxRow bounds a line.
+const maxRow = 16 << 20
+
+func (c *ExplainCmd) eachLine(env *Env, opt diagnose.Options) error {
+	names := c.Evidence
+	if len(names) == 0 {
+		names = []string{"-"}
+	}
+	out := bufio.NewWriter(env.Stdout)
+	defer out.Flush() //nolint:errcheck // a write error shows at the last Flush below
+	x := diagnose.New()
+	for _, name := range names {
+		r, closeInput, err := env.open(name)
+		if err != nil {
+			return err
+		}
+		err = explainLines(x, r, name, out, opt)
+		closeInput()
+		if err != nil {
+			return err
+		}
+	}
+	return out.Flush()
+}
+
+func (e *Env) open(name string) (io.Reader, func(), error) {
+	if name == "-" {
+		return e.Stdin, func() {}, nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, nil, &usher.Error{Code: usher.ErrUnreadable, Message: "open " + name, Err: plainError(err), Hint: "is the path right, and may you read it?"}
+	}
+	return f, func() { _ = f.Close() }, nil
+}
+
+func explainLines(x *diagnose.Explainer, r io.Reader, name string, out *bufio.Writer, opt diagnose.Options) error {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(make([]byte, 0, 64<<10), maxRow)
+	n := 0
+	for lines.Scan() {
+		n++
+		line := bytes.TrimSpace(bytes.TrimPrefix(lines.Bytes(), []byte("\ufeff")))
+		if len(line) == 0 {
+			continue
+		}
+		a, err := explainRow(x, line, fmt.Sprintf("%s:%d", place(name), n), opt)
+		if err != nil {
+			return err
+		}
+		if err := report.JSONLine(out, &a); err != nil {
+			return err
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return &usher.Error{Code: usher.ErrTooLarge, Message: fmt.Sprintf("%s:%d: the line is longer than 16 MiB", place(name), n+1), Err: err,
+			Hint: "--each-line wants one JSON object a line"}
+	}
+	return nil
+}
+
+func place(name string) string {
+	if name == "-" {
+		return "stdin"
+	}
+	return name
+}
+
+// explainRow explains one row. A row without the member evidence is a log
+// record itself; a line that is no JSON is text.
+func explainRow(x *diagnose.Explainer, line []byte, place string, opt diagnose.Options) (usher.Answer, error) {
+	var r row
+	var inputs []evidence.Input
+	if err := json.Unmarshal(line, &r); err == nil && len(r.Evidence) > 0 {
+		inputs = append(inputs, evidence.Input{Name: place, Data: plainText(r.Evidence)})
+		if len(r.Context) > 0 && string(r.Context) != "null" {
+			inputs = append(inputs, evidence.Input{Name: place + " context", Data: plainText(r.Context), Context: true})
+		}
+	} else {
+		inputs = []evidence.Input{{Name: place, Data: bytes.Clone(line)}}
+	}
+	set, err := evidence.Read(inputs)
+	if err != nil {
+		return usher.Answer{}, err
+	}
+	a := x.Explain(set, opt)
+	if len(r.ID) > 0 {
+		a.ID = r.ID
+	}
+	return a, nil
+}
+
+// plainText gives the text of a JSON string, and other JSON as it stands.
+func plainText(raw json.RawMessage) []byte {
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		return []byte(text)
+	}
+	return raw
+}
+
+// listKnowledge prints every cause with its codes.
+func listKnowledge(w io.Writer) error {
+	return report.Causes(w, causeList(), codeRows())
+}
+
+func causeList() []usher.Cause {
+	var list []usher.Cause
+	for _, e := range catalog.Causes() {
+		list = append(list, e.Cause)
+	}
+	return list
+}
+
+func codeRows() map[string][]report.CodeRow {
+	rows := map[string][]report.CodeRow{}
+	for _, c := range catalog.Codes() {
+		rows[c.Cause] = append(rows[c.Cause], report.CodeRow{Provider: c.Provider, Code: c.Code, Name: c.Name, Meaning: c.Meaning})
+	}
+	return rows
+}

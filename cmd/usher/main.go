@@ -1,0 +1,100 @@
+// Command usher says why an OAuth 2.0 or OpenID Connect sign-in or API call
+// was refused, with proof; who can fix it and how; and how to see that it is
+// fixed.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"usher"
+)
+
+// version is set by the release build.
+var version = "devel"
+
+type cli struct {
+	Explain ExplainCmd `cmd:"" help:"Say why a sign-in or an API call was refused."`
+	Token   TokenCmd   `cmd:"" help:"Show what is in a token and everything that is wrong with it."`
+	Version struct{}   `cmd:"" help:"Print the version."`
+}
+
+func main() {
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-stop
+		os.Exit(130) // nothing is half-written: the commands here only read
+	}()
+	os.Exit(run(os.Args[1:], systemEnv()))
+}
+
+// run is the whole program but for the process: arguments in, exit status out.
+func run(args []string, env *Env) int {
+	var c cli
+	done := false
+	parser, err := kong.New(&c,
+		kong.Name("usher"),
+		kong.Description("Why was this sign-in or API call refused? usher names the cause, with proof, and the fix."),
+		kong.Writers(env.Stdout, env.Stderr),
+		kong.Exit(func(int) { done = true }),
+		kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	)
+	if err != nil {
+		return env.fail(&usher.Error{Code: usher.ErrInternal, Message: "the command line does not build", Err: err})
+	}
+	ctx, err := parser.Parse(args)
+	switch {
+	case done: // --help
+		return int(exitAnswered)
+	case err != nil:
+		return env.fail(&usher.Error{Code: usher.ErrUsage, Message: err.Error(), Hint: "usher --help lists the commands and flags"})
+	case ctx.Command() == "version":
+		fmt.Fprintln(env.Stdout, "usher", version)
+		return int(exitAnswered)
+	}
+	return env.fail(ctx.Run(env))
+}
+
+// fail prints an error as error and hint, and gives the exit status.
+func (e *Env) fail(err error) int {
+	var code exitCode
+	var known *usher.Error
+	switch {
+	case err == nil:
+		return int(exitAnswered)
+	case errors.As(err, &code):
+		return int(code)
+	case errors.As(err, &known):
+		fmt.Fprintf(e.Stderr, "usher: error: %s\n", known.Error())
+		if known.Hint != "" {
+			fmt.Fprintf(e.Stderr, "usher: hint: %s\n", known.Hint)
+		}
+	case errors.Is(err, syscall.EPIPE):
+		return int(exitAnswered) // the reader has seen enough
+	default:
+		fmt.Fprintf(e.Stderr, "usher: error: %v\n", err)
+	}
+	return int(exitUsage)
+}
+
+func systemEnv() *Env {
+	env := &Env{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Now: time.Now, Piped: !terminal(os.Stdin)}
+	if terminal(os.Stdout) {
+		env.Width = 100
+		env.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	}
+	return env
+}
+
+func terminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

@@ -1,0 +1,273 @@
+package diagnose
+
+import (
+	"encoding/json"
+	"sort"
+	"strings"
+
+	"usher"
+	"usher/catalog"
+	"usher/oauth"
+)
+
+const (
+	answered  = 0.5  // from here a first finding is an answer
+	worthy    = 0.12 // below it a candidate is not worth a line
+	mostNamed = 6    // candidates shown
+)
+
+// answer ranks the candidates and says the whole.
+func (s *situation) answer() usher.Answer {
+	s.applyDemotions()
+	s.applyConsequences()
+	sort.SliceStable(s.candidates, func(i, j int) bool { return s.candidates[i].confidence > s.candidates[j].confidence })
+	s.calibrate()
+	a := usher.Answer{Version: usher.AnswerVersion, Evidence: []usher.Evidence{}, Findings: []usher.Finding{}, Missing: []usher.Missing{}}
+	for i := range s.set.Items {
+		a.Evidence = append(a.Evidence, s.set.Items[i].Evidence)
+	}
+	a.Ignored = s.set.Ignored
+	for _, c := range s.candidates {
+		if c.confidence >= worthy && len(a.Findings) < mostNamed {
+			a.Findings = append(a.Findings, s.finding(c))
+		}
+	}
+	a.Answered = len(a.Findings) > 0 && a.Findings[0].Confidence >= answered
+	a.Missing = append(a.Missing, s.missing(a.Findings)...)
+	a.Findings = append(a.Findings, s.clearedFindings()...)
+	a.Flow = s.flow(a)
+	a.Notes = append(append(a.Notes, s.set.Notes...), s.notes...)
+	if s.opt.ShowClaims {
+		a.Claims = s.claims()
+	}
+	s.mask(&a)
+	return a
+}
+
+// applyDemotions puts causes behind those that rules prefer. The strongest
+// rule speaks first; a rule whose own cause was put back says nothing.
+func (s *situation) applyDemotions() {
+	sort.SliceStable(s.demotions, func(i, j int) bool { return s.demotions[i].confidence > s.demotions[j].confidence })
+	for _, d := range s.demotions {
+		winner, loser := s.candidate(d.winner), s.candidate(d.cause)
+		if loser == nil || winner == nil || loser == winner || winner.demotedBy != "" || loser.demotedBy != "" {
+			continue
+		}
+		loser.demotedBy = d.by
+		loser.confidence = min(loser.confidence*0.5, winner.confidence*0.8)
+	}
+}
+
+// applyConsequences halves a cause that is only the consequence of another one
+// for which there is proof.
+func (s *situation) applyConsequences() {
+	for _, c := range s.candidates {
+		entry := catalog.Cause(c.cause)
+		if entry == nil || c.demotedBy != "" {
+			continue
+		}
+		for _, label := range entry.ConsequenceOf {
+			if root := s.candidate(label); root != nil && root.demotedBy == "" && root.confidence >= 0.6 && root.confidence >= c.confidence*0.9 {
+				c.confidence *= 0.5
+				c.demotedBy = "consequence of " + label
+				break
+			}
+		}
+	}
+}
+
+// calibrate lowers the confidence of a first candidate that another one
+// contests: both cannot be the cause.
+func (s *situation) calibrate() {
+	if len(s.candidates) < 2 {
+		return
+	}
+	top, next := s.candidates[0], s.candidates[1]
+	if contest := next.confidence / top.confidence; contest > 0.8 {
+		top.confidence *= 1 - 0.6*(contest-0.8)
+		if next.confidence > top.confidence {
+			next.confidence = top.confidence
+		}
+	}
+}
+
+func (s *situation) finding(c *candidate) usher.Finding {
+	entry := catalog.Cause(c.cause)
+	f := usher.Finding{
+		Cause: c.cause, Outcome: usher.OutcomeWrong, Confidence: round(c.confidence),
+		Title: first(c.title, entry.Title), Detail: first(c.detail, entry.Meaning), Step: firstStep(c.step, entry.Step),
+		Subject: s.subject, Proof: uniqueProof(c.proof), Fixer: first(c.fixer, entry.Fixer),
+		Fix: orderFix(c.fix, entry.Fix), Verify: first(c.verify, entry.Verify), References: entry.References,
+	}
+	if f.Proof == nil {
+		f.Proof = []usher.Proof{}
+	}
+	return f
+}
+
+// orderFix puts the particular steps before the general ones, and the ones
+// that weaken last.
+func orderFix(particular, general []usher.FixStep) []usher.FixStep {
+	steps := append(append([]usher.FixStep{}, particular...), general...)
+	sort.SliceStable(steps, func(i, j int) bool {
+		return steps[i].Risk != usher.RiskWeakening && steps[j].Risk == usher.RiskWeakening
+	})
+	return steps
+}
+
+func uniqueProof(list []usher.Proof) (out []usher.Proof) {
+next:
+	for _, p := range list {
+		if p.Quote == "" {
+			continue
+		}
+		for i := range out {
+			if out[i].Place == p.Place && out[i].Quote == p.Quote {
+				out[i].Expected, out[i].Got = first(out[i].Expected, p.Expected), first(out[i].Got, p.Got)
+				continue next
+			}
+		}
+		if out = append(out, p); len(out) == 5 {
+			break
+		}
+	}
+	return out
+}
+
+// clearedFindings are the hypotheses that were tested, each complete.
+func (s *situation) clearedFindings() []usher.Finding {
+	var out []usher.Finding
+	for _, f := range s.cleared {
+		if c := s.candidate(f.Cause); c != nil && c.confidence >= worthy {
+			continue
+		}
+		entry := catalog.Cause(f.Cause)
+		if entry == nil {
+			continue
+		}
+		f.Step, f.Subject, f.Fixer = firstStep(f.Step, entry.Step), s.subject, entry.Fixer
+		f.References = entry.References
+		if f.Proof == nil {
+			f.Proof = []usher.Proof{}
+		}
+		f.Fix = []usher.FixStep{}
+		out = append(out, f)
+	}
+	return out
+}
+
+// flow is the flow that a reader saw, else the steps up to the failing one.
+func (s *situation) flow(a usher.Answer) []usher.FlowStep {
+	if len(s.set.Flow) > 0 {
+		return s.set.Flow
+	}
+	if !a.Answered {
+		return nil
+	}
+	failing := a.Findings[0]
+	var out []usher.FlowStep
+	state := usher.FlowUnknown
+	for _, step := range drawn(s, failing.Step) {
+		fs := usher.FlowStep{Step: step, State: state}
+		if step == failing.Step {
+			fs.State, fs.Summary = usher.FlowFailed, failing.Title
+			if len(failing.Proof) > 0 {
+				fs.Place = failing.Proof[0].Place
+			}
+			state = usher.FlowNotReached
+		}
+		out = append(out, fs)
+	}
+	return out
+}
+
+// drawn are the steps of the flow at hand: a client credentials grant has no
+// sign-in, and a refresh comes after all of it.
+func drawn(s *situation, failing usher.Step) []usher.Step {
+	steps := []usher.Step{usher.StepAuthRequest, usher.StepSignIn, usher.StepConsent, usher.StepAuthResponse, usher.StepTokenRequest, usher.StepAPICall}
+	switch {
+	case failing == usher.StepRegistration || failing == usher.StepDiscovery:
+		return append([]usher.Step{failing}, steps...)
+	case failing == usher.StepRefresh:
+		return []usher.Step{usher.StepTokenRequest, usher.StepRefresh, usher.StepAPICall}
+	case failing == usher.StepSignOut:
+		return []usher.Step{usher.StepSignIn, usher.StepSignOut}
+	case failing == usher.StepValidation:
+		return []usher.Step{usher.StepTokenRequest, usher.StepValidation, usher.StepAPICall}
+	case s.has("flow", "client-credentials") && (failing == usher.StepTokenRequest || failing == usher.StepAPICall):
+		return []usher.Step{usher.StepTokenRequest, usher.StepAPICall}
+	}
+	return steps
+}
+
+func (s *situation) claims() (out []usher.ShownClaims) {
+	for i := range s.set.Items {
+		if t := s.set.Items[i].Token; t != nil && t.Claims != nil {
+			out = append(out, usher.ShownClaims{Place: s.set.Items[i].Place, Header: plain(t.Header), Claims: plain(t.Claims)})
+		}
+	}
+	return out
+}
+
+// plain copies claims so that they marshal as they were written.
+func plain(m map[string]any) map[string]any {
+	out := make(map[string]any, len(m))
+	for k, v := range m {
+		if n, ok := v.(json.Number); ok {
+			out[k] = n
+			continue
+		}
+		out[k] = v
+	}
+	return out
+}
+
+// mask takes every credential out of every string of the answer.
+func (s *situation) mask(a *usher.Answer) {
+	r := new(oauth.Redactor)
+	for _, secret := range s.set.Secrets {
+		r.Add(secret)
+	}
+	m := func(text *string) {
+		if *text != "" {
+			*text = r.Redact(*text)
+		}
+	}
+	for i := range a.Evidence {
+		m(&a.Evidence[i].Summary)
+		m(&a.Evidence[i].Place)
+	}
+	for i := range a.Findings {
+		f := &a.Findings[i]
+		m(&f.Detail)
+		m(&f.Title)
+		for _, field := range []*string{&f.Subject.Client, &f.Subject.User, &f.Subject.Resource, &f.Subject.Policy, &f.Subject.Tenant, &f.Subject.Scope} {
+			m(field)
+		}
+		for j := range f.Proof {
+			m(&f.Proof[j].Quote)
+			m(&f.Proof[j].Expected)
+			m(&f.Proof[j].Got)
+			f.Proof[j].Quote = short(f.Proof[j].Quote)
+		}
+		for j := range f.Fix {
+			if strings.Contains(f.Fix[j].Text, "=") {
+				m(&f.Fix[j].Text)
+			}
+		}
+	}
+	for i := range a.Flow {
+		m(&a.Flow[i].Summary)
+	}
+	for i := range a.Missing {
+		m(&a.Missing[i].Query)
+	}
+	for i := range a.Notes {
+		m(&a.Notes[i])
+	}
+	for i := range a.Ignored {
+		m(&a.Ignored[i].Reason)
+	}
+}
+
+func round(x float64) float64 { return float64(int(x*100+0.5)) / 100 }

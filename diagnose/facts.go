@@ -1,0 +1,138 @@
+package diagnose
+
+import (
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"usher/catalog"
+)
+
+// deriveFacts gathers the readers' facts and draws the plain ones that follow
+// from structured evidence.
+func (s *situation) deriveFacts() {
+	for i := range s.set.Items {
+		it := &s.set.Items[i]
+		for _, f := range it.Facts {
+			s.observe(f.Key, f.Value, f.Place, f.Quote)
+		}
+		if it.Provider != "" {
+			s.observe("provider", it.Provider, it.Place, it.Provider)
+		}
+		if e := it.Error; e != nil {
+			if e.Code != "" {
+				s.observe("error", e.Code, it.Place, e.Code)
+			}
+			if e.Suberror != "" {
+				s.observe("suberror", e.Suberror, it.Place, e.Suberror)
+			}
+			for _, code := range e.Codes {
+				if strings.HasPrefix(strings.ToUpper(code), "AADSTS") {
+					s.observe("code", "entra/"+code, it.Place, code)
+				}
+			}
+			for _, id := range e.PolicyIDs {
+				s.observe("ca-policy-id", id, it.Place, id)
+			}
+		}
+		if c := it.Challenges; len(c) > 0 {
+			for i := range c {
+				claims, err := c[i].ClaimsChallenge()
+				if err == nil && claims != "" {
+					s.claimsChallenge(claims, it.Place)
+				}
+			}
+		}
+		if r := it.TokenRequest; r != nil && r.GrantType != "" {
+			s.observe("grant", r.GrantType, it.Place, r.GrantType)
+		}
+	}
+	switch {
+	case s.has("grant", "refresh_token"):
+		s.observe("flow", "refresh", "", "")
+	case s.has("grant", "client_credentials"):
+		s.observe("flow", "client-credentials", "", "")
+	case s.has("grant", "device_code"):
+		s.observe("flow", "device-code", "", "")
+	case s.has("grant", "password"):
+		s.observe("flow", "ropc", "", "")
+	case s.has("grant", "obo"):
+		s.observe("flow", "obo", "", "")
+	case s.has("grant", "authorization_code"):
+		s.observe("flow", "code-exchange", "", "")
+	}
+	if s.has("prompt", "none") {
+		s.observe("flow", "silent", "", "")
+	}
+	for _, o := range s.facts["redirect-uri"] {
+		s.sentRedirect(o.value, o.place, o.quote)
+	}
+	s.subject.Client = s.value("client-id")
+	if s.subject.Client == "" {
+		s.subject.Client = s.value("client-name")
+	}
+	s.subject.User, s.subject.Resource = s.value("user"), s.value("resource")
+	s.subject.Tenant = s.value("tenant-id")
+	if s.subject.Policy = s.value("ca-policy-failed"); s.subject.Policy == "" {
+		s.subject.Policy = s.value("ca-policy-id")
+	}
+}
+
+// claimsChallenge notes what a claims challenge asks for: a token issued after
+// a moment (a revocation), from an address, or with an authentication context.
+func (s *situation) claimsChallenge(claims, place string) {
+	switch {
+	case strings.Contains(claims, "xms_rp_ipaddr"):
+		s.observe("cae", "ip", place, claims)
+	case strings.Contains(claims, `"acrs"`):
+		s.observe("cae", "acrs", place, claims)
+	case strings.Contains(claims, `"nbf"`):
+		s.observe("cae", "nbf", place, claims)
+	}
+}
+
+// sentRedirect notes scheme and reach of a redirect URI that was sent.
+func (s *situation) sentRedirect(uri, place, quote string) {
+	u, err := url.Parse(strings.TrimSpace(uri))
+	if err != nil || u.Host == "" {
+		return
+	}
+	if u.Scheme == "http" && reach(u.Hostname()) == "public" {
+		s.observe("sent-redirect", "http-public", place, quote)
+	}
+}
+
+// reach tells where a host lies: localhost, loopback-ip, private or public.
+func reach(host string) string {
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return "localhost"
+	}
+	if ip, err := netip.ParseAddr(host); err == nil {
+		switch {
+		case ip.IsLoopback():
+			return "loopback-ip"
+		case ip.IsPrivate() || ip.IsLinkLocalUnicast() || ip.IsUnspecified():
+			return "private"
+		}
+		return "public"
+	}
+	if host == "host.docker.internal" {
+		return "private"
+	}
+	return "public"
+}
+
+// applyFactRules adds the facts that phrases stand for.
+func (s *situation) applyFactRules() {
+	for i := range catalog.Rules() {
+		r := &catalog.Rules()[i]
+		if r.Fact == "" {
+			break // facts come first
+		}
+		if where, ok := s.holds(r); ok {
+			key, value, _ := strings.Cut(r.Fact, "=")
+			p := s.proofAt(where)
+			s.observe(key, value, p.Place, p.Quote)
+		}
+	}
+}

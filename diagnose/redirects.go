@@ -1,0 +1,95 @@
+package diagnose
+
+import (
+	"strings"
+
+	"usher"
+	"usher/evidence"
+	"usher/oauth"
+)
+
+// compareRedirects holds the redirect URI that was sent against what is
+// registered, by the provider's rule, and names the one difference.
+func (s *situation) compareRedirects() {
+	sent, ok := s.sentURI()
+	if !ok {
+		return
+	}
+	registered, place := s.registeredURIs()
+	if len(registered) == 0 {
+		return
+	}
+	rule := oauth.RedirectRuleFor(s.provider())
+	result := oauth.CompareRedirect(rule, registered, sent.quote, oauth.RedirectContext{OpenID: s.has("scope", "openid")})
+	proof := usher.Proof{Place: first(sent.place, place), Quote: sent.quote, Expected: first(result.Closest, registered[0].URI), Got: sent.quote}
+	if result.Verdict == oauth.RedirectMatch {
+		if s.candidate("redirect-uri-mismatch") == nil {
+			s.clear(usher.Finding{Cause: "redirect-uri-mismatch", Outcome: usher.OutcomeOK, Confidence: 0.95,
+				Title: "The redirect URI is registered", Proof: []usher.Proof{proof}})
+		}
+		return
+	}
+	c := candidate{
+		cause: "redirect-uri-mismatch", confidence: 0.9, step: usher.StepAuthRequest,
+		detail: result.Explanation, proof: []usher.Proof{proof},
+	}
+	if s.candidate("redirect-uri-mismatch") == nil && (len(s.facts["code"]) > 0 || len(s.facts["error"]) > 0) {
+		c.confidence = 0.5 // the failure at hand says something else
+	}
+	s.propose("redirect/compare", c)
+	if result.Difference == "scheme" && s.has("sent-redirect", "http-public") {
+		s.propose("redirect/scheme", candidate{
+			cause: "redirect-scheme-proxy", confidence: 0.9, step: usher.StepAuthRequest,
+			detail: result.Explanation, proof: []usher.Proof{proof},
+		})
+		s.demote("redirect/scheme", "redirect-scheme-proxy", 0.9, "redirect-uri-mismatch")
+	}
+}
+
+// sentURI is the redirect URI of the request, or the one that an error names.
+func (s *situation) sentURI() (observation, bool) {
+	for i := range s.set.Items {
+		it := &s.set.Items[i]
+		switch {
+		case it.AuthRequest != nil && it.AuthRequest.RedirectURI != "":
+			return observation{it.AuthRequest.RedirectURI, it.Place, it.AuthRequest.RedirectURI}, true
+		case it.TokenRequest != nil && it.TokenRequest.RedirectURI != "":
+			return observation{it.TokenRequest.RedirectURI, it.Place, it.TokenRequest.RedirectURI}, true
+		}
+	}
+	for _, o := range s.facts["redirect-uri"] {
+		if strings.Contains(o.quote, "://") {
+			return o, true
+		}
+	}
+	return observation{}, false
+}
+
+func (s *situation) registeredURIs() (list []oauth.RegisteredRedirect, place string) {
+	for i := range s.set.Items {
+		if r := s.set.Items[i].Registration; r != nil {
+			for _, u := range r.RedirectURIs {
+				list = append(list, oauth.RegisteredRedirect{URI: u.URI, Platform: u.Platform})
+			}
+			place = first(place, s.set.Items[i].Place)
+		}
+	}
+	if len(list) > 0 {
+		return list, place
+	}
+	for _, o := range s.facts["registered-uri"] {
+		list = append(list, oauth.RegisteredRedirect{URI: first(o.quote, o.value)})
+		place = first(place, o.place)
+	}
+	return list, place
+}
+
+// registration gives the first registration in the evidence.
+func (s *situation) registration() *evidence.Item {
+	for i := range s.set.Items {
+		if s.set.Items[i].Registration != nil {
+			return &s.set.Items[i]
+		}
+	}
+	return nil
+}

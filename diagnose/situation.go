@@ -1,0 +1,174 @@
+package diagnose
+
+import (
+	"strings"
+
+	"usher"
+	"usher/catalog"
+	"usher/evidence"
+)
+
+// situation is everything known of one failure while it is being explained.
+type situation struct {
+	x    *Explainer
+	set  *evidence.Set
+	opt  Options
+	facts map[string][]observation
+	folded []string // the items' texts, folded
+
+	candidates []*candidate
+	demotions  []demotion
+	cleared    []usher.Finding // tested and found ok, unknown or not applicable
+	notes      []string
+	subject    usher.Subject
+}
+
+// observation is one value of a fact, with where it was seen.
+type observation struct {
+	value, place, quote string
+}
+
+// hit is where a pattern of the catalog was found; item < 0: nowhere.
+type hit struct {
+	item  int
+	match catalog.Match
+}
+
+// candidate is a cause that something speaks for.
+type candidate struct {
+	cause      string
+	confidence float64
+	sources    map[string]bool // ids of the codes, rules and comparisons behind it
+	step       usher.Step
+	title      string
+	detail     string
+	fix        []usher.FixStep // before those of the cause
+	verify     string
+	fixer      usher.Fixer
+	proof      []usher.Proof
+	demotedBy  string
+}
+
+type demotion struct {
+	cause, by  string // label, id of the rule
+	confidence float64
+	winner     string // the cause that the rule names
+}
+
+func newSituation(x *Explainer, set *evidence.Set, opt Options) *situation {
+	s := &situation{x: x, set: set, opt: opt, facts: make(map[string][]observation, 16)}
+	for i := range x.hits {
+		x.hits[i].item = -1
+	}
+	return s
+}
+
+func (s *situation) scanTexts() {
+	for i := range s.set.Items {
+		folded := catalog.Fold(s.set.Items[i].Text)
+		s.folded = append(s.folded, folded)
+		s.x.scanner.Scan(folded, func(p int32, m catalog.Match) {
+			if s.x.hits[p].item < 0 {
+				s.x.hits[p] = hit{i, m}
+			}
+		})
+	}
+}
+
+// observe adds a value of a fact; equal ones are kept once.
+func (s *situation) observe(key, value, place, quote string) {
+	value = strings.ToLower(value)
+	for _, o := range s.facts[key] {
+		if o.value == value {
+			return
+		}
+	}
+	s.facts[key] = append(s.facts[key], observation{value, place, quote})
+}
+
+// fact gives the first observation of a key with one of the values, or of any
+// value when none is given.
+func (s *situation) fact(key string, values ...string) (observation, bool) {
+	for _, o := range s.facts[key] {
+		if len(values) == 0 {
+			return o, true
+		}
+		for _, v := range values {
+			if o.value == v {
+				return o, true
+			}
+		}
+	}
+	return observation{}, false
+}
+
+func (s *situation) has(key string, values ...string) bool {
+	_, ok := s.fact(key, values...)
+	return ok
+}
+
+// value gives the first value of a fact as it was quoted, or "".
+func (s *situation) value(key string) string {
+	o, _ := s.fact(key)
+	if o.quote != "" && strings.EqualFold(o.quote, o.value) {
+		return o.quote
+	}
+	return o.value
+}
+
+func (s *situation) candidate(cause string) *candidate {
+	for _, c := range s.candidates {
+		if c.cause == cause {
+			return c
+		}
+	}
+	return nil
+}
+
+// propose speaks for a cause. The strongest voice gives the step, the title
+// and the proof that comes first; independent voices add up.
+func (s *situation) propose(source string, p candidate) {
+	c := s.candidate(p.cause)
+	if c == nil {
+		p.sources = map[string]bool{source: true}
+		s.candidates = append(s.candidates, &p)
+		return
+	}
+	if c.sources[source] {
+		return
+	}
+	strong, weak := c.confidence, p.confidence
+	if weak > strong {
+		strong, weak = weak, strong
+		c.step, c.proof = firstStep(p.step, c.step), append(p.proof, c.proof...)
+		c.title, c.detail = first(p.title, c.title), first(p.detail, c.detail)
+		c.verify, c.fixer = first(p.verify, c.verify), first(p.fixer, c.fixer)
+		c.fix = append(p.fix, c.fix...)
+	} else {
+		c.step, c.proof = firstStep(c.step, p.step), append(c.proof, p.proof...)
+		c.title, c.detail = first(c.title, p.title), first(c.detail, p.detail)
+		c.verify, c.fixer = first(c.verify, p.verify), first(c.fixer, p.fixer)
+		c.fix = append(c.fix, p.fix...)
+	}
+	c.confidence = min(strong+(1-strong)*weak*0.25, 0.99)
+	c.sources[source] = true
+}
+
+func first[T ~string](a, b T) T {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+func firstStep(a, b usher.Step) usher.Step { return first(a, b) }
+
+// demote puts a cause behind the one that a rule names.
+func (s *situation) demote(rule, winner string, confidence float64, causes ...string) {
+	for _, cause := range causes {
+		s.demotions = append(s.demotions, demotion{cause, rule, confidence, winner})
+	}
+}
+
+// clear notes a hypothesis that was tested and does not hold, or could not be.
+func (s *situation) clear(f usher.Finding) { s.cleared = append(s.cleared, f) }
