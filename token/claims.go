@@ -81,7 +81,11 @@ func (in *inspection) types() {
 }
 
 func (in *inspection) claimType(name, expected string, got any) {
-	in.add(Problem{Code: CodeClaimType, Also: []string{CodeMalformed}, Place: "claims." + name, Expected: expected, Got: show(got),
+	quote := show(got)
+	if !contains(shownClaims[:], name) {
+		quote = kindOf(got) // the value may be of a person
+	}
+	in.add(Problem{Code: CodeClaimType, Also: []string{CodeMalformed}, Place: "claims." + name, Expected: expected, Got: quote,
 		Text: fmt.Sprintf("%s is %s; it must be %s.", name, kindOf(got), expected)})
 }
 
