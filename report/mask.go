@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
+	"strings"
 
 	"usher"
 )
@@ -18,7 +19,43 @@ func Masked(a usher.Answer) usher.Answer {
 		out.Version = usher.AnswerVersion
 	}
 	out.ID = maskID(a.ID)
+	for i := range out.Findings {
+		for j := range out.Findings[i].Proof {
+			keepQuoted(&out.Findings[i].Proof[j], a.Findings[i].Proof[j].Got)
+		}
+	}
 	return out
+}
+
+// keepQuoted gives a proof its got value back where the masked quotation shows
+// it anyway: beside its name a key id is known to be none of the secrets that
+// it looks like.
+func keepQuoted(p *usher.Proof, got string) {
+	if strings.Contains(p.Quote, got) {
+		p.Got = got
+	}
+}
+
+// identifiers are claims whose values are long and random and no credentials.
+var identifiers = map[string]bool{
+	"kid": true, "x5t": true, "x5t#S256": true, "jkt": true, "sub": true, "jti": true, "sid": true, "uti": true, "oid": true, "nonce": true,
+	"at_hash": true, "c_hash": true, "s_hash": true, "ath": true, "azp": true, "client_id": true, "cid": true, "uid": true,
+}
+
+// maskMember masks a claim with its name before it, for what a value is can
+// often be told from its name only.
+func maskMember(name, value string) string {
+	if identifiers[name] {
+		name = "id"
+	}
+	head, tail := `"`+name+`":"`, `"`
+	masked := redact(head + value + tail)
+	if inner, ok := strings.CutPrefix(masked, head); ok && len(inner) > 0 {
+		if inner, ok = strings.CutSuffix(inner, tail); ok {
+			return inner
+		}
+	}
+	return redact(value)
 }
 
 // maskID reads an id that was kept as it stood in its row, for what is raw
@@ -66,7 +103,12 @@ func maskValue(v reflect.Value) reflect.Value {
 	case reflect.Map:
 		out := reflect.MakeMapWithSize(v.Type(), v.Len())
 		for iter := v.MapRange(); iter.Next(); {
-			out.SetMapIndex(maskValue(iter.Key()), maskValue(iter.Value()))
+			key, value := iter.Key(), iter.Value()
+			if s, ok := value.Interface().(string); ok && key.Kind() == reflect.String {
+				out.SetMapIndex(maskValue(key), reflect.ValueOf(maskMember(key.String(), s)))
+				continue
+			}
+			out.SetMapIndex(maskValue(key), maskValue(value))
 		}
 		return out
 	case reflect.Pointer:

@@ -133,7 +133,8 @@ func webLink(reference string) (url string, ok bool) {
 	}
 	for i := 0; i < len(reference); i++ {
 		c := reference[i]
-		if !tokenByte(c) && strings.IndexByte(":/?#=&.,;%+~", c) < 0 {
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !letter && strings.IndexByte("-_:/?#=&.,;%+~", c) < 0 {
 			return "", false
 		}
 	}

@@ -129,6 +129,31 @@ func TestMaskedIsACopy(t *testing.T) {
 	}
 }
 
+// What looks random and is none of the secrets stays readable: without the
+// key id nobody can say which key is missing.
+func TestIdentifiersStay(t *testing.T) {
+	const kid = "3f2a9c7e1b5d4f8096a7c2e1d3b4f5a60718293a" // 40 hex digits, as Google has them
+	const sub = "Q2x9vT7mK4pR8sW1zY6bN3cF5dG0hJ_LqXeUiOaP-tE"
+	a := usher.Answer{
+		Findings: []usher.Finding{{Proof: []usher.Proof{{Quote: `"kid": "` + kid + `"`, Got: kid}}}},
+		Claims: []usher.ShownClaims{{
+			Header: map[string]any{"kid": kid},
+			Claims: map[string]any{"sub": sub, "client_secret": sub, "inner": map[string]any{"refresh_token": sub}, "list": []any{"Bearer " + sub}},
+		}},
+	}
+	m := report.Masked(a)
+	if got := m.Findings[0].Proof[0].Got; got != kid {
+		t.Errorf("the quoted key id became %s", got)
+	}
+	if m.Claims[0].Header["kid"] != kid || m.Claims[0].Claims["sub"] != sub {
+		t.Errorf("identifiers became %v %v", m.Claims[0].Header, m.Claims[0].Claims)
+	}
+	delete(m.Claims[0].Claims, "sub")
+	if shown, _ := json.Marshal(m.Claims[0].Claims); strings.Contains(string(shown), sub) {
+		t.Errorf("a secret stays in %s", shown)
+	}
+}
+
 func normal(a usher.Answer) map[string]any {
 	b, _ := json.Marshal(a)
 	var m map[string]any
