@@ -41,7 +41,6 @@ const (
 	CodeURL           = "htu_mismatch"
 	CodeTokenHash     = "ath_mismatch"
 	CodeThumbprint    = "jkt_mismatch"
-	CodeEvents        = "events_mismatch"
 	CodeScope         = "scope_not_string"
 )
 
@@ -93,7 +92,6 @@ var Codes = []Code{
 	{CodeURL, "htu is not the address of the request", "Sign the address that the server sees; behind a proxy, set the public address at the server.", "RFC 9449 section 4.3", false},
 	{CodeTokenHash, "ath does not fit the access token", "Make the proof for the access token that is sent with it.", "RFC 9449 section 4.3", false},
 	{CodeThumbprint, "the proof's key is not the one that the access token is bound to", "Use the key with which the access token was requested.", "RFC 9449 section 4.3", false},
-	{CodeEvents, "events does not hold the back-channel logout event", "Have the issuer write the event as an empty object under its URI.", "OpenID Connect Back-Channel Logout section 2.4", false},
 	{CodeKeyAmbiguous, "more than one key fits, so that each had to be tried", "Give every key of a set its own kid, and name it in each token.", "RFC 7517 section 4.5", true},
 	{CodeNoExpiry, "it never expires (no exp)", "Have the issuer set exp.", "RFC 8725 section 3.8, RFC 7519 section 4.1.4", true},
 	{CodeTimeOrder, "its times contradict each other", "Have the issuer write iat before exp and nbf before exp.", "RFC 7519 section 4.1", true},

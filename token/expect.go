@@ -1,6 +1,10 @@
 package token
 
-import "time"
+import (
+	"time"
+
+	"usher"
+)
 
 // Type is what a token is meant to be.
 type Type string
@@ -41,14 +45,18 @@ type Expect struct {
 	// RFC 9068). A token accepted through it needs only iss, aud and exp.
 	Typ []string
 
+	// MaxBytes is the most bytes of the token; 0 means 16 KiB for what travels in
+	// HTTP headers (access tokens and DPoP proofs), else MaxToken.
+	MaxBytes int
+
 	Now    func() time.Time // nil: time.Now
 	Leeway time.Duration    // clock difference to forgive; 0 means 60 s, negative means none
 	// MaxLifetime is the most time from iat (or now) to exp; 0: not checked.
 	MaxLifetime time.Duration
 
 	Nonce       *string       // nonce of the authorization request, or of the DPoP-Nonce challenge
-	AccessToken string        // for at_hash and ath
-	Code        string        // for c_hash
+	AccessToken usher.Secret  // for at_hash and ath
+	Code        usher.Secret  // for c_hash
 	MaxAge      time.Duration // max_age of the request; 0: none was sent, negative: max_age=0
 	ACR         []string      // acr values of which one is essential
 

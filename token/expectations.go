@@ -28,6 +28,7 @@ type Expectations struct {
 	Assertion     float64  `json:"assertion_max_lifetime"` // seconds, of client assertions
 	Algs          []string `json:"algs"`
 	MinRSABits    int      `json:"min_rsa_bits"`
+	MaxBytes      int      `json:"max_bytes"`
 	Typ           []string `json:"typ"` // further accepted values of the header's typ
 	// JWKS is a key set, or an object of key sets by name.
 	JWKS json.RawMessage `json:"jwks"`
@@ -66,8 +67,8 @@ type Row struct {
 	Profile     Type            `json:"profile"`
 	JWKS        json.RawMessage `json:"jwks"` // the name of a key set, or a key set
 	Token       json.RawMessage `json:"token"`
-	AccessToken string          `json:"access_token"`
-	Code        string          `json:"code"`
+	AccessToken usher.Secret    `json:"access_token"`
+	Code        usher.Secret    `json:"code"`
 	Method      string          `json:"method"`
 	URL         string          `json:"url"`
 	JKT         string          `json:"jkt"`
@@ -124,7 +125,7 @@ func typesHint() string {
 // zero Row, for a token that comes alone.
 func (e *Expectations) Expect(row Row) (Expect, error) {
 	want := Expect{
-		Type: e.Profile, Algs: e.Algs, MinRSABits: e.MinRSABits,
+		Type: e.Profile, Algs: e.Algs, MinRSABits: e.MinRSABits, MaxBytes: e.MaxBytes,
 		Issuer: e.Issuer, Audience: e.Audience, ClientID: e.ClientID, Typ: e.Typ, Now: e.Now,
 		MaxLifetime: seconds(e.MaxLifetime), Window: seconds(e.DPoPWindow), TokenEndpoint: e.TokenEndpoint,
 		AccessToken: row.AccessToken, Code: row.Code, ACR: row.ACR,
@@ -237,7 +238,10 @@ func (e *Expectations) Judge(line []byte) (RowVerdict, error) {
 		return fail(err)
 	}
 	var raw string
-	if json.Unmarshal(row.Token, &raw) != nil {
+	switch {
+	case bytes.HasPrefix(row.Token, []byte("{")):
+		raw = string(row.Token) // the JSON serialization, not in quotes
+	case json.Unmarshal(row.Token, &raw) != nil || bytes.Equal(row.Token, []byte("null")):
 		return fail(errors.New("its token is missing or no string"))
 	}
 	r := Inspect(raw, want)

@@ -136,7 +136,7 @@ func FuzzParseKeySet(f *testing.F) {
 // FuzzJSON: on what encoding/json and this package both read, they agree; what
 // this package reads, encoding/json reads as well.
 func FuzzJSON(f *testing.F) {
-	for _, s := range []string{accessClaims, `[1,2.5e-3,-0,"\ud83d\ude00",{"a":{"b":null}},true]`, `"\u00e4"`, `{"a":1,"a":2}`, `01`, `[`, `"` + "\x01" + `"`, strings.Repeat("[", 40)} {
+	for _, s := range []string{accessClaims, `[1,2.5e-3,-0,"\ud83d\ude00",{"a":{"b":null}},true]`, `"\u00e4"`, `"a\b\f\n\r\t\"\\\/"`, `"\ud800x"`, `"\u12"`, `1.`, `1e`, `-`, `{"a"}`, `{1:2}`, `{"a":1,"a":2}`, `01`, `[`, `"` + "\x01" + `"`, strings.Repeat("[", 40)} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -37,6 +37,7 @@ func Inspect(raw string, expect Expect) Report {
 	for _, problem := range in.parts.parsed.Problems {
 		in.add(problem)
 	}
+	in.size()
 	switch p.Form {
 	case FormJWS:
 		// Of a header with a member given twice nobody knows what it says.
@@ -63,6 +64,31 @@ func Inspect(raw string, expect Expect) Report {
 		}
 	}
 	return in.end()
+}
+
+// size says when a token is too large to be sent. Servers bound the headers of
+// a request: most at 8 KiB (nginx, Apache, Tomcat) or 16 KiB (Node.js, IIS).
+func (in *inspection) size() {
+	const usual, most = 8 << 10, 16 << 10
+	size, header := in.report.Parsed.Size, in.want.Type == TypeAccess || in.want.Type == TypeDPoP
+	limit := in.want.MaxBytes
+	if limit == 0 && header {
+		limit = most
+	}
+	p := Problem{Code: CodeTooLarge, Also: []string{CodeMalformed}, Place: "token", Expected: fmt.Sprintf("at most %d bytes", limit), Got: count(size, "byte"),
+		Text: fmt.Sprintf("The token has %d bytes, more than the %d that are allowed.", size, limit)}
+	switch {
+	case size > MaxToken || in.parts.parsed.Form == FormBroken: // said already
+	case limit > 0 && size > limit:
+		if in.want.MaxBytes == 0 {
+			p.Text = fmt.Sprintf("The token has %d bytes: too large for the headers of a request at most servers, which stop at 8 or 16 KiB.", size)
+		}
+		in.add(p)
+	case header && size > usual:
+		p.Weakness, p.Expected = true, fmt.Sprintf("at most %d bytes", usual)
+		p.Text = fmt.Sprintf("The token has %d bytes: many servers refuse headers of more than 8 KiB (status 400 or 431).", size)
+		in.add(p)
+	}
 }
 
 func begin(raw string, expect Expect) *inspection {

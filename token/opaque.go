@@ -50,7 +50,7 @@ var opaquePrefixes = [...]opaquePrefix{
 	{"v2.local.", "PASETO", "it is encrypted and no JWT"},
 	{"v3.local.", "PASETO", "it is encrypted and no JWT"},
 	{"v4.local.", "PASETO", "it is encrypted and no JWT"},
-	{"PHNhbWw", "SAML message", "decode the base64: it is XML, no JWT"},
+	{"PHNhbW", "SAML message", "decode the base64: it is XML, no JWT"},
 	{"PD94bWw", "XML document", "decode the base64: it is XML, no JWT"},
 }
 

@@ -157,7 +157,7 @@ func (c *TokenCmd) expectations(env *Env) (*token.Expectations, error) {
 
 // expect adds what belongs to one token alone.
 func (c *TokenCmd) expect(env *Env, e *token.Expectations) (token.Expect, error) {
-	row := token.Row{Code: c.Code, Method: c.Method, URL: c.URL, JKT: c.JKT, ACR: c.ACR}
+	row := token.Row{Code: usher.Secret(c.Code), Method: c.Method, URL: c.URL, JKT: c.JKT, ACR: c.ACR}
 	if c.Nonce != "" {
 		row.Nonce = &c.Nonce
 	}
@@ -173,7 +173,7 @@ func (c *TokenCmd) expect(env *Env, e *token.Expectations) (token.Expect, error)
 		if err != nil {
 			return token.Expect{}, err
 		}
-		row.AccessToken = token.Clean(text)
+		row.AccessToken = usher.Secret(token.Clean(text))
 	}
 	return e.Expect(row)
 }
