@@ -19,6 +19,12 @@ func init() {
 		{"url", sniffURL, readURL},
 		{"jwt", sniffJWT, readJWT},
 		{"form", sniffForm, readForm},
+		{"page", sniffPage, readPage},
+		{"curl", sniffCurl, readCurl},
+		{"exchange", sniffExchange, readExchange},
+		{"pem", sniffPEM, readPEM},
+		{"challenge", sniffChallenge, readChallenge},
+		{"details", sniffDetails, readDetails},
 		{"text", func(*piece) int { return 1 }, readText},
 	}
 }

@@ -10,7 +10,9 @@ const maxEmbedded = 40
 // embedded reads what stands inside a text: JSON objects, URLs, tokens,
 // challenges, request bodies.
 func (r *reader) embedded(p *piece, text, lower string) {
-	before := len(r.set.Items)
+	if strings.Contains(lower, "realm") && strings.Contains(text, "type=") {
+		r.keycloakLines(p, text)
+	}
 	if strings.IndexByte(text, '{') >= 0 {
 		r.embeddedJSON(p, text)
 	}
@@ -23,7 +25,12 @@ func (r *reader) embedded(p *piece, text, lower string) {
 	if strings.Contains(lower, "grant_type=") {
 		r.embeddedForms(p, text, lower)
 	}
-	_ = before
+	if strings.Contains(lower, "www-authenticate") {
+		r.embeddedChallenges(p, text, lower)
+	}
+	if strings.Contains(text, "curl ") {
+		r.embeddedCurl(p, text)
+	}
 }
 
 // embeddedJSON reads the objects in a text, at most once each.
@@ -62,11 +69,12 @@ func (r *reader) oneEmbedded(p *piece, text string, at int) (next int, ok bool) 
 	if doc.failed || len(doc.root.kids) == 0 {
 		return at + 1, false
 	}
-	if !r.object(&doc.root, p, true) {
+	if r.object(&doc.root, p, true) {
+		part := p.part(at, doc.end)
+		r.tellJSON(&part, &doc, at)
+	} else {
 		r.strings(&doc.root, p, 0)
 	}
-	part := p.part(at, doc.end)
-	r.tellJSON(&part, &doc, at)
 	return doc.end, true
 }
 
@@ -237,4 +245,32 @@ func wordlessEnd(s string) int {
 		return i
 	}
 	return len(s)
+}
+
+// embeddedChallenges reads the WWW-Authenticate headers of a text.
+func (r *reader) embeddedChallenges(p *piece, text, lower string) {
+	const name = "www-authenticate"
+	for at, n := 0, 0; n < maxChallenges; n++ {
+		i := strings.Index(lower[at:], name)
+		if i < 0 {
+			return
+		}
+		at += i + len(name)
+		rest := text[at:]
+		skip := len(rest) - len(strings.TrimLeft(rest, "\"'\\ :=[>"))
+		if skip == 0 || skip > 16 {
+			continue
+		}
+		start := at + skip
+		end := start + headerEnd(text[start:min(len(text), start+maxWord)])
+		val := text[start:end]
+		known := false
+		for _, scheme := range authSchemes {
+			known = known || len(val) >= len(scheme) && strings.EqualFold(val[:len(scheme)], scheme)
+		}
+		if known {
+			r.challenge(p.part(start, end), val)
+			at = end
+		}
+	}
 }

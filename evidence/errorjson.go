@@ -24,11 +24,11 @@ func (r *reader) errorObject(v *value, p *piece) bool {
 	it.Error = &e
 	codes := e.Codes
 	e.Codes = nil
-	errorFacts(it, v, p)
+	it.scan(v, p, raw, lower)
 	for _, c := range codes {
 		it.code(codeProvider(c, it.Provider), c, it.Place, c)
 	}
-	it.scan(v, p, raw, lower)
+	errorFacts(it, v, p)
 	it.Time = e.Timestamp
 	it.Summary = errorSummary(&e)
 	if r.add(it) {
@@ -55,7 +55,7 @@ func errorSummary(e *ErrorBody) string {
 	if e.Code != "" {
 		parts = append(parts, e.Code)
 	}
-	if len(e.Codes) > 0 && e.Codes[0] != e.Code {
+	if len(e.Codes) > 0 && e.Codes[0] != e.Code && !strings.HasPrefix(e.Description, e.Codes[0]) {
 		parts = append(parts, e.Codes[0])
 	}
 	if e.Description != "" {
@@ -124,8 +124,11 @@ func errorBody(v *value, depth int) (e ErrorBody, provider string, ok bool) {
 		if m.text != "" {
 			e.Code = m.text
 			describe(v, message...)
-			if strings.ContainsAny(e.Code, " ") && e.Description == "" {
-				e.Description = e.Code
+			if strings.Contains(e.Code, " ") { // a sentence is no code
+				if e.Description == "" {
+					e.Description = e.Code
+				}
+				e.Code = ""
 			}
 		}
 	case m.is(jsonObject) && len(m.kids) > 0:

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"usher"
+	"usher/oauth"
 	"usher/token"
 )
 
@@ -44,6 +45,10 @@ type Item struct {
 	Facts []Fact
 
 	Error        *ErrorBody
+	AuthRequest  *oauth.AuthorizationRequest
+	TokenRequest *oauth.TokenRequest
+	Challenges   []oauth.Challenge
+	Metadata     *oauth.Metadata
 	Token        *token.Parsed
 	Keys         *token.KeySet
 	Registration *Registration

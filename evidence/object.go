@@ -122,9 +122,16 @@ var objectReaders []objectReader
 
 func init() {
 	objectReaders = []objectReader{
+		(*reader).har,
+		(*reader).keySet,
+		(*reader).discovery,
+		(*reader).policyObject,
+		(*reader).registration,
+		(*reader).record,
 		(*reader).list,
 		(*reader).claimsObject,
 		(*reader).tokenResponse,
+		(*reader).genericRecord,
 		(*reader).errorObject,
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"usher"
+	"usher/oauth"
 )
 
 // param is one parameter of a query, a fragment or a form.
@@ -231,6 +232,13 @@ func (r *reader) redirectError(it *Item, all params, p *piece) {
 
 // authRequest tells what an authorization request asks for.
 func (r *reader) authRequest(it *Item, base string, all params, p *piece) {
+	raw := p.text
+	if base == "" {
+		raw = "?" + raw
+	}
+	if a, err := oauth.ParseAuthorizationRequest(raw); err == nil {
+		it.AuthRequest = a
+	}
 	it.fact("endpoint", "authorize", it.Place, base)
 	at := func(key string) (string, string) {
 		if q := all.find(key); q != nil {

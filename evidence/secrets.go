@@ -85,7 +85,7 @@ func (r *reader) secretsIn(text, lower string) {
 			}
 			from += i + len(name)
 			val, sure := assigned(text, from)
-			if val != "" && (sure || looksRandom(val)) {
+			if val != "" && (sure || looksRandom(val) && !strings.HasPrefix(val, "AADSTS") && !strings.HasPrefix(val, "#<")) {
 				r.secret(val)
 				if strings.IndexByte(val, '%') >= 0 {
 					r.secret(unescapeQuery(val))

@@ -2,15 +2,18 @@ package evidence
 
 import (
 	"encoding/base64"
+	"net/http"
+	"net/url"
 	"strings"
 
 	"usher"
+	"usher/oauth"
 )
 
 // tokenRequest reads the parameters of a request to the token endpoint (or to
 // one that takes the same client authentication). authorization is the value
 // of the Authorization header, where one was seen.
-func (r *reader) tokenRequest(it *Item, url, authorization string, all params, p *piece) {
+func (r *reader) tokenRequest(it *Item, endpointURL, authorization string, all params, p *piece) {
 	it.Kind = usher.KindTokenRequest
 	place := func(key string) string {
 		if q := all.find(key); q != nil {
@@ -18,16 +21,17 @@ func (r *reader) tokenRequest(it *Item, url, authorization string, all params, p
 		}
 		return it.Place
 	}
-	endpoint := endpointOf(url)
+	endpoint := endpointOf(endpointURL)
 	if endpoint == "" || endpoint == "api" || endpoint == "callback" {
 		endpoint = "token"
 	}
-	it.fact("endpoint", endpoint, it.Place, url)
-	if url != "" {
-		_, host := splitURI(url)
-		it.factIf("host", host, it.Place, url)
-		it.factIf("tenant", tenantOf(url), it.Place, url)
+	it.fact("endpoint", endpoint, it.Place, endpointURL)
+	if endpointURL != "" {
+		_, host := splitURI(endpointURL)
+		it.factIf("host", host, it.Place, endpointURL)
+		it.factIf("tenant", tenantOf(endpointURL), it.Place, endpointURL)
 	}
+	it.TokenRequest = parsedTokenRequest(endpointURL, authorization, all)
 	grant := grantName(all.get("grant_type"))
 	if all.get("requested_token_use") == "on_behalf_of" {
 		grant = "obo"
@@ -131,4 +135,29 @@ func percentEncoded(s string) bool {
 		}
 	}
 	return false
+}
+
+// parsedTokenRequest hands the parameters to the protocol's own reader, as they
+// were written.
+func parsedTokenRequest(endpoint, authorization string, all params) *oauth.TokenRequest {
+	var form strings.Builder
+	for i := range all {
+		if i > 0 {
+			form.WriteByte('&')
+		}
+		raw := all[i].raw
+		if strings.ContainsAny(raw, "& \n") { // it came from JSON or a command line, not from a form
+			raw = url.QueryEscape(all[i].val)
+		}
+		form.WriteString(url.QueryEscape(all[i].key) + "=" + raw)
+	}
+	var header http.Header
+	if authorization != "" {
+		header = http.Header{"Authorization": {authorization}}
+	}
+	request, err := oauth.ParseTokenRequest(endpoint, header, form.String())
+	if err != nil {
+		return nil
+	}
+	return request
 }
