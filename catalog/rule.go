@@ -11,10 +11,11 @@ import (
 type Rule struct {
 	ID         string
 	Cause      string // label; empty for a rule that only adds Fact
-	Fact       string // "flow=device-code"
+	Fact       string // "flow=device-code"; "issuer={value}" takes a capture
 	Confidence float64
 	Step       string   // overrides the cause's step
 	All        []int32  // indexes of condition groups, each must match
+	Within     int      // the hits of All must lie within so many bytes of one text; 0: anywhere
 	None       []int32  // groups of which none may match
 	Facts      []string // "key=a|b": a fact of that key with one of the values; "!key=a" none
 	Given      []string // causes of which one must be a candidate already

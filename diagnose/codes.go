@@ -70,6 +70,9 @@ func (s *situation) proposeCode(known *catalog.Code, confidence float64, o obser
 	if entry == nil {
 		return
 	}
+	if o.context && s.failureElsewhere() {
+		confidence *= 0.7 // named in the description of the setup
+	}
 	c := candidate{
 		cause: known.Cause, confidence: confidence, step: known.Step, title: known.Title,
 		verify: known.Verify, fix: known.Fix, fixer: known.Fixer,
@@ -77,6 +80,17 @@ func (s *situation) proposeCode(known *catalog.Code, confidence float64, o obser
 		proof:  []usher.Proof{{Place: o.place, Quote: short(first(o.quote, o.value))}},
 	}
 	s.propose(known.Provider+"/"+known.Code, c)
+}
+
+// failureElsewhere tells whether there is evidence beside the description of
+// the setup.
+func (s *situation) failureElsewhere() bool {
+	for i := range s.set.Items {
+		if !s.set.Items[i].Context {
+			return true
+		}
+	}
+	return false
 }
 
 // withDescription finds entries of the form "error: fragment", where the error

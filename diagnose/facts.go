@@ -13,6 +13,7 @@ import (
 func (s *situation) deriveFacts() {
 	for i := range s.set.Items {
 		it := &s.set.Items[i]
+		s.inContext = it.Context
 		for _, f := range it.Facts {
 			s.observe(f.Key, f.Value, f.Place, f.Quote)
 		}
@@ -47,6 +48,7 @@ func (s *situation) deriveFacts() {
 			s.observe("grant", r.GrantType, it.Place, r.GrantType)
 		}
 	}
+	s.inContext = false
 	switch {
 	case s.has("grant", "refresh_token"):
 		s.observe("flow", "refresh", "", "")
@@ -131,8 +133,24 @@ func (s *situation) applyFactRules() {
 		}
 		if where, ok := s.holds(r); ok {
 			key, value, _ := strings.Cut(r.Fact, "=")
-			p := s.proofAt(where)
+			p := s.proofAt(where[0])
+			if name, isCapture := strings.CutPrefix(value, "{"); isCapture {
+				s.observeCapture(key, strings.TrimSuffix(name, "}"), where[0], p.Place)
+				continue
+			}
 			s.observe(key, value, p.Place, p.Quote)
+		}
+	}
+}
+
+// observeCapture adds a fact whose value was captured from the text.
+func (s *situation) observeCapture(key, name string, h hit, place string) {
+	for _, c := range h.match.Captures {
+		if c.Name == name {
+			value := strings.Trim(s.set.Items[h.item].Text[c.Start:c.End], " '\"`,;.")
+			if value != "" {
+				s.observe(key, value, place, value)
+			}
 		}
 	}
 }

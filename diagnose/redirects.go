@@ -52,9 +52,9 @@ func (s *situation) sentURI() (observation, bool) {
 		it := &s.set.Items[i]
 		switch {
 		case it.AuthRequest != nil && it.AuthRequest.RedirectURI != "":
-			return observation{it.AuthRequest.RedirectURI, it.Place, it.AuthRequest.RedirectURI}, true
+			return observation{value: it.AuthRequest.RedirectURI, place: it.Place, quote: it.AuthRequest.RedirectURI}, true
 		case it.TokenRequest != nil && it.TokenRequest.RedirectURI != "":
-			return observation{it.TokenRequest.RedirectURI, it.Place, it.TokenRequest.RedirectURI}, true
+			return observation{value: it.TokenRequest.RedirectURI, place: it.Place, quote: it.TokenRequest.RedirectURI}, true
 		}
 	}
 	for _, o := range s.facts["redirect-uri"] {

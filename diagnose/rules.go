@@ -20,6 +20,12 @@ func (s *situation) holds(r *catalog.Rule) ([]hit, bool) {
 		}
 		where = append(where, h)
 	}
+	if r.Within > 0 && len(r.All) == 2 {
+		var ok bool
+		if where, ok = s.near(r.All[0], r.All[1], r.Within); !ok {
+			return nil, false
+		}
+	}
 	for _, g := range r.None {
 		if _, ok := s.group(g); ok {
 			return nil, false
@@ -51,6 +57,26 @@ func (s *situation) group(g int32) (hit, bool) {
 	return hit{}, false
 }
 
+// near finds a hit of each of two groups in one text, at most within bytes apart.
+func (s *situation) near(a, b int32, within int) ([]hit, bool) {
+	for _, p := range catalog.Group(a) {
+		ha := s.x.hits[p]
+		if ha.item < 0 {
+			continue
+		}
+		for _, q := range catalog.Group(b) {
+			hb := s.x.hits[q]
+			if hb.item != ha.item {
+				continue
+			}
+			if max(ha.match.End, hb.match.End)-min(ha.match.Start, hb.match.Start) <= within {
+				return []hit{ha, hb}, true
+			}
+		}
+	}
+	return nil, false
+}
+
 // applySignatures proposes the causes of the rules that ask for no candidate.
 func (s *situation) applySignatures() { s.applyRules(false) }
 
@@ -69,10 +95,13 @@ func (s *situation) applyRules(refining bool) {
 			continue
 		}
 		c := candidate{cause: r.Cause, confidence: r.Confidence, step: usher.Step(r.Step)}
+		if !refining && len(where) > 0 && s.onlyContext(where) {
+			c.confidence *= 0.6 // the words stand in the description of the setup, not in the failure
+		}
 		captures := map[string]string{}
 		for _, h := range where {
 			p := s.proofAt(h)
-			s.capture(h, captures, &p)
+			s.capture(r.Cause, h, captures, &p)
 			c.proof = append(c.proof, p)
 		}
 		for _, condition := range r.Facts {
@@ -86,13 +115,24 @@ func (s *situation) applyRules(refining bool) {
 			c.fix = []usher.FixStep{{Text: fill(r.Fix, captures), Risk: usher.RiskNeutral}}
 		}
 		s.propose(r.ID, c)
-		s.demote(r.ID, r.Cause, r.Confidence, r.Demotes...)
+		s.demote(r.ID, r.Cause, c.confidence, r.Demotes...)
 	}
+}
+
+// onlyContext tells whether all hits lie in facts of the setup although there
+// is evidence of the failure itself.
+func (s *situation) onlyContext(where []hit) bool {
+	for _, h := range where {
+		if !s.set.Items[h.item].Context {
+			return false
+		}
+	}
+	return s.failureElsewhere()
 }
 
 // capture takes the named parts of a match into the subject, the proof and the
 // facts, from the text as it was written.
-func (s *situation) capture(h hit, captures map[string]string, p *usher.Proof) {
+func (s *situation) capture(cause string, h hit, captures map[string]string, p *usher.Proof) {
 	text := s.set.Items[h.item].Text
 	for _, c := range h.match.Captures {
 		value := strings.Trim(text[c.Start:c.End], " '\"`\u2018\u2019\u201c\u201d")
@@ -105,7 +145,7 @@ func (s *situation) capture(h hit, captures map[string]string, p *usher.Proof) {
 			p.Expected = short(value)
 		case "got":
 			p.Got = short(value)
-			if strings.Contains(value, "://") {
+			if cause == "redirect-uri-mismatch" && strings.Contains(value, "://") {
 				s.observe("redirect-uri", value, p.Place, value)
 				s.sentRedirect(value, p.Place, value)
 			}

@@ -10,10 +10,10 @@ import (
 
 // situation is everything known of one failure while it is being explained.
 type situation struct {
-	x    *Explainer
-	set  *evidence.Set
-	opt  Options
-	facts map[string][]observation
+	x      *Explainer
+	set    *evidence.Set
+	opt    Options
+	facts  map[string][]observation
 	folded []string // the items' texts, folded
 
 	candidates []*candidate
@@ -21,11 +21,13 @@ type situation struct {
 	cleared    []usher.Finding // tested and found ok, unknown or not applicable
 	notes      []string
 	subject    usher.Subject
+	inContext  bool // the item whose facts are gathered describes the setup
 }
 
 // observation is one value of a fact, with where it was seen.
 type observation struct {
 	value, place, quote string
+	context             bool // seen in the description of the setup only
 }
 
 // hit is where a pattern of the catalog was found; item < 0: nowhere.
@@ -83,7 +85,7 @@ func (s *situation) observe(key, value, place, quote string) {
 			return
 		}
 	}
-	s.facts[key] = append(s.facts[key], observation{value, place, quote})
+	s.facts[key] = append(s.facts[key], observation{value, place, quote, s.inContext})
 }
 
 // fact gives the first observation of a key with one of the values, or of any

@@ -114,8 +114,8 @@ func rules(p func(string, ...any), rules []source.Rule) {
 		if len(r.None) > 0 {
 			none = fmt.Sprintf("[]int32{%d}", in.group(r.None))
 		}
-		p("{ID: %q, Cause: %q, Fact: %q, Confidence: %v, Step: %q, All: []int32{%s}, None: %s, Facts: %s, Given: %s, Demotes: %s, Says: %q, Fix: %q},",
-			r.ID, r.Cause, r.Fact, r.Confidence, r.Step, strings.Join(all, ","), none, list(r.Facts), list(r.Given), list(r.Demotes), flat(r.Says), flat(r.Fix))
+		p("{ID: %q, Cause: %q, Fact: %q, Confidence: %v, Step: %q, Within: %d, All: []int32{%s}, None: %s, Facts: %s, Given: %s, Demotes: %s, Says: %q, Fix: %q},",
+			r.ID, r.Cause, r.Fact, r.Confidence, r.Step, r.Within, strings.Join(all, ","), none, list(r.Facts), list(r.Given), list(r.Demotes), flat(r.Says), flat(r.Fix))
 	}
 	p("}")
 	p("var groups = []group{")

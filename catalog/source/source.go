@@ -80,6 +80,7 @@ type Rule struct {
 	Fact       string   `yaml:"fact"`
 	Confidence float64  `yaml:"confidence"`
 	Step       string   `yaml:"step"`
+	Within     int      `yaml:"within"`
 	All        []Group  `yaml:"all"`
 	None       Group    `yaml:"none"`
 	Facts      []string `yaml:"facts"`
@@ -178,12 +179,13 @@ func (d *Data) loadCodes(dir fs.FS, file string) error {
 		return err
 	}
 	provider := strings.TrimSuffix(path.Base(file), ".jsonl")
+	owner, _, _ := strings.Cut(provider, "-") // entra-suberror and entra-seen are Entra's
 	lines := bufio.NewScanner(bytes.NewReader(data))
 	for n := 1; lines.Scan(); n++ {
 		if len(bytes.TrimSpace(lines.Bytes())) == 0 {
 			continue
 		}
-		c := Code{Provider: strings.TrimSuffix(provider, "-suberror"), File: file, Line: n}
+		c := Code{Provider: owner, File: file, Line: n}
 		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
 			return fmt.Errorf("%s:%d: %w", file, n, err)
 		}
