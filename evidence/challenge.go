@@ -88,7 +88,7 @@ func (r *reader) challenge(p piece, val string) bool {
 	list = list[:min(len(list), maxChallenges)]
 	it := &Item{Line: p.line(0), Challenges: list}
 	it.Kind, it.Place = usher.KindChallenge, p.place(0)
-	lower := lowerASCII(val)
+	lower := fold(val)
 	it.Provider = providerIn(lower)
 	r.secretsIn(val, lower)
 	text := val

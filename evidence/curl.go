@@ -206,7 +206,7 @@ func (r *reader) curl(p *piece) bool {
 			x.Method = "POST"
 		}
 	}
-	lower := lowerASCII(p.text)
+	lower := fold(p.text)
 	r.secretsIn(p.text, lower)
 	if user != "" {
 		_, pass, _ := strings.Cut(user, ":")

@@ -17,10 +17,13 @@ var detailLabels = [...]struct{ label, key string }{
 }
 
 func sniffDetails(p *piece) int {
-	if len(p.text) > 64<<10 {
+	if h := p.start(); len(p.text) > 64<<10 || h == "" || h[0] == '{' || h[0] == '<' || h[0] == '[' {
 		return 0
 	}
-	l := p.fold()
+	if f := p.fold(); !f.has("error code") && !f.has("device") && !f.has("app id") && !f.has("app name") {
+		return 0
+	}
+	l := p.fold().s
 	n := 0
 	if strings.Contains(l, "troubleshooting details") {
 		n = 3
@@ -30,7 +33,7 @@ func sniffDetails(p *piece) int {
 			n++
 		}
 	}
-	if n >= 3 && !strings.HasPrefix(p.start(), "{") && !strings.HasPrefix(p.start(), "<") && (n >= 4 || strings.Contains(l, "device ") || strings.Contains(l, "app ") || strings.Contains(l, "error code:")) {
+	if n >= 3 && (n >= 4 || strings.Contains(l, "device ") || strings.Contains(l, "app ") || strings.Contains(l, "error code:")) {
 		return 60
 	}
 	return 0
@@ -60,10 +63,11 @@ func readDetails(r *reader, p *piece) bool {
 }
 
 // detailFacts draws the lines of a troubleshooting block out of a text.
-func detailFacts(it *Item, text, lower string) {
-	if !strings.Contains(lower, "error code") && !strings.Contains(lower, "device") && !strings.Contains(lower, "app id") && !strings.Contains(lower, "app name") {
+func detailFacts(it *Item, text string, folded *folded) {
+	if !folded.has("error code") && !folded.has("device") && !folded.has("app id") && !folded.has("app name") {
 		return
 	}
+	lower := folded.s
 	for _, d := range detailLabels {
 		val := detailLine(text, lower, d.label)
 		if val == "" || d.key == "" {

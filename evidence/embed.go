@@ -9,8 +9,9 @@ const maxEmbedded = 40
 
 // embedded reads what stands inside a text: JSON objects, URLs, tokens,
 // challenges, request bodies.
-func (r *reader) embedded(p *piece, text, lower string) {
-	if strings.Contains(lower, "realm") && strings.Contains(text, "type=") {
+func (r *reader) embedded(p *piece, text string, folded *folded) {
+	lower := folded.s
+	if folded.has("realm") && strings.Contains(text, "type=") {
 		r.keycloakLines(p, text)
 	}
 	if strings.IndexByte(text, '{') >= 0 {
@@ -22,13 +23,13 @@ func (r *reader) embedded(p *piece, text, lower string) {
 	if strings.Contains(text, "eyJ") {
 		r.embeddedTokens(p, text)
 	}
-	if strings.Contains(lower, "grant_type=") {
+	if folded.has("grant_type") {
 		r.embeddedForms(p, text, lower)
 	}
-	if strings.Contains(lower, "www-authenticate") {
+	if folded.has("www-authenticate") {
 		r.embeddedChallenges(p, text, lower)
 	}
-	if strings.Contains(text, "curl ") {
+	if folded.has("curl ") {
 		r.embeddedCurl(p, text)
 	}
 }

@@ -283,7 +283,7 @@ func (r *reader) message(m *message) {
 	it.Kind, it.Place = usher.KindExchange, m.at.place(0)
 	_, host := splitURI(u)
 	endpoint := endpointOf(base)
-	lower := lowerASCII(u)
+	lower := fold(u)
 	it.Provider = providerIn(lower)
 	if it.Provider == "" {
 		it.Provider = headerProvider(x.Header)
@@ -313,7 +313,7 @@ func (r *reader) message(m *message) {
 	}
 	it.Text = text.String()
 	inner := piece{src: m.at.src, text: it.Text, base: m.at.base, fixed: true, depth: m.at.depth}
-	scanText(it, &inner, it.Text, lowerASCII(it.Text))
+	scanText(it, &inner, it.Text, fold(it.Text))
 	if it.Error != nil && it.Error.Status == 0 && x.Status >= 400 {
 		it.Error.Status = x.Status
 	}
@@ -372,7 +372,7 @@ func (r *reader) tokenItem(p piece, u, authorization string, all params) {
 	it.Place = p.place(0)
 	it.Text = plainText(strings.TrimSpace(u + " " + p.text))
 	r.tokenRequest(it, u, authorization, all, &p)
-	it.Provider = providerIn(lowerASCII(u))
+	it.Provider = providerOf(u)
 	r.add(it)
 }
 
@@ -442,7 +442,7 @@ func (r *reader) headerSecrets(h http.Header) {
 			case "X-Api-Key", "Dpop", "X-Csrf-Token":
 				r.secret(v)
 			}
-			r.secretsIn(line, lowerASCII(line))
+			r.secretsIn(line, fold(line))
 		}
 	}
 }

@@ -89,7 +89,7 @@ func stepOf(s *flowStep, redirects []string, idp map[string]bool) usher.Step {
 		return usher.StepAuthResponse
 	case s.query.has("error") && !idp[host]:
 		return usher.StepAuthResponse
-	case idp[host] || providerIn(lowerASCII(s.base)) != "":
+	case idp[host] || providerOf(s.base) != "":
 		if strings.Contains(lowerASCII(s.base), "consent") {
 			return usher.StepConsent
 		}
@@ -140,7 +140,7 @@ func (m *message) har() bool { return m.at.src != nil && m.at.src.flat }
 // flowProvider gives the provider that the steps speak with.
 func flowProvider(steps []flowStep) string {
 	for i := range steps {
-		if p := providerIn(lowerASCII(steps[i].base)); p != "" {
+		if p := providerOf(steps[i].base); p != "" {
 			return p
 		}
 	}

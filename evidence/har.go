@@ -162,7 +162,7 @@ func harRelevant(m *message) bool {
 		return true
 	case endpoint == "api" && m.x.Request.Get("Authorization") != "":
 		return true
-	case providerIn(lowerASCII(base)) != "" && (m.x.Method == "POST" || strings.HasPrefix(m.x.Body, "<")):
+	case providerOf(base) != "" && (m.x.Method == "POST" || strings.HasPrefix(m.x.Body, "<")):
 		return true
 	}
 	return false

@@ -25,7 +25,7 @@ func (r *reader) keySet(v *value, p *piece) bool {
 	it.Kind, it.Place = usher.KindKeySet, p.place(int(v.at))
 	raw := p.source(v)
 	it.Text = plainText(raw)
-	it.Provider = providerIn(lowerASCII(raw))
+	it.Provider = providerOf(raw)
 	r.privateKeys(v)
 	if data, err := json.Marshal(v.any()); err == nil {
 		set, err := token.ParseKeySet(data)

@@ -239,9 +239,9 @@ func render(b *strings.Builder, v *value, depth int) {
 
 // newItem makes an item of a JSON value: with its place, its text and the
 // credentials in it noted.
-func (r *reader) newItem(kind usher.EvidenceKind, v *value, p *piece) (*Item, string, string) {
+func (r *reader) newItem(kind usher.EvidenceKind, v *value, p *piece) (*Item, string, *folded) {
 	raw := p.source(v)
-	lower := lowerASCII(raw)
+	lower := fold(raw)
 	r.secretsIn(raw, lower)
 	it := &Item{Line: p.line(int(v.at)), Text: plainText(raw)}
 	it.Kind, it.Place = kind, p.place(int(v.at))
@@ -250,7 +250,7 @@ func (r *reader) newItem(kind usher.EvidenceKind, v *value, p *piece) (*Item, st
 }
 
 // scan draws facts out of the source text of a JSON value.
-func (it *Item) scan(v *value, p *piece, raw, lower string) {
+func (it *Item) scan(v *value, p *piece, raw string, lower *folded) {
 	at := piece{src: p.src, text: raw, base: p.off(int(v.at)), fixed: p.fixed || int(v.end) <= int(v.at), depth: p.depth}
 	scanText(it, &at, raw, lower)
 }

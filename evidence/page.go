@@ -108,12 +108,12 @@ loop:
 	}
 	full, _ = cleanText([]byte(full))
 	r.paramSecrets(hidden)
-	lower := lowerASCII(full)
+	lower := fold(full)
 	r.secretsIn(full, lower)
-	raw := p.text[:min(len(p.text), providerScan)]
+	raw := p.text[:min(len(p.text), 32<<10)]
 	it := &Item{Line: p.line(0), Text: plainText(full)}
 	it.Kind, it.Place = usher.KindErrorPage, p.place(0)
-	it.Provider = pageProvider(lower, lowerASCII(raw))
+	it.Provider = pageProvider(lower, fold(raw))
 	inner := piece{src: p.src, text: full, base: p.off(0), fixed: true, depth: p.depth}
 	scanText(it, &inner, full, lower)
 	if hidden.has("error") {
@@ -204,7 +204,7 @@ func pageConfig(s string) string {
 	return b.String()
 }
 
-func pageProvider(text, raw string) string {
+func pageProvider(text, raw *folded) string {
 	if p := providerIn(text); p != "" {
 		return p
 	}
@@ -212,7 +212,7 @@ func pageProvider(text, raw string) string {
 		{"aadcdn.ms", "entra"}, {"logincdn.ms", "entra"}, {"$config=", "entra"}, {"kc-error-message", "keycloak"}, {"kc-page-title", "keycloak"}, {"id=\"kc-", "keycloak"},
 		{"gstatic.com", "google"}, {"cdn.auth0.com", "auth0"}, {"oktacdn.com", "okta"}, {"okta-sign", "okta"},
 	} {
-		if strings.Contains(raw, m.mark) {
+		if strings.Contains(raw.s, m.mark) {
 			return m.provider
 		}
 	}

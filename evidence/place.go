@@ -72,8 +72,8 @@ type piece struct {
 	depth int // how many times something was unpacked to come here
 	// origin says where a part comes from, as "body" or "header"; empty at the top.
 	origin string
-	head   string // the start of text without leading white space
-	lower  string // text in lower case, ASCII letters only
+	head   string  // the start of text without leading white space
+	folded *folded // text in lower case, with its marks
 }
 
 // maxUnpack is how many times a text within a text is looked into.
@@ -100,11 +100,11 @@ func (p *piece) inside(i int, text, origin string) piece {
 }
 
 // fold gives the text in lower case; the length is unchanged.
-func (p *piece) fold() string {
-	if p.lower == "" {
-		p.lower = lowerASCII(p.text)
+func (p *piece) fold() *folded {
+	if p.folded == nil {
+		p.folded = fold(p.text)
 	}
-	return p.lower
+	return p.folded
 }
 
 func (p *piece) start() string {

@@ -1,7 +1,5 @@
 package evidence
 
-import "strings"
-
 // hostMarks are parts of host names and paths that give a provider away.
 var hostMarks = [...]struct{ mark, provider string }{
 	{"login.microsoftonline", "entra"}, {"login.windows.net", "entra"}, {"sts.windows.net", "entra"}, {"login.live.com", "entra"},
@@ -22,22 +20,42 @@ var hostMarks = [...]struct{ mark, provider string }{
 	{"id.twitch.tv", "twitch"}, {"accounts.zoho", "zoho"}, {"webexapis.com", "webex"}, {"oauth.reddit.com", "reddit"}, {"reddit.com/api", "reddit"},
 }
 
-// providerScan is how much of a text is searched for a provider.
-const providerScan = 32 << 10
+// providerOf tells the provider that a short text, as a URL, names.
+func providerOf(s string) string {
+	if s == "" {
+		return ""
+	}
+	return providerIn(fold(s[:min(len(s), 16<<10)]))
+}
 
-// providerIn tells the provider that is named first in a text in lower case.
-func providerIn(lower string) string {
-	lower = lower[:min(len(lower), providerScan)]
-	if strings.Contains(lower, "aadsts") || strings.Contains(lower, "aadb2c") {
+// providerIn tells the provider that is named first in a text.
+func providerIn(f *folded) string {
+	if f.has("aadsts") || f.has("aadb2c") {
 		return "entra"
 	}
-	best, provider := len(lower), ""
-	if strings.IndexByte(lower, '.') >= 0 || strings.IndexByte(lower, '/') >= 0 || strings.Contains(lower, "auth") {
-		for i := range hostMarks {
-			if at := strings.Index(lower[:best], hostMarks[i].mark); at >= 0 {
-				best, provider = at, hostMarks[i].provider
+	best, provider := len(f.s), ""
+	t := markIndex()
+	for i, n := range t.hosts {
+		if at := int(f.at[n]) - 1; at >= 0 && at < best {
+			best, provider = at, hostMarks[i].provider
+		}
+	}
+	if provider == "" {
+		for i, n := range t.words {
+			if f.at[n] > 0 {
+				return wordMarks[i].provider
 			}
 		}
 	}
 	return provider
+}
+
+// wordMarks are sentences that only one provider writes.
+var wordMarks = [...]struct{ mark, provider string }{
+	{"policy evaluation failed for this request, please check the policy", "okta"},
+	{"not enabled for consumers", "entra"}, {"need admin approval", "entra"}, {"you can't get there from here", "entra"}, {"you cannot access this right now", "entra"},
+	{"error 400: redirect_uri_mismatch", "google"}, {"error 403: org_internal", "google"}, {"error 403: access_denied", "google"}, {"error 403: disallowed_useragent", "google"},
+	{"error 401: invalid_client", "google"}, {"google verification process", "google"}, {"error 400: admin_policy_enforced", "google"}, {"error 401: deleted_client", "google"},
+	{"error 400: invalid_request", "google"}, {"error 400: invalid_scope", "google"},
+	{"service not found: ", "auth0"}, {"docs.github.com", "github"},
 }

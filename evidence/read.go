@@ -49,6 +49,11 @@ func Read(inputs []Input) (*Set, error) {
 		}
 	}
 	if len(r.set.Items) == 0 {
+		if first == nil && len(r.set.Ignored) > 0 {
+			i := r.set.Ignored[0]
+			first = &usher.Error{Code: usher.ErrUnreadable, Message: i.Place + ": " + i.Reason,
+				Hint: "give the error text, the log line or the whole answer"}
+		}
 		if first == nil {
 			first = &usher.Error{Code: usher.ErrUsage, Message: "nothing was given to read",
 				Hint: "paste the error text, or name a file that holds it"}
@@ -84,7 +89,11 @@ func (r *reader) input(in *Input) error {
 		return err
 	}
 	r.notes(d.notes)
+	ignored := len(r.set.Ignored)
 	r.whole(&source{name: name, text: d.text})
+	if len(r.set.Items) == r.started && len(r.set.Ignored) == ignored {
+		r.ignore(name, "nothing in it was recognised")
+	}
 	return nil
 }
 

@@ -120,8 +120,8 @@ func (r *reader) genericRecord(v *value, p *piece) bool {
 		return false
 	}
 	rec := r.newRecord("", v, p)
-	rec.it.Provider = providerIn(lowerASCII(rec.raw))
-	rec.it.scan(v, p, rec.raw, lowerASCII(rec.raw))
+	rec.it.Provider = providerOf(rec.raw)
+	rec.it.scan(v, p, rec.raw, fold(rec.raw))
 	rec.when(when, v.first("start_time", "time_local"))
 	text := message.str()
 	if access {

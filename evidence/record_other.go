@@ -153,7 +153,7 @@ func (r *reader) auth0Record(v *value, p *piece) bool {
 	if uri := details.path("qs", "redirect_uri").str(); uri != "" {
 		redirectFacts(it, uri, it.Place)
 	}
-	it.scan(v, p, rec.raw, lowerASCII(rec.raw))
+	it.scan(v, p, rec.raw, fold(rec.raw))
 	return r.finish(rec, "Auth0 event "+kind+": "+description+" "+errText)
 }
 

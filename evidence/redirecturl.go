@@ -114,11 +114,10 @@ func (r *reader) url(p *piece) bool {
 	it := &Item{Line: p.line(0)}
 	it.Place = p.place(0)
 	it.Text = plainText(p.text)
-	lower := lowerASCII(p.text)
+	lower := fold(p.text)
 	r.secretsIn(p.text, lower)
 	r.paramSecrets(all)
 	it.factIf("host", host, it.Place, host)
-	it.factIf("endpoint", endpoint, it.Place, base)
 
 	switch {
 	case all.has("error") || all.has("error_code") && all.has("error_description"):
@@ -126,11 +125,17 @@ func (r *reader) url(p *piece) bool {
 		if strings.HasSuffix(host, "amazoncognito.com") {
 			it.Provider = "cognito"
 		}
+		if providerOf(host) == "" {
+			endpoint = "callback" // whatever its path is called
+		} else if endpoint == "" {
+			endpoint = "signin"
+		}
+		it.fact("endpoint", endpoint, it.Place, base)
 		r.redirectError(it, all, p)
 		it.Summary = summary("redirect to " + host + " with error " + errorSummary(it.Error))
 	case all.get("response_type") != "" || all.has("client_id") && (all.has("redirect_uri") || all.has("scope")) && endpoint == "authorize" || all.has("client_id") && all.has("request_uri"):
 		it.Kind = usher.KindAuthRequest
-		it.Provider = providerIn(lowerASCII(base))
+		it.Provider = providerOf(base)
 		r.authRequest(it, base, all, p)
 		it.Summary = summary("authorization request to " + host + " by client " + all.get("client_id"))
 	case all.has("code") && (all.has("state") || all.has("session_state") || all.has("iss") || all.has("scope")) || all.has("access_token") || all.has("id_token"):
@@ -139,11 +144,12 @@ func (r *reader) url(p *piece) bool {
 		it.Summary = summary("redirect to " + host + " with " + strings.Join(paramNames(all), ", "))
 		if iss := all.get("iss"); iss != "" {
 			it.fact("issuer", iss, it.Place, iss)
-			it.Provider = providerIn(lowerASCII(iss))
+			it.Provider = providerOf(iss)
 		}
 	case endpoint != "" && endpoint != "api" && endpoint != "callback" && path != "":
 		it.Kind = usher.KindStatement
 		it.Provider = providerIn(lower)
+		it.fact("endpoint", endpoint, it.Place, base)
 		it.Summary = summary("URL of the " + endpoint + " endpoint at " + host)
 		if all.has("client_id") {
 			it.fact("client-id", all.get("client_id"), it.Place, all.get("client_id"))
@@ -152,7 +158,7 @@ func (r *reader) url(p *piece) bool {
 		return false
 	}
 	if it.Provider == "" {
-		it.Provider = providerIn(lowerASCII(plainPercent(p.text)))
+		it.Provider = providerOf(plainPercent(p.text))
 	}
 	if tenant := tenantOf(base); tenant != "" {
 		it.fact("tenant", tenant, it.Place, base)
@@ -207,7 +213,7 @@ func (r *reader) redirectError(it *Item, all params, p *piece) {
 	it.factIf("suberror", e.Suberror, it.Place, e.Suberror)
 	if e.Issuer != "" {
 		it.fact("issuer", e.Issuer, it.Place, e.Issuer)
-		it.Provider = providerIn(lowerASCII(e.Issuer))
+		it.Provider = providerOf(e.Issuer)
 	}
 	for _, id := range e.PolicyIDs {
 		it.fact("ca-policy-id", id, it.Place, id)
@@ -215,7 +221,7 @@ func (r *reader) redirectError(it *Item, all params, p *piece) {
 	// Codes and ids stand in the description; the places are those of the URL.
 	text := it.Text
 	inner := piece{src: p.src, text: text, base: p.off(0), fixed: true, depth: p.depth}
-	scanText(it, &inner, text, lowerASCII(text))
+	scanText(it, &inner, text, fold(text))
 	if code := all.get("error_code"); code != "" && e.Code == "" {
 		e.Code = code
 		it.fact("error", code, it.Place, code)
@@ -445,7 +451,7 @@ func readForm(r *reader, p *piece) bool {
 	it := &Item{Line: part.line(0)}
 	it.Place = part.place(0)
 	it.Text = plainText(text)
-	lower := lowerASCII(text)
+	lower := fold(text)
 	r.secretsIn(text, lower)
 	r.paramSecrets(all)
 	switch {
@@ -467,7 +473,7 @@ func readForm(r *reader, p *piece) bool {
 		return false
 	}
 	if it.Provider == "" {
-		it.Provider = providerIn(lowerASCII(it.Text))
+		it.Provider = providerOf(it.Text)
 	}
 	r.add(it)
 	return true

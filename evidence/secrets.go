@@ -76,8 +76,13 @@ var secretNames = [...]string{"secret", "access_token", "refresh_token", "id_tok
 	"subject_token", "actor_token", "device_code", "password", "passwd", "assertion", "code_verifier", "codeverifier", "samlresponse", "api_key", "apikey", "secret_key"}
 
 // secretsIn notes every credential of a text.
-func (r *reader) secretsIn(text, lower string) {
-	for _, name := range secretNames {
+func (r *reader) secretsIn(text string, folded *folded) {
+	lower := folded.s
+	t := markIndex()
+	for i, name := range secretNames {
+		if folded.at[t.secrets[i]] == 0 {
+			continue
+		}
 		for from := 0; ; {
 			i := strings.Index(lower[from:], name)
 			if i < 0 {
@@ -95,16 +100,12 @@ func (r *reader) secretsIn(text, lower string) {
 		}
 	}
 	for _, lead := range [...]string{"?code=", "&code=", "#code=", "&amp;code="} {
-		r.secretAfter(text, lower, lead, 6)
+		r.secretAfter(text, folded, lead, 6)
 	}
-	r.secretAfter(text, lower, "bearer ", 16)
-	r.secretAfter(text, lower, "dpop ", 16)
-	for from := 0; ; {
-		i := strings.Index(lower[from:], "basic ")
-		if i < 0 {
-			break
-		}
-		from += i + len("basic ")
+	r.secretAfter(text, folded, "bearer ", 16)
+	r.secretAfter(text, folded, "dpop ", 16)
+	folded.each("basic ", func(at int) int {
+		from := at + len("basic ")
 		word := text[from : from+wordEnd(text[from:])]
 		if plain, err := base64.StdEncoding.DecodeString(word); err == nil && len(word) >= 8 && strings.IndexByte(string(plain), ':') > 0 {
 			r.secret(word)
@@ -112,19 +113,17 @@ func (r *reader) secretsIn(text, lower string) {
 			r.secret(pass)
 			r.secret(unescapeQuery(pass))
 		}
-	}
-	for from := 0; ; {
-		i := strings.Index(lower[from:], "cookie:")
-		if i < 0 {
-			break
-		}
-		from += i + len("cookie:")
-		line := text[from:]
+		return from
+	})
+	folded.each("cookie:", func(at int) int {
+		line := text[at+len("cookie:"):]
+		line = line[:min(len(line), maxWord)]
 		if n := strings.IndexByte(line, '\n'); n >= 0 {
 			line = line[:n]
 		}
 		r.cookies(line)
-	}
+		return at + len("cookie:") + len(line)
+	})
 	r.jwtSecrets(text)
 }
 
@@ -144,13 +143,9 @@ func (r *reader) cookies(line string) {
 	}
 }
 
-func (r *reader) secretAfter(text, lower, lead string, least int) {
-	for from := 0; ; {
-		i := strings.Index(lower[from:], lead)
-		if i < 0 {
-			return
-		}
-		from += i + len(lead)
+func (r *reader) secretAfter(text string, folded *folded, lead string, least int) {
+	folded.each(lead, func(at int) int {
+		from := at + len(lead)
 		word := text[from : from+wordEnd(text[from:])]
 		if len(word) >= least && looksRandom(word) {
 			r.secret(word)
@@ -158,7 +153,8 @@ func (r *reader) secretAfter(text, lower, lead string, least int) {
 				r.secret(unescapeQuery(word))
 			}
 		}
-	}
+		return from + len(word)
+	})
 }
 
 // jwtSecrets notes every JWT of a text.

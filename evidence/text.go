@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"time"
 
 	"usher"
 )
@@ -99,7 +98,7 @@ func lineAround(text string, at, least, most int) (from, to int) {
 
 // errorMarks are words that make a text a report of a failure.
 var errorMarks = [...]string{"error", "exception", "fail", "denied", "invalid", "unauthorized", "forbidden", "aadsts", "expired", "refused", "rejected",
-	"mismatch", "does not match", "not allowed", "blocked", "traceback", "panic:", "warn", "unable to", "could not", "cannot", "not found"}
+	"mismatch", "does not match", "not allowed", "blocked", "traceback", "panic:", "warn", "unable to", "could not", "cannot", "not found", "did not match", "timeout", "timed out", "missing", "problem", "rejects", "refuses"}
 
 // pageMarks open the text of an error page, copied without its markup.
 var pageMarks = [...]string{"need admin approval", "you can't get there from here", "you cannot access this right now", "you don't have access to this",
@@ -108,27 +107,22 @@ var pageMarks = [...]string{"need admin approval", "you can't get there from her
 	"pick an account", "we are sorry...", "this app isn't verified", "approval required", "redirect uri error", "set up your device to get access",
 	"set up your device", "this app is blocked", "more information required", "selected user account does not exist"}
 
-func textKind(lower string) usher.EvidenceKind {
-	head := lower[:min(len(lower), 2048)]
-	for _, m := range pageMarks {
-		if strings.Contains(head, m) {
-			return usher.KindErrorPage
-		}
-	}
-	scan := lower[:min(len(lower), 64<<10)]
-	for _, m := range errorMarks {
-		if strings.Contains(scan, m) {
-			return usher.KindErrorText
-		}
+func textKind(lower *folded) usher.EvidenceKind {
+	t := markIndex()
+	switch {
+	case lower.any(t.pages, 2048):
+		return usher.KindErrorPage
+	case lower.any(t.errors, len(lower.s)+1):
+		return usher.KindErrorText
 	}
 	return usher.KindStatement
 }
 
 // scanText draws the facts out of a text. lower is the text in lower case.
-func scanText(it *Item, p *piece, text, lower string) {
+func scanText(it *Item, p *piece, text string, lower *folded) {
 	scanCodes(it, p, text, lower)
-	scanErrorWords(it, p, text, lower)
-	scanStatus(it, p, text, lower)
+	scanErrorWords(it, p, text, lower.s)
+	scanStatus(it, p, text, lower.s)
 	scanIDs(it, text, lower)
 	scanParameters(it, p, text, lower)
 }
@@ -152,7 +146,7 @@ func (it *Item) code(provider, code, place, quote string) {
 	}
 	e.Codes = append(e.Codes, code)
 	it.fact("code", provider+"/"+code, place, quote)
-	if it.Provider == "" {
+	if it.Provider == "" && provider != "dotnet" && provider != "rfc" {
 		it.Provider = provider
 	}
 }
@@ -172,10 +166,12 @@ var codeMarks = [...]struct {
 	{"caa", "CAA", "entra", 5, 5, true},
 }
 
-func scanCodes(it *Item, p *piece, text, lower string) {
+func scanCodes(it *Item, p *piece, text string, folded *folded) {
+	lower := folded.s
 	for i := range codeMarks {
 		m := &codeMarks[i]
-		for from, n := 0, 0; n < 64; n++ {
+		from := folded.index(m.mark)
+		for n := 0; n < 64 && from >= 0; n++ {
 			at := strings.Index(lower[from:], m.mark)
 			if at < 0 {
 				break
@@ -329,7 +325,7 @@ func phraseFollows(scan string, end int) bool {
 }
 
 // scanIDs finds the ids and the time that a support case asks for.
-func scanIDs(it *Item, text, lower string) {
+func scanIDs(it *Item, text string, lower *folded) {
 	if v := labelled(text, lower, "correlation id", "correlationid", "correlation_id"); looksGUID(v) {
 		it.body().Correlation = v
 		it.fact("correlation", v, it.Place, v)
@@ -338,7 +334,7 @@ func scanIDs(it *Item, text, lower string) {
 		it.body().TraceID = v
 		it.fact("request-id", v, it.Place, v)
 	}
-	if at := strings.Index(lower, "timestamp"); at >= 0 {
+	if at := lower.index("timestamp"); at >= 0 {
 		v := strings.TrimLeft(text[at+len("timestamp"):min(len(text), at+64)], " :=\"'\\")
 		if t, ok := parseTime(v); ok {
 			it.Time = t
@@ -355,9 +351,9 @@ func scanIDs(it *Item, text, lower string) {
 }
 
 // labelled gives the word behind one of the labels.
-func labelled(text, lower string, labels ...string) string {
+func labelled(text string, lower *folded, labels ...string) string {
 	for _, label := range labels {
-		at := strings.Index(lower, label)
+		at := lower.index(label)
 		if at < 0 {
 			continue
 		}
@@ -386,61 +382,21 @@ func looksGUID(s string) bool {
 	return true
 }
 
-// timeLayouts are how logs write a time; zones that are missing mean UTC.
-var timeLayouts = [...]string{
-	"2006-01-02T15:04:05.999999999Z07:00", "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02T15:04:05.999999999Z0700", "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999",
-	"2006-01-02 15:04:05,999", "2006/01/02 15:04:05", "02/Jan/2006:15:04:05 -0700", "1/2/2006 3:04:05 PM -07:00", "1/2/2006 3:04:05 PM", "01/02/2006 15:04:05",
-	"2 January 2006 15:04:05", "Mon, 02 Jan 2006 15:04:05 MST",
-}
-
-// parseTime reads a time at the start of s.
-func parseTime(s string) (time.Time, bool) {
-	if len(s) < 10 || s[0] < '0' || s[0] > '9' {
-		if len(s) < 10 || s[0] != 'M' && s[0] != 'T' && s[0] != 'W' && s[0] != 'F' && s[0] != 'S' {
-			return time.Time{}, false
-		}
-	}
-	s = s[:min(len(s), 48)]
-	// The first two layouts need no cut when the value stands alone; otherwise
-	// the text goes on behind the time.
-	end := 0
-	for end < len(s) && strings.IndexByte("0123456789-/:.,TZ +APMJanFebrychilugstSOtoNvDm", s[end]) >= 0 {
-		end++
-	}
-	s = strings.TrimRight(s[:end], " .,:-+/")
-	for len(s) >= 10 {
-		for _, layout := range timeLayouts {
-			if len(s) < len(layout)-12 {
-				continue
-			}
-			if t, err := time.Parse(layout, s); err == nil && t.Year() > 1990 && t.Year() < 2200 {
-				return t.UTC(), true
-			}
-		}
-		i := strings.LastIndexByte(s, ' ')
-		if i < 0 {
-			break
-		}
-		s = strings.TrimRight(s[:i], " .,:-+/")
-	}
-	return time.Time{}, false
-}
-
 // scanParameters finds parameters of requests that a text quotes.
-func scanParameters(it *Item, p *piece, text, lower string) {
-	for from, n := 0, 0; n < 4; n++ {
-		at := strings.Index(lower[from:], "grant_type")
-		if at < 0 {
-			break
-		}
-		at += from
-		from = at + len("grant_type")
+func scanParameters(it *Item, p *piece, text string, lower *folded) {
+	n := 0
+	lower.each("grant_type", func(at int) int {
+		from := at + len("grant_type")
 		if v, _ := assigned(text, from); v != "" {
 			if g := grantName(unescapeQuery(v)); g != "" {
 				it.fact("grant", g, p.place(at), text[at:min(len(text), from+len(v)+3)])
 			}
 		}
-	}
+		if n++; n == 4 {
+			return -1
+		}
+		return from
+	})
 	scanRedirect(it, p, text, lower)
 }
 
@@ -473,9 +429,11 @@ func grantName(g string) string {
 var redirectLabels = [...]string{"redirect uri", "redirect_uri", "redirect url", "reply url", "reply address", "redirecturi", "redirect_url", "callback url"}
 
 // scanRedirect finds the redirect URI that was sent: the first URI behind such a label.
-func scanRedirect(it *Item, p *piece, text, lower string) {
+func scanRedirect(it *Item, p *piece, text string, folded *folded) {
+	lower := folded.s
 	for _, label := range redirectLabels {
-		for from, n := 0, 0; n < 4; n++ {
+		from := folded.index(label)
+		for n := 0; n < 4 && from >= 0; n++ {
 			at := strings.Index(lower[from:], label)
 			if at < 0 {
 				break

@@ -185,10 +185,10 @@ func claimFacts(it *Item, claims map[string]any, assertion bool, place string) {
 		it.fact("token-lifetime", "too-long", place, claimText(claims["exp"]))
 	}
 	if it.Provider == "" {
-		it.Provider = providerIn(lowerASCII(claimText(claims["iss"])))
+		it.Provider = providerOf(claimText(claims["iss"]))
 	}
 	if it.Provider == "" && (assertion || use == "assertion") {
-		it.Provider = providerIn(lowerASCII(claimText(claims["aud"])))
+		it.Provider = providerOf(claimText(claims["aud"]))
 	}
 }
 
