@@ -5,15 +5,18 @@ import "strings"
 // pattern is a compiled message pattern. The written form is plain text, in
 // any case, in which
 //
-//	a blank     matches one or more white spaces
+//	a blank     matches white space, and quotation marks beside it
 //	'           matches any run of quotation marks and backslashes, or nothing
 //	*           matches up to maxGap bytes
 //	{name}      matches like * and captures
 //	< and >     at either end: a word boundary
+//
+// A pattern of digits alone is a number: it does not match inside a longer one.
 type pattern struct {
 	elements  []element
 	wordStart bool
 	wordEnd   bool
+	number    bool
 }
 
 type elementKind uint8
@@ -43,6 +46,7 @@ func compile(text string) pattern {
 	if strings.HasSuffix(text, ">") {
 		p.wordEnd, text = true, text[:len(text)-1]
 	}
+	p.number = strings.Trim(text, "0123456789") == ""
 	for text != "" {
 		switch c := text[0]; c {
 		case ' ':
@@ -119,6 +123,9 @@ func (p *pattern) verify(text string, at, el int) (Match, bool) {
 	if !ok {
 		return Match{}, false
 	}
+	if p.number && (start > 0 && isDigit(text[start-1]) || end < len(text) && isDigit(text[end])) {
+		return Match{}, false
+	}
 	m.Start, m.End = start, end
 	return m, true
 }
@@ -133,11 +140,8 @@ func (p *pattern) forward(text string, at, el int, m *Match) (int, bool) {
 			}
 			at += len(e.literal)
 		case spaces:
-			n := at
-			for n < len(text) && text[n] == ' ' {
-				n++
-			}
-			if n == at {
+			n, ok := skipSpaces(text, at)
+			if !ok {
 				return 0, false
 			}
 			at = n
@@ -177,11 +181,8 @@ func (p *pattern) backward(text string, at, el int, m *Match) (int, bool) {
 			}
 			at -= len(e.literal)
 		case spaces:
-			n := at
-			for n > 0 && text[n-1] == ' ' {
-				n--
-			}
-			if n == at {
+			n, ok := skipSpacesBack(text, at)
+			if !ok {
 				return 0, false
 			}
 			at = n
@@ -215,6 +216,8 @@ func (m *Match) capture(name string, start, end int) {
 		m.Captures = append(m.Captures, Capture{name, start, end})
 	}
 }
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 func isWord(c byte) bool {
 	return c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 0x80
@@ -259,4 +262,23 @@ next:
 		return at
 	}
 	return at
+}
+
+// skipSpaces passes over white space with quotation marks around it.
+func skipSpaces(text string, at int) (end int, ok bool) {
+	at = skipQuotes(text, at)
+	n := at
+	for n < len(text) && text[n] == ' ' {
+		n++
+	}
+	return skipQuotes(text, n), n > at
+}
+
+func skipSpacesBack(text string, at int) (start int, ok bool) {
+	at = skipQuotesBack(text, at)
+	n := at
+	for n > 0 && text[n-1] == ' ' {
+		n--
+	}
+	return skipQuotesBack(text, n), n < at
 }

@@ -22,6 +22,7 @@ func (s *situation) answer() usher.Answer {
 	s.applyConsequences()
 	sort.SliceStable(s.candidates, func(i, j int) bool { return s.candidates[i].confidence > s.candidates[j].confidence })
 	s.calibrate()
+	s.doubtTopic()
 	a := usher.Answer{Version: usher.AnswerVersion, Evidence: []usher.Evidence{}, Findings: []usher.Finding{}, Missing: []usher.Missing{}}
 	for i := range s.set.Items {
 		a.Evidence = append(a.Evidence, s.set.Items[i].Evidence)
@@ -88,6 +89,17 @@ func (s *situation) calibrate() {
 		if next.confidence > top.confidence {
 			next.confidence = top.confidence
 		}
+	}
+}
+
+// doubtTopic lowers every confidence when nothing in the evidence speaks of
+// identity at all: a refused connection may be any program's.
+func (s *situation) doubtTopic() {
+	if s.has("topic", "identity") || s.has("code") {
+		return
+	}
+	for _, c := range s.candidates {
+		c.confidence *= 0.55
 	}
 }
 

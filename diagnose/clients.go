@@ -7,11 +7,13 @@ import (
 
 	"usher"
 	"usher/evidence"
+	"usher/oauth"
 )
 
 // checkClients holds the client's request against its registration: dates of
 // its credentials, its kind, its grants, whether it is enabled.
 func (s *situation) checkClients() {
+	s.secretShape()
 	it := s.registration()
 	if it == nil {
 		return
@@ -28,6 +30,16 @@ func (s *situation) checkClients() {
 	}
 	s.kindAndPlatform(it, r)
 	s.grantAllowed(it, r)
+}
+
+// secretShape notes a secret in the form of a GUID: with Entra that is the id
+// of a secret, never its value.
+func (s *situation) secretShape() {
+	for _, secret := range s.set.Secrets {
+		if oauth.IsGUID(secret.Reveal()) {
+			s.observe("secret-shape", "guid", s.set.Items[0].Place, "the secret is a GUID")
+		}
+	}
 }
 
 func (s *situation) credentialDates(it *evidence.Item, r *evidence.Registration) {

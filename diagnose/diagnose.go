@@ -39,6 +39,12 @@ func New() *Explainer {
 // Explain names the causes that the evidence supports, ranked, with proof.
 func (x *Explainer) Explain(set *evidence.Set, opt Options) usher.Answer {
 	s := newSituation(x, set, opt)
+	s.run()
+	return s.answer()
+}
+
+// run gathers everything that speaks for a cause.
+func (s *situation) run() {
 	s.scanTexts()
 	s.deriveFacts()
 	s.applyFactRules()
@@ -51,7 +57,6 @@ func (x *Explainer) Explain(set *evidence.Set, opt Options) usher.Answer {
 	s.comparePairs()
 	s.applySituations()
 	s.dropPassedInterrupts()
-	return s.answer()
 }
 
 // Explain is New().Explain for a single question.

@@ -147,7 +147,7 @@ func (s *situation) applyFactRules() {
 func (s *situation) observeCapture(key, name string, h hit, place string) {
 	for _, c := range h.match.Captures {
 		if c.Name == name {
-			value := strings.Trim(s.set.Items[h.item].Text[c.Start:c.End], " '\"`,;.")
+			value := strings.Trim(s.texts[h.item][c.Start:c.End], " '\"`,;.")
 			if value != "" {
 				s.observe(key, value, place, value)
 			}

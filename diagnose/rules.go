@@ -133,7 +133,7 @@ func (s *situation) onlyContext(where []hit) bool {
 // capture takes the named parts of a match into the subject, the proof and the
 // facts, from the text as it was written.
 func (s *situation) capture(cause string, h hit, captures map[string]string, p *usher.Proof) {
-	text := s.set.Items[h.item].Text
+	text := s.texts[h.item]
 	for _, c := range h.match.Captures {
 		value := strings.Trim(text[c.Start:c.End], " '\"`\u2018\u2019\u201c\u201d")
 		if value == "" || captures[c.Name] != "" {
@@ -173,7 +173,7 @@ func fill(sentence string, captures map[string]string) string {
 // proofAt quotes the line around a hit.
 func (s *situation) proofAt(h hit) usher.Proof {
 	it := &s.set.Items[h.item]
-	text := it.Text
+	text := s.texts[h.item]
 	start, end := h.match.Start, h.match.End
 	for start > 0 && text[start-1] != '\n' && h.match.Start-start < 60 {
 		start--

@@ -10,11 +10,11 @@ import (
 
 // situation is everything known of one failure while it is being explained.
 type situation struct {
-	x      *Explainer
-	set    *evidence.Set
-	opt    Options
-	facts  map[string][]observation
-	folded []string // the items' texts, folded
+	x     *Explainer
+	set   *evidence.Set
+	opt   Options
+	facts map[string][]observation
+	texts []string // of the items, as the patterns see them
 
 	candidates []*candidate
 	demotions  []demotion
@@ -67,9 +67,12 @@ func newSituation(x *Explainer, set *evidence.Set, opt Options) *situation {
 
 func (s *situation) scanTexts() {
 	for i := range s.set.Items {
-		folded := catalog.Fold(s.set.Items[i].Text)
-		s.folded = append(s.folded, folded)
-		s.x.scanner.Scan(folded, func(p int32, m catalog.Match) {
+		text := s.set.Items[i].Text
+		if e := s.set.Items[i].Error; e != nil && e.Description != "" && !strings.Contains(text, e.Description) {
+			text += "\n" + e.Description // the text has it encoded
+		}
+		s.texts = append(s.texts, text)
+		s.x.scanner.Scan(catalog.Fold(text), func(p int32, m catalog.Match) {
 			if s.x.hits[p].item < 0 {
 				s.x.hits[p] = hit{i, m}
 			}
