@@ -1,129 +1,84 @@
 package oauth
 
-// Error codes, the member or parameter error. A code that several documents
-// define is listed under the first.
+// Error codes of the protocol family, as registered with IANA (OAuth
+// Extensions Error Registry) and in OpenID Connect.
 const (
-	// RFC 6749 sections 4.1.2.1 and 5.2
-	ErrInvalidRequest          = "invalid_request"
-	ErrInvalidClient           = "invalid_client"
-	ErrInvalidGrant            = "invalid_grant"
-	ErrUnauthorizedClient      = "unauthorized_client"
-	ErrUnsupportedGrantType    = "unsupported_grant_type"
-	ErrUnsupportedResponseType = "unsupported_response_type"
-	ErrInvalidScope            = "invalid_scope"
-	ErrAccessDenied            = "access_denied"
-	ErrServerError             = "server_error"
-	ErrTemporarilyUnavailable  = "temporarily_unavailable"
-
-	// RFC 6750 section 3.1
-	ErrInvalidToken      = "invalid_token"
-	ErrInsufficientScope = "insufficient_scope"
-
-	// RFC 7009 section 2.2.1
-	ErrUnsupportedTokenType = "unsupported_token_type"
-
-	// RFC 7591 section 3.2.2
-	ErrInvalidRedirectURI          = "invalid_redirect_uri"
-	ErrInvalidClientMetadata       = "invalid_client_metadata"
-	ErrInvalidSoftwareStatement    = "invalid_software_statement"
-	ErrUnapprovedSoftwareStatement = "unapproved_software_statement"
-
-	// RFC 8628 section 3.5
-	ErrAuthorizationPending = "authorization_pending"
-	ErrSlowDown             = "slow_down"
-	ErrExpiredToken         = "expired_token"
-
-	// RFC 8693 section 2.2.2 and RFC 8707 section 2
-	ErrInvalidTarget = "invalid_target"
-
-	// RFC 9101 section 6, RFC 9126 and OpenID Connect Core section 3.1.2.6
-	ErrInvalidRequestURI               = "invalid_request_uri"
-	ErrInvalidRequestObject            = "invalid_request_object"
-	ErrRequestNotSupported             = "request_not_supported"
-	ErrRequestURINotSupported          = "request_uri_not_supported"
-	ErrRegistrationNotSupported        = "registration_not_supported"
-	ErrInteractionRequired             = "interaction_required"
-	ErrLoginRequired                   = "login_required"
-	ErrAccountSelectionRequired        = "account_selection_required"
-	ErrConsentRequired                 = "consent_required"
-	ErrUnmetAuthenticationRequirements = "unmet_authentication_requirements" // OpenID Connect Core Unmet Authentication Requirements 1.0
-
-	// RFC 9396 section 5
-	ErrInvalidAuthorizationDetails = "invalid_authorization_details"
-
-	// RFC 9449 sections 5, 8 and 9
-	ErrInvalidDPoPProof = "invalid_dpop_proof"
-	ErrUseDPoPNonce     = "use_dpop_nonce"
-
-	// RFC 9470 section 3
-	ErrInsufficientUserAuthentication = "insufficient_user_authentication"
-
-	// OpenID Connect Client-Initiated Backchannel Authentication, section 13
-	ErrExpiredLoginHintToken = "expired_login_hint_token"
-	ErrUnknownUserID         = "unknown_user_id"
-	ErrMissingUserCode       = "missing_user_code"
-	ErrInvalidUserCode       = "invalid_user_code"
-	ErrInvalidBindingMessage = "invalid_binding_message"
-	ErrTransactionFailed     = "transaction_failed"
+	ErrInvalidRequest           = "invalid_request"                   // RFC 6749 section 5.2, RFC 6750 section 3.1
+	ErrInvalidClient            = "invalid_client"                    // RFC 6749 section 5.2
+	ErrInvalidGrant             = "invalid_grant"                     // RFC 6749 section 5.2
+	ErrUnauthorizedClient       = "unauthorized_client"               // RFC 6749 section 4.1.2.1
+	ErrUnsupportedGrantType     = "unsupported_grant_type"            // RFC 6749 section 5.2
+	ErrUnsupportedResponseType  = "unsupported_response_type"         // RFC 6749 section 4.1.2.1
+	ErrInvalidScope             = "invalid_scope"                     // RFC 6749 section 5.2
+	ErrAccessDenied             = "access_denied"                     // RFC 6749 section 4.1.2.1
+	ErrServerError              = "server_error"                      // RFC 6749 section 4.1.2.1
+	ErrTemporarilyUnavailable   = "temporarily_unavailable"           // RFC 6749 section 4.1.2.1
+	ErrInvalidToken             = "invalid_token"                     // RFC 6750 section 3.1
+	ErrInsufficientScope        = "insufficient_scope"                // RFC 6750 section 3.1
+	ErrUnsupportedTokenType     = "unsupported_token_type"            // RFC 7009 section 2.2.1
+	ErrInvalidRedirectURI       = "invalid_redirect_uri"              // RFC 7591 section 3.2.2
+	ErrInvalidClientMetadata    = "invalid_client_metadata"           // RFC 7591 section 3.2.2
+	ErrAuthorizationPending     = "authorization_pending"             // RFC 8628 section 3.5
+	ErrSlowDown                 = "slow_down"                         // RFC 8628 section 3.5
+	ErrExpiredToken             = "expired_token"                     // RFC 8628 section 3.5
+	ErrInvalidTarget            = "invalid_target"                    // RFC 8707 section 2
+	ErrInvalidRequestURI        = "invalid_request_uri"               // RFC 9101 section 7
+	ErrInvalidRequestObject     = "invalid_request_object"            // RFC 9101 section 7
+	ErrInvalidAuthDetails       = "invalid_authorization_details"     // RFC 9396 section 5
+	ErrInvalidDPoPProof         = "invalid_dpop_proof"                // RFC 9449 section 5
+	ErrUseDPoPNonce             = "use_dpop_nonce"                    // RFC 9449 section 8
+	ErrInsufficientUserAuth     = "insufficient_user_authentication"  // RFC 9470 section 3
+	ErrInteractionRequired      = "interaction_required"              // OpenID Connect Core section 3.1.2.6
+	ErrLoginRequired            = "login_required"                    // OpenID Connect Core section 3.1.2.6
+	ErrAccountSelection         = "account_selection_required"        // OpenID Connect Core section 3.1.2.6
+	ErrConsentRequired          = "consent_required"                  // OpenID Connect Core section 3.1.2.6
+	ErrRequestNotSupported      = "request_not_supported"             // OpenID Connect Core section 3.1.2.6
+	ErrRequestURINotSupported   = "request_uri_not_supported"         // OpenID Connect Core section 3.1.2.6
+	ErrRegistrationNotSupported = "registration_not_supported"        // OpenID Connect Core section 3.1.2.6
+	ErrUnmetAuthentication      = "unmet_authentication_requirements" // OpenID Connect Unmet Authentication Requirements
+	ErrInsufficientClaims       = "insufficient_claims"               // Entra, continuous access evaluation
 )
 
-// Grant types, the parameter grant_type.
+var knownErrors = [...]string{
+	ErrInvalidRequest, ErrInvalidClient, ErrInvalidGrant, ErrUnauthorizedClient, ErrUnsupportedGrantType,
+	ErrUnsupportedResponseType, ErrInvalidScope, ErrAccessDenied, ErrServerError, ErrTemporarilyUnavailable,
+	ErrInvalidToken, ErrInsufficientScope, ErrUnsupportedTokenType, ErrInvalidRedirectURI, ErrInvalidClientMetadata,
+	ErrAuthorizationPending, ErrSlowDown, ErrExpiredToken, ErrInvalidTarget, ErrInvalidRequestURI, ErrInvalidRequestObject,
+	ErrInvalidAuthDetails, ErrInvalidDPoPProof, ErrUseDPoPNonce, ErrInsufficientUserAuth, ErrInteractionRequired,
+	ErrLoginRequired, ErrAccountSelection, ErrConsentRequired, ErrRequestNotSupported, ErrRequestURINotSupported,
+	ErrRegistrationNotSupported, ErrUnmetAuthentication, ErrInsufficientClaims,
+}
+
+// KnownError tells whether code is an error code of the protocol family.
+func KnownError(code string) bool {
+	for _, known := range knownErrors {
+		if code == known {
+			return true
+		}
+	}
+	return false
+}
+
+// Grant types.
 const (
 	GrantAuthorizationCode = "authorization_code"                              // RFC 6749 section 4.1.3
-	GrantImplicit          = "implicit"                                        // RFC 7591 section 2, never sent
-	GrantPassword          = "password"                                        // RFC 6749 section 4.3.2
-	GrantClientCredentials = "client_credentials"                              // RFC 6749 section 4.4.2
 	GrantRefreshToken      = "refresh_token"                                   // RFC 6749 section 6
-	GrantJWTBearer         = "urn:ietf:params:oauth:grant-type:jwt-bearer"     // RFC 7523 section 2.1
-	GrantSAML2Bearer       = "urn:ietf:params:oauth:grant-type:saml2-bearer"   // RFC 7522 section 2.1
+	GrantClientCredentials = "client_credentials"                              // RFC 6749 section 4.4
+	GrantPassword          = "password"                                        // RFC 6749 section 4.3; removed by RFC 9700
 	GrantDeviceCode        = "urn:ietf:params:oauth:grant-type:device_code"    // RFC 8628 section 3.4
 	GrantTokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange" // RFC 8693 section 2.1
-	GrantCIBA              = "urn:openid:params:grant-type:ciba"               // CIBA section 10.1
+	GrantJWTBearer         = "urn:ietf:params:oauth:grant-type:jwt-bearer"     // RFC 7523 section 2.1
+	GrantSAMLBearer        = "urn:ietf:params:oauth:grant-type:saml2-bearer"   // RFC 7522 section 2.1
+	GrantCIBA              = "urn:openid:params:grant-type:ciba"               // OpenID Connect CIBA section 10.1
 )
 
-// Response types, the parameter response_type.
+// Client authentication methods, the values of token_endpoint_auth_method.
 const (
-	ResponseCode             = "code"                // RFC 6749 section 4.1.1
-	ResponseToken            = "token"               // RFC 6749 section 4.2.1
-	ResponseIDToken          = "id_token"            // OpenID Connect Core section 3.2.2.1
-	ResponseIDTokenToken     = "id_token token"      // OpenID Connect Core section 3.2.2.1
-	ResponseCodeIDToken      = "code id_token"       // OpenID Connect Core section 3.3.2.1
-	ResponseCodeToken        = "code token"          // OAuth 2.0 Multiple Response Type Encoding, section 5
-	ResponseCodeIDTokenToken = "code id_token token" // OpenID Connect Core section 3.3.2.1
-	ResponseNone             = "none"                // OAuth 2.0 Multiple Response Type Encoding, section 4
-)
-
-// Client authentication methods, values of token_endpoint_auth_method.
-const (
-	AuthNone          = "none"                        // RFC 7591 section 2: a public client
+	AuthNone          = "none"                        // RFC 7591 section 2
 	AuthBasic         = "client_secret_basic"         // RFC 6749 section 2.3.1
 	AuthPost          = "client_secret_post"          // RFC 6749 section 2.3.1
 	AuthSecretJWT     = "client_secret_jwt"           // OpenID Connect Core section 9
 	AuthPrivateKeyJWT = "private_key_jwt"             // OpenID Connect Core section 9
-	AuthTLS           = "tls_client_auth"             // RFC 8705 section 2.1.1
-	AuthSelfSignedTLS = "self_signed_tls_client_auth" // RFC 8705 section 2.2.1
+	AuthTLS           = "tls_client_auth"             // RFC 8705 section 2.1
+	AuthSelfSignedTLS = "self_signed_tls_client_auth" // RFC 8705 section 2.2
 )
-
-// AssertionTypeJWTBearer is the client_assertion_type of RFC 7523 section 2.2.
-const AssertionTypeJWTBearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-
-// KnownError tells whether code is an error code of one of the documents above.
-// A vendor's own code ("InvalidAuthenticationToken") is not.
-func KnownError(code string) bool {
-	switch code {
-	case ErrInvalidRequest, ErrInvalidClient, ErrInvalidGrant, ErrUnauthorizedClient,
-		ErrUnsupportedGrantType, ErrUnsupportedResponseType, ErrInvalidScope, ErrAccessDenied,
-		ErrServerError, ErrTemporarilyUnavailable, ErrInvalidToken, ErrInsufficientScope,
-		ErrUnsupportedTokenType, ErrInvalidRedirectURI, ErrInvalidClientMetadata,
-		ErrInvalidSoftwareStatement, ErrUnapprovedSoftwareStatement, ErrAuthorizationPending,
-		ErrSlowDown, ErrExpiredToken, ErrInvalidTarget, ErrInvalidRequestURI,
-		ErrInvalidRequestObject, ErrRequestNotSupported, ErrRequestURINotSupported,
-		ErrRegistrationNotSupported, ErrInteractionRequired, ErrLoginRequired,
-		ErrAccountSelectionRequired, ErrConsentRequired, ErrUnmetAuthenticationRequirements,
-		ErrInvalidAuthorizationDetails, ErrInvalidDPoPProof, ErrUseDPoPNonce,
-		ErrInsufficientUserAuthentication, ErrExpiredLoginHintToken, ErrUnknownUserID,
-		ErrMissingUserCode, ErrInvalidUserCode, ErrInvalidBindingMessage, ErrTransactionFailed:
-		return true
-	}
-	return false
-}

@@ -1,56 +1,61 @@
 package oauth
 
-// Verdict is what a provider says to a redirect URI.
-type Verdict string
+// RedirectVerdict is the outcome of comparing a redirect URI.
+type RedirectVerdict string
 
-// The verdicts.
+// The verdicts of CompareRedirect.
 const (
-	RedirectMatch           Verdict = "match"
-	RedirectMismatch        Verdict = "mismatch"
-	RedirectRegisterRefused Verdict = "register-refused" // the provider does not let this entry be registered
+	RedirectMatch    RedirectVerdict = "match"            // the provider would go on
+	RedirectMismatch RedirectVerdict = "mismatch"         // the provider would show an error page
+	RedirectRefused  RedirectVerdict = "register-refused" // the provider does not let such an entry be registered
 )
 
-// RegisteredRedirect is one entry of the registered list.
+// RegisteredRedirect is one entry of a client's list of redirect URIs.
 type RegisteredRedirect struct {
-	URI      string
-	Platform string // Entra: "web", "spa", "publicClient"; empty elsewhere or unknown
+	URI string
+	// Platform is the type of the entry where the provider has types: Entra's
+	// web, spa, native. Empty when unknown.
+	Platform string
 }
 
-// RedirectContext is what the comparison depends on beside the two strings. The
-// zero value is an OAuth request of a confidential web client.
+// RedirectContext is what beside the two strings decides. The zero value is a
+// plain OAuth request of a client about which nothing is known.
 type RedirectContext struct {
-	OpenID           bool   // scope holds openid: redirect_uri is needed
-	Audience         string // Entra's signInAudience
-	RedeemedFrom     string // "browser" or "server": who redeems the code; empty unknown
-	ClientType       string // Google: "web", "desktop", "android", ...
-	ApplicationType  string // Zitadel, OIDC registration: "web", "native"
-	WildcardRedirect string // Okta: "SUBDOMAIN" or "DISABLED"
-	Organization     string // Auth0: organization of the transaction
+	OpenID           bool   // the request asks for the scope openid, so that redirect_uri is needed
+	Audience         string // Entra signInAudience: AzureADMyOrg, AzureADandPersonalMicrosoftAccount ...
+	Platform         string // Entra: the type of entries that name none
+	RedeemedFrom     string // where the code is redeemed: browser or server
+	ClientType       string // Google: web or desktop
+	WildcardRedirect string // Okta: DISABLED or SUBDOMAIN
 	ThirdParty       bool   // Auth0: third-party app with enhanced controls
-	Public           bool   // the client has no secret
+	Organization     string // Auth0: the organization of the transaction
+	Public           bool   // a client without secret
+	ApplicationType  string // OpenID Connect Registration: native or web
 }
 
-// RedirectResult is the answer of CompareRedirect.
+// RedirectResult says whether a redirect URI passes, and if not, why.
 type RedirectResult struct {
-	Verdict Verdict
-	// Difference is the one difference that explains the verdict, a word of
-	// the design's list ("trailing-slash"), or "none". With a match it may
-	// name what made it match ("wildcard") or what goes wrong later
-	// ("platform-type").
-	Difference string
-	Second     string // a second difference, when one alone does not explain
-	Closest    string // the registered entry nearest to the requested value
-	Expected   string // the differing part of Closest
-	Got        string // the differing part of the requested value
-	// Explanation is one sentence for a person that names the difference.
-	Explanation string
-	Position    int // byte offset in the requested value where it departs from Closest, -1 with none
+	Verdict RedirectVerdict
+	// Difference is the one that explains the verdict ("trailing-slash");
+	// Second is set when one alone does not. Both are empty for a match that
+	// needs no remark; a match through a wildcard or with a trap behind it
+	// keeps its name here.
+	Difference, Second string
+	Closest            string // the registered entry that is nearest, as registered
+	Expected, Got      string // the differing parts of the registered and the requested URI
+	Explanation        string // one sentence for a person
+	Position           int    // byte of the request where it departs from Closest, -1 if it does not
+	Rule               string // whose rule judged: the provider, or "standard"
 }
 
-// CompareRedirect says whether a provider with this rule accepts the requested
-// redirect URI for a client with these registered entries, which entry is the
-// nearest and what the difference is. An empty requested value means that the
-// parameter was left out.
+// CompareRedirect judges by a provider's rule whether a requested redirect URI
+// passes against the registered ones (RFC 6749 section 3.1.2, RFC 8252 section
+// 7.3, RFC 9700 section 4.1.3), and names what explains a refusal.
 func CompareRedirect(rule RedirectRule, registered []RegisteredRedirect, requested string, ctx RedirectContext) RedirectResult {
-	return RedirectResult{Position: -1}
+	for _, r := range registered {
+		if r.URI == requested {
+			return RedirectResult{Verdict: RedirectMatch, Closest: r.URI, Position: -1, Rule: rule.Name}
+		}
+	}
+	return RedirectResult{Verdict: RedirectMismatch, Difference: "unregistered", Position: -1, Rule: rule.Name}
 }

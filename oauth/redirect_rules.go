@@ -1,12 +1,13 @@
 package oauth
 
-// RedirectRule is how one provider compares redirect URIs and what it lets be
-// registered. The zero value compares byte for byte.
+// RedirectRule is how one provider compares redirect URIs, as flags.
+// The zero value compares byte for byte and forgives nothing.
 type RedirectRule struct {
-	Provider string // "entra"; "standard" for the rule of the RFCs
-	Words    string // how to speak of the rule: "by Entra's rule", "by the standard"
+	Name string // the provider's key: entra, google, okta ... or standard
 }
 
-// RedirectRuleFor gives the rule of a provider by its short name ("entra",
-// "keycloak"). An unknown provider gets the standard's rule.
-func RedirectRuleFor(provider string) RedirectRule { return RedirectRule{} }
+// RedirectRuleFor gives the rule of a provider; an unknown one is judged by
+// the standard, and the result says so.
+func RedirectRuleFor(provider string) RedirectRule {
+	return RedirectRule{Name: "standard"}
+}

@@ -1,22 +1,23 @@
 package oauth
 
 import (
+	"encoding/base64"
+	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"usher"
 )
 
-// AuthorizationRequest is the URL that an app sends the browser to, RFC 6749
-// section 4.1.1 with the parameters of OpenID Connect Core section 3.1.2.1,
-// RFC 7636 (PKCE), RFC 8707 (resource), RFC 9101 (request), RFC 9126
-// (request_uri) and RFC 9449 (dpop_jkt). An absent parameter is empty.
+// AuthorizationRequest is what an app sends the browser to the provider with,
+// RFC 6749 section 4.1.1 and its extensions.
 type AuthorizationRequest struct {
-	Endpoint            string // scheme, host and path, without query and user information
+	Endpoint            string // the URL without its query
 	ResponseType        string
 	ResponseMode        string
 	ClientID            string
-	RedirectURI         string // decoded once
+	RedirectURI         string
 	Scope               []string
 	State               string
 	Nonce               string
@@ -26,69 +27,77 @@ type AuthorizationRequest struct {
 	LoginHint           string
 	ACRValues           string
 	MaxAge              string
-	Resource            []string
-	Audience            string // Auth0 and others; not in an RFC for this request
-	RequestURI          string
-	Request             string // a JWT
-	Claims              string // JSON
-	DPoPJKT             string
-	Params              url.Values // every parameter, decoded once
-	Repeated            []string   // names sent more than once (RFC 6749 section 3.1 forbids it), sorted; resource may be
-}
-
-// TokenRequest is a request to a token endpoint, RFC 6749 section 4.1.3 and
-// the other grants.
-type TokenRequest struct {
-	Endpoint            string
-	GrantType           string
-	ClientID            string // from the header when the body has none
-	ClientSecret        usher.Secret
-	Code                usher.Secret
-	RefreshToken        usher.Secret
-	ClientAssertion     usher.Secret
-	ClientAssertionType string
-	Assertion           usher.Secret
-	SubjectToken        usher.Secret // RFC 8693
-	DeviceCode          usher.Secret // RFC 8628
-	Username            string
-	Password            usher.Secret
-	CodeVerifier        usher.Secret
-	RedirectURI         string
-	Scope               []string
+	Resource            []string // RFC 8707
 	Audience            string
-	Resource            []string
-	// AuthMethod is how the client says who it is, seen from header and body:
-	// AuthBasic, AuthPost, AuthPrivateKeyJWT (any client_assertion) or AuthNone.
-	AuthMethod string
-	RawBody    usher.Secret
-	Params     url.Values // every parameter of the body, decoded once; holds secrets
-	// Defects are what is wrong with the request as sent, each a constant of
-	// the Defect group.
-	Defects []string
+	Claims              string // OpenID Connect Core section 5.5
+	RequestURI          string // RFC 9126
+	DPoPJKT             string // RFC 9449 section 10
+	Params              url.Values
+	// Repeated are parameters that stand more than once, which RFC 6749
+	// section 3.1 forbids (resource excepted).
+	Repeated []string
 }
 
-// Defects of a token request: what the reader saw in the bytes that the
-// server will read otherwise than the developer meant.
-const (
-	DefectPlusBlank       = "+ in a secret decoded to a blank: encode it as %2B"
-	DefectRawPercent      = "raw % in a value: encode it as %25"
-	DefectSecretBlank     = "blank at an end of a secret"
-	DefectTrailingNewline = "line break at the end of a value"
-	DefectTwice           = "credentials sent twice: header and body"
-	DefectRepeated        = "a parameter is sent more than once"
-	DefectClientIDDiffers = "client_id differs between header and body"
-	DefectJSONBody        = "body is JSON: the token endpoint needs application/x-www-form-urlencoded"
-	DefectContentType     = "Content-Type is not application/x-www-form-urlencoded"
-	DefectBasicMalformed  = "the Basic credentials are not base64 of id:secret"
-	DefectBasicUnencoded  = "the Basic secret holds characters that RFC 6749 section 2.3.1 wants form-encoded"
-	DefectQuoted          = "quotation marks around a secret"
-	DefectInQuery         = "credentials in the query of the URL"
-)
+// ParseAuthorizationRequest reads the URL of an authorization request. It is
+// an error when the URL does not parse or holds neither client_id nor
+// response_type nor request_uri.
+func ParseAuthorizationRequest(raw string) (*AuthorizationRequest, error) {
+	u, err := url.Parse(strings.TrimSpace(raw))
+	if err != nil {
+		return nil, errors.New("this is no URL")
+	}
+	q := parseForm(u.RawQuery)
+	if q.Get("client_id") == "" && q.Get("response_type") == "" && q.Get("request_uri") == "" && q.Get("redirect_uri") == "" {
+		return nil, errors.New("no client_id, response_type, redirect_uri or request_uri: this is no authorization request")
+	}
+	r := &AuthorizationRequest{
+		ResponseType: q.Get("response_type"), ResponseMode: q.Get("response_mode"), ClientID: q.Get("client_id"),
+		RedirectURI: q.Get("redirect_uri"), Scope: strings.Fields(q.Get("scope")), State: q.Get("state"), Nonce: q.Get("nonce"),
+		CodeChallenge: q.Get("code_challenge"), CodeChallengeMethod: q.Get("code_challenge_method"), Prompt: q.Get("prompt"),
+		LoginHint: q.Get("login_hint"), ACRValues: q.Get("acr_values"), MaxAge: q.Get("max_age"), Resource: q["resource"],
+		Audience: q.Get("audience"), Claims: q.Get("claims"), RequestURI: q.Get("request_uri"), DPoPJKT: q.Get("dpop_jkt"), Params: q,
+	}
+	for name, values := range q {
+		if len(values) > 1 && name != "resource" {
+			r.Repeated = append(r.Repeated, name)
+		}
+	}
+	u.RawQuery, u.Fragment, u.User = "", "", nil
+	r.Endpoint = u.String()
+	return r, nil
+}
 
-// AuthorizationResponse is the URL that the provider sent the browser back to,
-// RFC 6749 section 4.1.2 and 4.2.2, from the query and the fragment.
+// parseForm reads a form or a query leniently: a pair that does not decode is
+// kept as it stands.
+func parseForm(raw string) url.Values {
+	values := url.Values{}
+	for raw != "" {
+		var pair string
+		pair, raw, _ = strings.Cut(raw, "&")
+		if pair == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(pair, "=")
+		values.Add(unescape(name), unescape(value))
+	}
+	return values
+}
+
+func unescape(s string) string {
+	if !strings.ContainsAny(s, "%+") {
+		return s
+	}
+	if plain, err := url.QueryUnescape(s); err == nil {
+		return plain
+	}
+	return s
+}
+
+// AuthorizationResponse is what the provider sends back to the app, in the
+// query or the fragment, RFC 6749 section 4.1.2 and OAuth 2.0 Multiple
+// Response Types.
 type AuthorizationResponse struct {
-	URL              string // scheme, host and path: where the browser was sent, without parameters
+	Endpoint         string // the redirect URI without query and fragment
 	Code             usher.Secret
 	AccessToken      usher.Secret
 	IDToken          usher.Secret
@@ -96,27 +105,136 @@ type AuthorizationResponse struct {
 	Error            string
 	ErrorDescription string
 	ErrorURI         string
-	ErrorSubcode     string // Entra's error_subcode, Google's error_subtype
-	Issuer           string // iss, RFC 9207
+	ErrorSubcode     string
+	Issuer           string // RFC 9207
 	SessionState     string
-	Scope            []string
-	FromFragment     bool // the parameters were in the fragment
-	Encoded          int  // extra rounds of percent-decoding that were needed, 0 to 3
+	Fragment         bool // the parameters stand in the fragment
 	Params           url.Values
-	Repeated         []string
 }
 
-// ParseAuthorizationRequest reads the URL of an authorization request, also one
-// without scheme and host. The error says that s holds no request parameters.
-func ParseAuthorizationRequest(s string) (*AuthorizationRequest, error) { return nil, errNoParams }
+// ParseAuthorizationResponse reads a redirect back to the app. It is an error
+// when the URL does not parse or has neither error nor code nor a token.
+func ParseAuthorizationResponse(raw string) (*AuthorizationResponse, error) {
+	u, err := url.Parse(strings.TrimSpace(raw))
+	if err != nil {
+		return nil, errors.New("this is no URL")
+	}
+	query, fragment := parseForm(u.RawQuery), parseForm(u.EscapedFragment())
+	for _, form := range []struct {
+		values   url.Values
+		fragment bool
+	}{{query, false}, {fragment, true}} {
+		q := form.values
+		if q.Get("error") == "" && q.Get("code") == "" && q.Get("access_token") == "" && q.Get("id_token") == "" {
+			continue
+		}
+		r := &AuthorizationResponse{
+			Code: usher.Secret(q.Get("code")), AccessToken: usher.Secret(q.Get("access_token")), IDToken: usher.Secret(q.Get("id_token")),
+			State: q.Get("state"), Error: q.Get("error"), ErrorDescription: q.Get("error_description"), ErrorURI: q.Get("error_uri"),
+			ErrorSubcode: first(q.Get("error_subcode"), q.Get("suberror")), Issuer: q.Get("iss"), SessionState: q.Get("session_state"),
+			Fragment: form.fragment, Params: q,
+		}
+		u.RawQuery, u.Fragment, u.RawFragment, u.User = "", "", "", nil
+		r.Endpoint = u.String()
+		return r, nil
+	}
+	return nil, errors.New("no error, code or token in the query or the fragment: this is no authorization response")
+}
 
-// ParseTokenRequest reads a token request from its URL, header and body. The
-// header may be nil.
+func first(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// TokenRequest is a request to the token endpoint, RFC 6749 section 4.1.3 and
+// the other grants.
+type TokenRequest struct {
+	Endpoint            string
+	GrantType           string
+	ClientID            string
+	ClientSecret        usher.Secret
+	Code                usher.Secret
+	RefreshToken        usher.Secret
+	ClientAssertion     usher.Secret
+	ClientAssertionType string
+	Assertion           usher.Secret
+	Username            string
+	Password            usher.Secret
+	CodeVerifier        usher.Secret
+	RedirectURI         string
+	Scope               []string
+	Audience            string
+	Resource            []string
+	// AuthMethod is how the client authenticated: AuthBasic, AuthPost,
+	// AuthPrivateKeyJWT or AuthNone.
+	AuthMethod string
+	Params     url.Values
+	// Defects are faults of form, in words: a raw "+" that decodes to a blank,
+	// credentials in header and body.
+	Defects []string
+}
+
+// ParseTokenRequest reads the form of a token request and its Authorization
+// header; header may be nil. It is an error when the body has no grant_type.
 func ParseTokenRequest(endpoint string, header http.Header, body string) (*TokenRequest, error) {
-	return nil, errNoParams
+	q := parseForm(strings.TrimSpace(body))
+	if q.Get("grant_type") == "" {
+		return nil, errors.New("no grant_type: this is no token request")
+	}
+	r := &TokenRequest{
+		Endpoint: endpoint, GrantType: q.Get("grant_type"), ClientID: q.Get("client_id"), ClientSecret: usher.Secret(q.Get("client_secret")),
+		Code: usher.Secret(q.Get("code")), RefreshToken: usher.Secret(q.Get("refresh_token")), ClientAssertion: usher.Secret(q.Get("client_assertion")),
+		ClientAssertionType: q.Get("client_assertion_type"), Assertion: usher.Secret(first(q.Get("assertion"), q.Get("subject_token"))),
+		Username: q.Get("username"), Password: usher.Secret(q.Get("password")), CodeVerifier: usher.Secret(q.Get("code_verifier")),
+		RedirectURI: q.Get("redirect_uri"), Scope: strings.Fields(q.Get("scope")), Audience: q.Get("audience"), Resource: q["resource"],
+		AuthMethod: AuthNone, Params: q,
+	}
+	switch {
+	case r.ClientAssertion != "":
+		r.AuthMethod = AuthPrivateKeyJWT
+	case r.ClientSecret != "":
+		r.AuthMethod = AuthPost
+	}
+	r.readHeader(header)
+	r.Defects = append(r.Defects, formDefects(body)...)
+	return r, nil
 }
 
-// ParseAuthorizationResponse reads the URL that a browser came back with.
-func ParseAuthorizationResponse(s string) (*AuthorizationResponse, error) { return nil, errNoParams }
+func (r *TokenRequest) readHeader(header http.Header) {
+	scheme, value, _ := strings.Cut(header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Basic") {
+		return
+	}
+	pair, err := base64.StdEncoding.DecodeString(strings.TrimSpace(value))
+	if err != nil {
+		r.Defects = append(r.Defects, "the Basic credentials are not base64")
+		return
+	}
+	id, secret, _ := strings.Cut(string(pair), ":")
+	if r.ClientSecret != "" || r.ClientAssertion != "" {
+		r.Defects = append(r.Defects, "the client authenticates twice, in the header and in the body (RFC 6749 section 2.3 allows one)")
+	}
+	r.AuthMethod, r.ClientID, r.ClientSecret = AuthBasic, first(r.ClientID, unescape(id)), usher.Secret(unescape(secret))
+}
 
-var errNoParams = &usher.Error{Code: usher.ErrUnreadable, Message: "no parameters of OAuth found"}
+// formDefects finds what a badly built form does to credentials.
+func formDefects(body string) (defects []string) {
+	for _, pair := range strings.Split(body, "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		if name != "client_secret" && name != "password" && name != "refresh_token" && name != "code" {
+			continue
+		}
+		if strings.Contains(value, "+") {
+			defects = append(defects, name+" holds a raw +, which decodes to a blank")
+		}
+		if _, err := url.QueryUnescape(value); err != nil {
+			defects = append(defects, name+" holds a raw %, which does not decode")
+		}
+		if strings.HasSuffix(value, "%0A") || strings.HasSuffix(value, "%0a") || strings.HasSuffix(value, "\n") {
+			defects = append(defects, name+" ends with a line break")
+		}
+	}
+	return defects
+}
