@@ -200,7 +200,7 @@ func (r *reader) flow(steps []flowStep) {
 			text += ", " + s.why
 		}
 		seen[s.step] = true
-		f := usher.FlowStep{Step: s.step, Place: s.m.at.place(0), Summary: r.mask(summary(text)), State: state}
+		f := usher.FlowStep{Step: s.step, Place: s.m.at.place(0), Summary: r.shown(text), State: state}
 		if n := len(out); n > 0 && out[n-1].Step == s.step && out[n-1].State == usher.FlowPassed && state == usher.FlowPassed &&
 			(s.step == usher.StepSignIn || s.step == usher.StepDiscovery || s.step == usher.StepAPICall) {
 			continue // one page of many
@@ -225,10 +225,33 @@ func (r *reader) flow(steps []flowStep) {
 					text = "not in the recording"
 				}
 			}
-			out = append(out, usher.FlowStep{Step: next, Summary: text, State: state})
+			out = insertStep(out, usher.FlowStep{Step: next, Summary: text, State: state})
 		}
 	}
 	r.set.Flow = out
+}
+
+// insertStep puts a step that was not seen where it belongs: behind the steps
+// that come before it in a flow.
+func insertStep(out []usher.FlowStep, s usher.FlowStep) []usher.FlowStep {
+	rank := func(step usher.Step) int {
+		for i, t := range usher.Steps {
+			if t == step {
+				return i
+			}
+		}
+		return len(usher.Steps)
+	}
+	at := 0
+	for i := range out {
+		if r := rank(out[i].Step); r < rank(s.Step) && r >= rank(usher.StepAuthRequest) {
+			at = i + 1
+		}
+	}
+	out = append(out, usher.FlowStep{})
+	copy(out[at+1:], out[at:])
+	out[at] = s
+	return out
 }
 
 func hasErrorParam(steps []flowStep) bool {

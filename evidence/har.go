@@ -37,7 +37,7 @@ func (r *reader) har(v *value, p *piece) bool {
 		if f := entries.kids[i].path("response", "content", "_file").str(); f != "" {
 			files++
 			if files == 1 {
-				r.ignore(m.at.place(0), fmt.Sprintf("the body lies in a file of its own (%q), which is not opened; export the HAR with its content", summary(f)))
+				r.ignore(m.at.place(0), fmt.Sprintf("the body lies in a file of its own (%q), which is not opened; export the HAR with its content", r.shown(f)))
 			}
 		}
 		if !harRelevant(m) || len(list) >= maxHAREntries {

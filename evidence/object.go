@@ -107,7 +107,7 @@ func (r *reader) tellJSON(part *piece, doc *document, base int) {
 		r.ignore(place(doc.tooDeep), fmt.Sprintf("the JSON is nested more than %d deep; what lies deeper was left out", maxDepth))
 	}
 	for i, name := range doc.repeated {
-		r.ignore(place(doc.repeatAt[i]), fmt.Sprintf("the member %q is given twice; the first one counts", summary(name)))
+		r.ignore(place(doc.repeatAt[i]), fmt.Sprintf("the member %q is given twice; the first one counts", r.shown(name)))
 	}
 	if len(doc.lenient) > 0 {
 		r.note(part.place(0) + " is not strict JSON: " + strings.Join(doc.lenient, ", ") + "; it was read all the same")

@@ -120,14 +120,14 @@ func (r *reader) add(it *Item) bool {
 	if it.Provider != "" {
 		it.fact("provider", it.Provider, it.Place, "")
 	}
-	it.Summary = r.mask(it.Summary)
+	it.Summary = r.shown(it.Summary)
 	r.set.Items = append(r.set.Items, *it)
 	return true
 }
 
 func (r *reader) ignore(place, reason string) {
 	if len(r.set.Ignored) < maxIgnored {
-		r.set.Ignored = append(r.set.Ignored, usher.Ignored{Place: place, Reason: reason})
+		r.set.Ignored = append(r.set.Ignored, usher.Ignored{Place: place, Reason: r.mask(reason)})
 	}
 }
 
@@ -149,13 +149,30 @@ func (r *reader) notes(list []string) {
 	}
 }
 
-// summary makes one line of a text, short enough for a list.
+// maxSummary is the length of a summary before it is masked and shortened.
+const maxSummary = 16 << 10
+
+// summary takes the first line of a text. Shortening it is left to shown: half
+// a credential cannot be masked any more.
 func summary(s string) string {
 	s = strings.TrimSpace(s)
 	if i := strings.IndexByte(s, '\n'); i >= 0 {
 		s = s[:i]
 	}
+	if len(s) <= maxSummary {
+		return s
+	}
+	s = s[:maxSummary]
+	if i := strings.LastIndexByte(s, ' '); i >= 0 {
+		return s[:i] // the last word may be cut
+	}
+	return "a line of more than 16 KiB"
+}
+
+// shown masks the credentials of a line and makes it short enough for a list.
+func (r *reader) shown(s string) string {
 	const most = 120
+	s = r.mask(summary(s))
 	if len(s) <= most {
 		return s
 	}

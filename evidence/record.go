@@ -116,6 +116,9 @@ func (r *reader) genericRecord(v *value, p *piece) bool {
 	request := v.first("request", "request_uri", "path", "uri", "url", "RequestPath", "requestUri", "http_path")
 	status := v.first("status", "status_code", "statusCode", "DownstreamStatus", "response_code", "http_status")
 	access := request != nil && status != nil && (when != nil || len(v.kids) > 3)
+	if access && level == nil && len(v.kids) <= 7 && v.fold("error").str() != "" && v.first("method", "request_method") == nil {
+		return false // the body of an error, as Spring and others write it
+	}
 	if !access && (message == nil || level == nil && when == nil) {
 		return false
 	}

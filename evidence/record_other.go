@@ -83,7 +83,15 @@ func (r *reader) oktaRecord(v *value, p *piece) bool {
 		redirectFacts(it, uri, it.Place)
 	}
 	scopeFacts(it, strings.ReplaceAll(debug.fold("requestedScopes").str(), ",", " "), it.Place)
-	rec.put("auth-method", debug.fold("clientAuthType"))
+	rec.put("client-auth", debug.fold("clientAuthType"))
+	switch m := debug.fold("clientAuthType").str(); m {
+	case "client_secret_basic":
+		it.fact("auth-method", "basic", it.Place, m)
+	case "client_secret_post":
+		it.fact("auth-method", "post", it.Place, m)
+	case "private_key_jwt", "none":
+		it.fact("auth-method", m, it.Place, m)
+	}
 	rec.put("response-type", debug.fold("responseType"))
 	rec.put("issuer", debug.fold("issuer"))
 	rec.put("threat-suspected", debug.fold("threatSuspected"))
@@ -344,7 +352,7 @@ func (rec *record) keycloak(f map[string]string) {
 		ev.Status = usher.StatusSuccess
 	}
 	for _, q := range [...][2]string{{"reason", "event-reason"}, {"clientId", "client-id"}, {"username", "user"}, {"realmId", "tenant-id"}, {"code_id", "correlation"},
-		{"response_type", "response-type"}, {"response_mode", "response-mode"}, {"client_auth_method", "auth-method"}, {"refresh_token_type", "refresh-token-type"}, {"auth_method", "auth-protocol"}} {
+		{"response_type", "response-type"}, {"response_mode", "response-mode"}, {"client_auth_method", "client-auth"}, {"refresh_token_type", "refresh-token-type"}, {"auth_method", "auth-protocol"}} {
 		if v := f[q[0]]; v != "" && v != "null" {
 			it.fact(q[1], v, place, v)
 		}
@@ -431,6 +439,48 @@ func keycloakFields(s string) map[string]string {
 	return f
 }
 
+func sniffKeycloak(p *piece) int {
+	if !p.fold().has("realm") {
+		return 0
+	}
+	line, _, _ := strings.Cut(p.start(), "\n")
+	if _, ok := keycloakLine(line); ok {
+		return 65
+	}
+	return 0
+}
+
+// readKeycloak reads a log that begins with an event of Keycloak. The lines
+// that are none go to the reader of texts.
+func readKeycloak(r *reader, p *piece) bool {
+	if len(p.text) > largeText {
+		return false
+	}
+	r.keycloakLines(p, p.text)
+	others := 0 // where lines that are no events begin
+	flush := func(end int) {
+		if strings.TrimSpace(p.text[others:end]) != "" {
+			part := p.part(others, end)
+			readText(r, &part)
+		}
+	}
+	for at := 0; at < len(p.text); {
+		end := strings.IndexByte(p.text[at:], '\n')
+		if end < 0 {
+			end = len(p.text)
+		} else {
+			end += at + 1
+		}
+		if _, ok := keycloakLine(p.text[at:end]); ok {
+			flush(at)
+			others = end
+		}
+		at = end
+	}
+	flush(len(p.text))
+	return true
+}
+
 // keycloakLines reads the event lines of a text.
 func (r *reader) keycloakLines(p *piece, text string) {
 	for at, n := 0, 0; at < len(text) && n < maxRecords; {
@@ -444,6 +494,8 @@ func (r *reader) keycloakLines(p *piece, text string) {
 			n++
 			start := at + i
 			fields := keycloakFields(text[start:end])
+			folded := fold(text[at:end])
+			r.secretsIn(text[at:end], folded)
 			it := &Item{Line: p.line(start), Text: plainText(text[at:end]), Event: &usher.Event{Provider: "keycloak", Kind: usher.EventOther}}
 			it.Kind, it.Place, it.Provider = usher.KindLogRecord, p.place(start), "keycloak"
 			if t, ok := parseTime(text[at:end]); ok {
