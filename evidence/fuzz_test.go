@@ -46,11 +46,37 @@ func holds(t *testing.T, data []byte) {
 			}
 		}
 		for _, f := range it.Facts {
-			if f.Key == "" || f.Value != strings.ToLower(f.Value) {
+			if !listed(f.Key) {
+				t.Fatalf("the fact %q is not in FactKeys", f.Key)
+			}
+			if f.Value != strings.ToLower(f.Value) {
 				t.Fatalf("fact %+v is not in lower case", f)
 			}
 		}
 	}
+}
+
+func listed(key string) bool {
+	for _, k := range evidence.FactKeys {
+		if k.Key == key {
+			return true
+		}
+	}
+	return false
+}
+
+// Every test file keeps the promises of the fuzz targets.
+func TestFilesHold(t *testing.T) {
+	_ = filepath.WalkDir("testdata", func(path string, d os.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && !strings.Contains(path, "fuzz") {
+			data, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Run(d.Name(), func(t *testing.T) { holds(t, data) })
+		}
+		return nil
+	})
 }
 
 // seed adds the test files that a reader of these names is for, and texts.

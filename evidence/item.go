@@ -60,7 +60,7 @@ type Item struct {
 }
 
 // Fact is one observation in a closed vocabulary, "grant=refresh_token" or
-// "status=401"; FORMAT.md of the catalog lists the keys.
+// "status=401"; FactKeys lists the keys.
 type Fact struct {
 	Key   string
 	Value string

@@ -117,9 +117,7 @@ func (r *reader) add(it *Item) bool {
 	if it.Context && (it.Kind == usher.KindStatement || it.Kind == usher.KindErrorText) {
 		it.Kind = usher.KindContext
 	}
-	if it.Provider != "" {
-		it.fact("provider", it.Provider, it.Place, "")
-	}
+	it.derive()
 	it.Summary = r.shown(it.Summary)
 	r.set.Items = append(r.set.Items, *it)
 	return true
