@@ -86,24 +86,14 @@ func (p *pattern) firstLiteral() int {
 	return 0
 }
 
-// gram picks four bytes of a literal that are seldom in ordinary text: the
-// candidate with the fewest common letters wins.
-func (p *pattern) gram() (element, offset int, ok bool) {
-	best := -1
+// grams gives every run of size bytes (3 or 4) of the literals, with its
+// element and offset.
+func (p *pattern) grams(size int, give func(element, offset int, g uint32)) {
 	for i, e := range p.elements {
-		for j := 0; e.kind == literal && j+4 <= len(e.literal); j++ {
-			score := 0
-			for _, c := range []byte(e.literal[j : j+4]) {
-				if !strings.ContainsRune("etaoinsrhldcu", rune(c)) {
-					score++
-				}
-			}
-			if score > best {
-				best, element, offset, ok = score, i, j, true
-			}
+		for j := 0; e.kind == literal && j+size <= len(e.literal); j++ {
+			give(i, j, gramOf(e.literal[j:], size))
 		}
 	}
-	return element, offset, ok
 }
 
 // verify tells whether the pattern matches with its element number el (a
@@ -234,6 +224,9 @@ next:
 			at++
 			continue
 		}
+		if text[at] < 0x80 {
+			return at
+		}
 		for _, q := range quoteMarks {
 			if strings.HasPrefix(text[at:], q) {
 				at += len(q)
@@ -252,6 +245,9 @@ next:
 		case '\'', '"', '`', '\\':
 			at--
 			continue
+		}
+		if text[at-1] < 0x80 {
+			return at
 		}
 		for _, q := range quoteMarks {
 			if strings.HasSuffix(text[:at], q) {

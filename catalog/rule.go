@@ -40,13 +40,20 @@ type Capture struct {
 type group struct{ patterns []int32 }
 
 // index finds the patterns of all rules in one pass over a text. Each pattern
-// is filed under one gram, four bytes of its longest literal; a text position
-// whose gram is in the filter is looked up and the pattern verified there.
+// is filed under one gram, four bytes of a literal (three for a short one); a
+// text position whose gram is in the filter is looked up and the pattern
+// verified there.
 type index struct {
 	patterns []pattern
-	filter   [1 << 12]uint64        // bit set over hashed grams: 32 KiB
-	grams    map[uint32][]gramEntry // gram to patterns
-	loose    []int32                // patterns too short for a gram
+	four     gramTable
+	three    gramTable
+	loose    []int32 // patterns too short for a gram
+}
+
+// gramTable leads from a gram to the patterns that are filed under it.
+type gramTable struct {
+	filter  [1 << 12]uint64 // a bit for each hashed gram: 32 KiB
+	entries map[uint32][]gramEntry
 }
 
 type gramEntry struct {
@@ -55,29 +62,58 @@ type gramEntry struct {
 	element int32 // the literal's element in the pattern
 }
 
+func (t *gramTable) add(g uint32, e gramEntry) {
+	h := gramHash(g)
+	t.filter[h>>6] |= 1 << (h & 63)
+	t.entries[g] = append(t.entries[g], e)
+}
+
+func (t *gramTable) has(g uint32) bool {
+	h := gramHash(g)
+	return t.filter[h>>6]&(1<<(h&63)) != 0
+}
+
 var ruleIndex = sync.OnceValue(func() *index { return newIndex(patternTexts) })
 
 func newIndex(texts []string) *index {
-	ix := &index{patterns: make([]pattern, len(texts)), grams: make(map[uint32][]gramEntry, len(texts))}
+	ix := &index{patterns: make([]pattern, len(texts))}
+	ix.four.entries = make(map[uint32][]gramEntry, len(texts))
+	ix.three.entries = make(map[uint32][]gramEntry, 64)
+	shared := make(map[uint32]int, 8*len(texts)) // how many patterns hold a gram: a measure of how common it is
 	for i, text := range texts {
-		p := compile(text)
-		ix.patterns[i] = p
-		element, offset, ok := p.gram()
-		if !ok {
+		ix.patterns[i] = compile(text)
+		ix.patterns[i].grams(4, func(_, _ int, g uint32) { shared[g]++ })
+	}
+	for i := range ix.patterns {
+		if !ix.file(int32(i), 4, &ix.four, shared) && !ix.file(int32(i), 3, &ix.three, shared) {
 			ix.loose = append(ix.loose, int32(i))
-			continue
 		}
-		lit := p.elements[element].literal
-		g := gramOf(lit[offset:])
-		h := gramHash(g)
-		ix.filter[h>>6] |= 1 << (h & 63)
-		ix.grams[g] = append(ix.grams[g], gramEntry{int32(i), int32(offset), int32(element)})
 	}
 	return ix
 }
 
-func gramOf(s string) uint32 {
-	return uint32(s[0]) | uint32(s[1])<<8 | uint32(s[2])<<16 | uint32(s[3])<<24
+// file puts a pattern under its gram that the fewest patterns share.
+func (ix *index) file(i int32, size int, table *gramTable, shared map[uint32]int) bool {
+	var best gramEntry
+	var bestGram uint32
+	least := -1
+	ix.patterns[i].grams(size, func(element, offset int, g uint32) {
+		if least < 0 || shared[g] < least {
+			least, bestGram, best = shared[g], g, gramEntry{i, int32(offset), int32(element)}
+		}
+	})
+	if least >= 0 {
+		table.add(bestGram, best)
+	}
+	return least >= 0
+}
+
+func gramOf(s string, size int) uint32 {
+	g := uint32(s[0]) | uint32(s[1])<<8 | uint32(s[2])<<16
+	if size == 4 {
+		g |= uint32(s[3]) << 24
+	}
+	return g
 }
 
 func gramHash(g uint32) uint32 { return g * 2654435761 >> 14 }
@@ -88,39 +124,40 @@ func gramHash(g uint32) uint32 { return g * 2654435761 >> 14 }
 func (s *Scanner) Scan(folded string, found func(pattern int32, m Match)) {
 	ix := s.ix
 	clear(s.seen)
-	if len(folded) >= 4 {
-		g := gramOf(folded)
-		for i := 0; ; i++ {
-			if h := gramHash(g); ix.filter[h>>6]&(1<<(h&63)) != 0 {
-				for _, e := range ix.grams[g] {
-					if s.seen[e.pattern] {
-						continue
-					}
-					if m, ok := ix.patterns[e.pattern].verify(folded, i-int(e.offset), int(e.element)); ok {
-						s.seen[e.pattern] = true
-						found(e.pattern, m)
-					}
-				}
-			}
-			if i+4 >= len(folded) {
-				break
-			}
-			g = g>>8 | uint32(folded[i+4])<<24
+	for i := 0; i+3 <= len(folded); i++ {
+		three := gramOf(folded[i:], 3)
+		if ix.three.has(three) {
+			s.verify(ix.three.entries[three], folded, i, found)
+		}
+		if i+4 > len(folded) {
+			break
+		}
+		if four := three | uint32(folded[i+3])<<24; ix.four.has(four) {
+			s.verify(ix.four.entries[four], folded, i, found)
 		}
 	}
 	for _, p := range ix.loose {
-		pat := &ix.patterns[p]
-		lit := pat.elements[pat.firstLiteral()].literal
-		for at := 0; ; {
-			j := strings.Index(folded[at:], lit)
+		literal := ix.patterns[p].firstLiteral()
+		for at := 0; at < len(folded) && !s.seen[p]; at++ {
+			j := strings.Index(folded[at:], ix.patterns[p].elements[literal].literal)
 			if j < 0 {
 				break
 			}
-			if m, ok := pat.verify(folded, at+j, pat.firstLiteral()); ok {
-				found(p, m)
-				break
-			}
-			at += j + 1
+			at += j
+			s.verify([]gramEntry{{p, 0, int32(literal)}}, folded, at, found)
+		}
+	}
+}
+
+// verify looks whether the patterns of a gram match at a position.
+func (s *Scanner) verify(entries []gramEntry, folded string, at int, found func(int32, Match)) {
+	for _, e := range entries {
+		if s.seen[e.pattern] {
+			continue
+		}
+		if m, ok := s.ix.patterns[e.pattern].verify(folded, at-int(e.offset), int(e.element)); ok {
+			s.seen[e.pattern] = true
+			found(e.pattern, m)
 		}
 	}
 }
@@ -139,6 +176,43 @@ func NewScanner() *Scanner {
 
 // Rules gives every rule, facts first, in the order of the files. Read only.
 func Rules() []Rule { return rules }
+
+// Groups is the number of condition groups.
+func Groups() int { return len(groups) }
+
+// links lead from a pattern to the groups that hold it, and from a group to
+// the rules whose first condition it is.
+type links struct {
+	groups [][]int32
+	rules  [][]int32
+	free   []int32 // rules without a pattern: facts alone decide
+}
+
+var ruleLinks = sync.OnceValue(func() *links {
+	l := &links{groups: make([][]int32, len(patternTexts)), rules: make([][]int32, len(groups))}
+	for g := range groups {
+		for _, p := range groups[g].patterns {
+			l.groups[p] = append(l.groups[p], int32(g))
+		}
+	}
+	for i := range rules {
+		if all := rules[i].All; len(all) > 0 {
+			l.rules[all[0]] = append(l.rules[all[0]], int32(i))
+		} else {
+			l.free = append(l.free, int32(i))
+		}
+	}
+	return l
+})
+
+// GroupsOf gives the groups of which a pattern is one of the alternatives.
+func GroupsOf(pattern int32) []int32 { return ruleLinks().groups[pattern] }
+
+// RulesBehind gives the indexes of the rules whose first condition is a group.
+func RulesBehind(group int32) []int32 { return ruleLinks().rules[group] }
+
+// RulesOfFacts gives the indexes of the rules that have no pattern.
+func RulesOfFacts() []int32 { return ruleLinks().free }
 
 // Group gives the patterns of a condition group: one of them must match.
 func Group(g int32) []int32 { return groups[g].patterns }

@@ -3,10 +3,10 @@ package diagnose
 import (
 	"encoding/json"
 	"sort"
-	"strings"
 
 	"usher"
 	"usher/catalog"
+	"usher/evidence"
 	"usher/oauth"
 )
 
@@ -234,16 +234,29 @@ func plain(m map[string]any) map[string]any {
 	return out
 }
 
-// mask takes every credential out of every string of the answer.
-func (s *situation) mask(a *usher.Answer) {
+// redactor knows the credentials that the readers met.
+func redactor(set *evidence.Set) *oauth.Redactor {
 	r := new(oauth.Redactor)
-	for _, secret := range s.set.Secrets {
+	for _, secret := range set.Secrets {
 		r.Add(secret)
 	}
+	return r
+}
+
+// mask takes every credential out of what the answer quotes. Sentences of the
+// catalog hold none; those that were filled from the evidence were masked then.
+func (s *situation) mask(a *usher.Answer) {
+	done := make(map[string]string, 8) // one quotation often proves several candidates
 	m := func(text *string) {
-		if *text != "" {
-			*text = r.Redact(*text)
+		if *text == "" {
+			return
 		}
+		masked, ok := done[*text]
+		if !ok {
+			masked = s.redactor.Redact(*text)
+			done[*text] = masked
+		}
+		*text = masked
 	}
 	for i := range a.Evidence {
 		m(&a.Evidence[i].Summary)
@@ -251,8 +264,6 @@ func (s *situation) mask(a *usher.Answer) {
 	}
 	for i := range a.Findings {
 		f := &a.Findings[i]
-		m(&f.Detail)
-		m(&f.Title)
 		for _, field := range []*string{&f.Subject.Client, &f.Subject.User, &f.Subject.Resource, &f.Subject.Policy, &f.Subject.Tenant, &f.Subject.Scope} {
 			m(field)
 		}
@@ -262,13 +273,8 @@ func (s *situation) mask(a *usher.Answer) {
 			m(&f.Proof[j].Got)
 			f.Proof[j].Quote = short(f.Proof[j].Quote)
 		}
-		for j := range f.Fix {
-			if strings.Contains(f.Fix[j].Text, "=") {
-				m(&f.Fix[j].Text)
-			}
-		}
 	}
-	for i := range a.Flow {
+	for i := range s.set.Flow {
 		m(&a.Flow[i].Summary)
 	}
 	for i := range a.Missing {

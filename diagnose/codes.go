@@ -13,8 +13,8 @@ var umbrella = map[string]bool{"aadsts70002": true, "aadsts70000": true}
 
 // applyCodes proposes the causes of the error codes that were met.
 func (s *situation) applyCodes() {
-	codes := s.facts["code"]
-	for _, o := range codes {
+	codes := s.count("code")
+	for o := range s.each("code") {
 		provider, code, _ := strings.Cut(o.value, "/")
 		known := catalog.LookupCode(provider, code)
 		if known == nil || known.Provider != provider {
@@ -22,20 +22,20 @@ func (s *situation) applyCodes() {
 			continue
 		}
 		confidence := known.Confidence
-		if umbrella[code] && len(codes) > 1 {
+		if umbrella[code] && codes > 1 {
 			confidence *= 0.5
 		}
 		s.proposeCode(known, confidence, o)
 	}
 	provider := s.provider()
-	for _, o := range s.facts["error"] {
+	for o := range s.each("error") {
 		if known := catalog.LookupCode(provider, o.value); known != nil {
 			s.proposeCode(known, known.Confidence, o)
 		} else if matched := s.withDescription(provider, o.value); matched != nil {
 			s.proposeCode(matched, matched.Confidence, o)
 		}
 	}
-	for _, o := range s.facts["suberror"] {
+	for o := range s.each("suberror") {
 		for _, code := range [...]string{"suberror:" + o.value, "invalid_grant/" + o.value} {
 			if known := catalog.LookupCode(provider, code); known != nil && known.Provider == provider {
 				s.proposeCode(known, known.Confidence, o)
@@ -43,7 +43,7 @@ func (s *situation) applyCodes() {
 		}
 	}
 	for _, key := range [...]string{"event-error", "event-type", "event-reason"} {
-		for _, o := range s.facts[key] {
+		for o := range s.each(key) {
 			for _, prefix := range [...]string{"", "log:", "event:", "oauth:"} {
 				if known := catalog.LookupCode(provider, prefix+o.value); known != nil && known.Provider == provider {
 					s.proposeCode(known, known.Confidence, o)

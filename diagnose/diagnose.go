@@ -27,19 +27,42 @@ type Options struct {
 // Explainer explains one set of evidence after the other; it is for one
 // goroutine at a time.
 type Explainer struct {
-	scanner *catalog.Scanner
-	hits    []hit
+	scanner  *catalog.Scanner
+	hits     []hit         // by pattern
+	groups   []hit         // by group: the first pattern of it that was found
+	found    []int32       // patterns that were found, to take back
+	ruleList []int32       // working memory of rules
+	facts    []observation // working memory
 }
 
 // New gives an Explainer.
 func New() *Explainer {
-	return &Explainer{scanner: catalog.NewScanner(), hits: make([]hit, catalog.Patterns())}
+	x := &Explainer{scanner: catalog.NewScanner(), hits: make([]hit, catalog.Patterns()), groups: make([]hit, catalog.Groups())}
+	for i := range x.hits {
+		x.hits[i].item = -1
+	}
+	for i := range x.groups {
+		x.groups[i].item = -1
+	}
+	return x
+}
+
+// reset takes back what the last explanation found.
+func (x *Explainer) reset() {
+	for _, p := range x.found {
+		x.hits[p] = hit{item: -1}
+		for _, g := range catalog.GroupsOf(p) {
+			x.groups[g] = hit{item: -1}
+		}
+	}
+	x.found = x.found[:0]
 }
 
 // Explain names the causes that the evidence supports, ranked, with proof.
 func (x *Explainer) Explain(set *evidence.Set, opt Options) usher.Answer {
 	s := newSituation(x, set, opt)
 	s.run()
+	x.facts = s.facts
 	return s.answer()
 }
 

@@ -66,7 +66,7 @@ func (s *situation) deriveFacts() {
 	if s.has("prompt", "none") {
 		s.observe("flow", "silent", "", "")
 	}
-	for _, o := range s.facts["redirect-uri"] {
+	for o := range s.each("redirect-uri") {
 		s.sentRedirect(o.value, o.place, o.quote)
 	}
 	s.subject.Client = s.value("client-id")
@@ -126,10 +126,11 @@ func reach(host string) string {
 
 // applyFactRules adds the facts that phrases stand for.
 func (s *situation) applyFactRules() {
-	for i := range catalog.Rules() {
+	s.rules = s.x.rules()
+	for _, i := range s.rules {
 		r := &catalog.Rules()[i]
 		if r.Fact == "" {
-			break // facts come first
+			continue
 		}
 		if where, ok := s.holds(r); ok {
 			key, value, _ := strings.Cut(r.Fact, "=")

@@ -81,28 +81,45 @@ func (s *situation) query(entry *catalog.Entry) string {
 		"tenant": first(s.subject.Tenant, s.value("tenant-id")), "ip": s.value("ip"), "policy": s.subject.Policy, "time": s.value("time"),
 		"request": s.value("request-id"), "resource": s.subject.Resource,
 	}
-	var lines []string
-	for _, line := range strings.Split(template, "\n") {
-		for name, value := range values {
-			if value != "" {
-				line = strings.ReplaceAll(line, "{"+name+"}", safe(value))
-			}
+	var out strings.Builder
+	for line := range strings.SplitSeq(template, "\n") {
+		filled, ok := fillPlaces(line, values)
+		if !ok {
+			continue
 		}
-		if !placeholder(line, values) {
-			lines = append(lines, line)
+		if out.Len() > 0 {
+			out.WriteByte('\n')
 		}
+		out.WriteString(filled)
 	}
-	return strings.Join(lines, "\n")
+	return out.String()
 }
 
-// placeholder tells whether one of the known places is still open in a line.
-func placeholder(line string, values map[string]string) bool {
-	for name := range values {
-		if strings.Contains(line, "{"+name+"}") {
-			return true
+// fillPlaces fills the {places} of a line; ok is false when one stays open.
+func fillPlaces(line string, values map[string]string) (string, bool) {
+	if !strings.Contains(line, "{") {
+		return line, true
+	}
+	var out strings.Builder
+	for {
+		before, rest, found := strings.Cut(line, "{")
+		out.WriteString(before)
+		if !found {
+			return out.String(), true
+		}
+		name, after, closed := strings.Cut(rest, "}")
+		value, known := values[name]
+		switch {
+		case !closed || !known: // a brace of the query's own
+			out.WriteByte('{')
+			line = rest
+		case value == "":
+			return "", false
+		default:
+			out.WriteString(safe(value))
+			line = after
 		}
 	}
-	return false
 }
 
 // safe keeps a value from the evidence from breaking out of the quotes of a query.

@@ -100,7 +100,7 @@ var differences = map[string]string{
 }
 
 func (s *situation) flowDifferences() {
-	for _, o := range s.facts["flow-difference"] {
+	for o := range s.each("flow-difference") {
 		cause := differences[o.value]
 		if entry := catalog.Cause(cause); entry != nil {
 			s.propose("flow/"+o.value, candidate{

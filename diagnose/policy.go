@@ -66,7 +66,7 @@ func (s *situation) policyTrigger(failed observation) {
 		source := "conditional-access/" + t.value
 		s.propose(source, candidate{
 			cause: t.cause, confidence: 0.93, step: usher.StepSignIn,
-			detail: fmt.Sprintf("The policy %q refused; it wants %s.", failed.quote, t.wants),
+			detail: fmt.Sprintf("The policy %q refused; it wants %s.", s.redactor.Redact(failed.quote), t.wants),
 			proof: []usher.Proof{{
 				Place: first(o.place, failed.place), Quote: first(short(o.quote), failed.quote),
 				Expected: t.wants, Got: s.gotFor(t.cause),
@@ -78,7 +78,7 @@ func (s *situation) policyTrigger(failed observation) {
 	if s.has("ca-condition", "users") {
 		s.propose("conditional-access/users", candidate{
 			cause: "policy-user", confidence: 0.6, step: usher.StepSignIn,
-			detail: fmt.Sprintf("The policy %q refused, and the record shows no condition beside users and applications.", failed.quote),
+			detail: fmt.Sprintf("The policy %q refused, and the record shows no condition beside users and applications.", s.redactor.Redact(failed.quote)),
 			proof:  []usher.Proof{{Place: failed.place, Quote: failed.quote}},
 		})
 	}

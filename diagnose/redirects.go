@@ -21,6 +21,7 @@ func (s *situation) compareRedirects() {
 	}
 	rule := oauth.RedirectRuleFor(s.provider())
 	result := oauth.CompareRedirect(rule, registered, sent.quote, oauth.RedirectContext{OpenID: s.has("scope", "openid")})
+	explanation := s.redactor.Redact(result.Explanation)
 	proof := usher.Proof{Place: first(sent.place, place), Quote: sent.quote, Expected: first(result.Closest, registered[0].URI), Got: sent.quote}
 	if result.Verdict == oauth.RedirectMatch {
 		if s.candidate("redirect-uri-mismatch") == nil {
@@ -31,16 +32,16 @@ func (s *situation) compareRedirects() {
 	}
 	c := candidate{
 		cause: "redirect-uri-mismatch", confidence: 0.9, step: usher.StepAuthRequest,
-		detail: result.Explanation, proof: []usher.Proof{proof},
+		detail: explanation, proof: []usher.Proof{proof},
 	}
-	if s.candidate("redirect-uri-mismatch") == nil && (len(s.facts["code"]) > 0 || len(s.facts["error"]) > 0) {
+	if s.candidate("redirect-uri-mismatch") == nil && (s.has("code") || s.has("error")) {
 		c.confidence = 0.5 // the failure at hand says something else
 	}
 	s.propose("redirect/compare", c)
 	if result.Difference == "scheme" && s.has("sent-redirect", "http-public") {
 		s.propose("redirect/scheme", candidate{
 			cause: "redirect-scheme-proxy", confidence: 0.9, step: usher.StepAuthRequest,
-			detail: result.Explanation, proof: []usher.Proof{proof},
+			detail: explanation, proof: []usher.Proof{proof},
 		})
 		s.demote("redirect/scheme", "redirect-scheme-proxy", 0.9, "redirect-uri-mismatch")
 	}
@@ -57,7 +58,7 @@ func (s *situation) sentURI() (observation, bool) {
 			return observation{value: it.TokenRequest.RedirectURI, place: it.Place, quote: it.TokenRequest.RedirectURI}, true
 		}
 	}
-	for _, o := range s.facts["redirect-uri"] {
+	for o := range s.each("redirect-uri") {
 		if strings.Contains(o.quote, "://") {
 			return o, true
 		}
@@ -77,7 +78,7 @@ func (s *situation) registeredURIs() (list []oauth.RegisteredRedirect, place str
 	if len(list) > 0 {
 		return list, place
 	}
-	for _, o := range s.facts["registered-uri"] {
+	for o := range s.each("registered-uri") {
 		list = append(list, oauth.RegisteredRedirect{URI: first(o.quote, o.value)})
 		place = first(place, o.place)
 	}

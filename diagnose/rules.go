@@ -49,12 +49,8 @@ func (s *situation) holds(r *catalog.Rule) ([]hit, bool) {
 }
 
 func (s *situation) group(g int32) (hit, bool) {
-	for _, p := range catalog.Group(g) {
-		if h := s.x.hits[p]; h.item >= 0 {
-			return h, true
-		}
-	}
-	return hit{}, false
+	h := s.x.groups[g]
+	return h, h.item >= 0
 }
 
 // near finds a hit of each of two groups in one text, at most within bytes apart.
@@ -85,7 +81,7 @@ func (s *situation) applySituations() { s.applyRules(true) }
 
 func (s *situation) applyRules(refining bool) {
 	all := catalog.Rules()
-	for i := range all {
+	for _, i := range s.rules {
 		r := &all[i]
 		if r.Fact != "" || refining != (len(r.Given) > 0) {
 			continue
@@ -110,9 +106,9 @@ func (s *situation) applyRules(refining bool) {
 				c.proof = append(c.proof, usher.Proof{Place: o.place, Quote: short(o.quote)})
 			}
 		}
-		c.detail = fill(r.Says, captures)
+		c.detail = s.fill(r.Says, captures)
 		if r.Fix != "" {
-			c.fix = []usher.FixStep{{Text: fill(r.Fix, captures), Risk: usher.RiskNeutral}}
+			c.fix = []usher.FixStep{{Text: s.fill(r.Fix, captures), Risk: usher.RiskNeutral}}
 		}
 		s.propose(r.ID, c)
 		s.demote(r.ID, r.Cause, c.confidence, r.Demotes...)
@@ -160,9 +156,12 @@ func (s *situation) capture(cause string, h hit, captures map[string]string, p *
 }
 
 // fill puts captures into a sentence. A sentence with an empty place is not said.
-func fill(sentence string, captures map[string]string) string {
+func (s *situation) fill(sentence string, captures map[string]string) string {
+	if !strings.Contains(sentence, "{") {
+		return sentence
+	}
 	for name, value := range captures {
-		sentence = strings.ReplaceAll(sentence, "{"+name+"}", value)
+		sentence = strings.ReplaceAll(sentence, "{"+name+"}", s.redactor.Redact(value))
 	}
 	if strings.Contains(sentence, "{") {
 		return ""

@@ -1,20 +1,25 @@
 package diagnose
 
 import (
+	"iter"
+	"slices"
 	"strings"
 
 	"usher"
 	"usher/catalog"
 	"usher/evidence"
+	"usher/oauth"
 )
 
 // situation is everything known of one failure while it is being explained.
 type situation struct {
-	x     *Explainer
-	set   *evidence.Set
-	opt   Options
-	facts map[string][]observation
-	texts []string // of the items, as the patterns see them
+	x        *Explainer
+	set      *evidence.Set
+	opt      Options
+	redactor *oauth.Redactor
+	facts    []observation
+	texts    []string // of the items, as the patterns see them
+	rules    []int32  // that can hold
 
 	candidates []*candidate
 	demotions  []demotion
@@ -24,10 +29,10 @@ type situation struct {
 	inContext  bool // the item whose facts are gathered describes the setup
 }
 
-// observation is one value of a fact, with where it was seen.
+// observation is a fact with where it was seen.
 type observation struct {
-	value, place, quote string
-	context             bool // seen in the description of the setup only
+	key, value, place, quote string
+	context                  bool // seen in the description of the setup only
 }
 
 // hit is where a pattern of the catalog was found; item < 0: nowhere.
@@ -58,11 +63,8 @@ type demotion struct {
 }
 
 func newSituation(x *Explainer, set *evidence.Set, opt Options) *situation {
-	s := &situation{x: x, set: set, opt: opt, facts: make(map[string][]observation, 16)}
-	for i := range x.hits {
-		x.hits[i].item = -1
-	}
-	return s
+	x.reset()
+	return &situation{x: x, set: set, opt: opt, redactor: redactor(set), facts: x.facts[:0]}
 }
 
 func (s *situation) scanTexts() {
@@ -73,35 +75,73 @@ func (s *situation) scanTexts() {
 		}
 		s.texts = append(s.texts, text)
 		s.x.scanner.Scan(catalog.Fold(text), func(p int32, m catalog.Match) {
-			if s.x.hits[p].item < 0 {
-				s.x.hits[p] = hit{i, m}
-			}
+			s.x.hit(p, hit{i, m})
 		})
 	}
+}
+
+// hit notes where a pattern was found first.
+func (x *Explainer) hit(p int32, h hit) {
+	if x.hits[p].item >= 0 {
+		return
+	}
+	x.hits[p] = h
+	x.found = append(x.found, p)
+	for _, g := range catalog.GroupsOf(p) {
+		if x.groups[g].item < 0 {
+			x.groups[g] = h
+		}
+	}
+}
+
+// rules gives the indexes of the rules that can hold, in their order: those
+// whose first condition was found, and those that ask for facts alone.
+func (x *Explainer) rules() []int32 {
+	x.ruleList = append(x.ruleList[:0], catalog.RulesOfFacts()...)
+	for _, p := range x.found {
+		for _, g := range catalog.GroupsOf(p) {
+			x.ruleList = append(x.ruleList, catalog.RulesBehind(g)...)
+		}
+	}
+	slices.Sort(x.ruleList)
+	return slices.Compact(x.ruleList)
 }
 
 // observe adds a value of a fact; equal ones are kept once.
 func (s *situation) observe(key, value, place, quote string) {
 	value = strings.ToLower(value)
-	for _, o := range s.facts[key] {
-		if o.value == value {
+	for i := range s.facts {
+		if s.facts[i].key == key && s.facts[i].value == value {
 			return
 		}
 	}
-	s.facts[key] = append(s.facts[key], observation{value, place, quote, s.inContext})
+	s.facts = append(s.facts, observation{key, value, place, quote, s.inContext})
+}
+
+// each gives the observations of a key in the order in which they were made.
+func (s *situation) each(key string) iter.Seq[observation] {
+	return func(yield func(observation) bool) {
+		for i := 0; i < len(s.facts); i++ { // the list may grow meanwhile
+			if s.facts[i].key == key && !yield(s.facts[i]) {
+				return
+			}
+		}
+	}
+}
+
+func (s *situation) count(key string) (n int) {
+	for range s.each(key) {
+		n++
+	}
+	return n
 }
 
 // fact gives the first observation of a key with one of the values, or of any
 // value when none is given.
 func (s *situation) fact(key string, values ...string) (observation, bool) {
-	for _, o := range s.facts[key] {
-		if len(values) == 0 {
-			return o, true
-		}
-		for _, v := range values {
-			if o.value == v {
-				return o, true
-			}
+	for i := range s.facts {
+		if s.facts[i].key == key && (len(values) == 0 || slices.Contains(values, s.facts[i].value)) {
+			return s.facts[i], true
 		}
 	}
 	return observation{}, false

@@ -128,7 +128,7 @@ func (s *situation) inspectTimes(it *evidence.Item) {
 // or nothing else is there; beside a refusal of the token endpoint it is a
 // circumstance.
 func (s *situation) expiredConfidence() float64 {
-	if len(s.facts["code"]) > 0 || s.has("error", "invalid_grant", "invalid_client") {
+	if s.has("code") || s.has("error", "invalid_grant", "invalid_client") {
 		return 0.35
 	}
 	return 0.9
@@ -191,7 +191,7 @@ func audiences(claims map[string]any) []string {
 func (s *situation) inspectAudience(it *evidence.Item) {
 	have := audiences(it.Token.Claims)
 	var want []string
-	for _, o := range s.facts["expected-audience"] {
+	for o := range s.each("expected-audience") {
 		want = append(want, o.value)
 	}
 	for i := range s.set.Items {

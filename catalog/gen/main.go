@@ -55,8 +55,60 @@ func generate(data *source.Data) []byte {
 	}
 	p("}")
 	p("var knownNumbers = %s", list(data.KnownNumbers))
-	rules(p, data.Rules)
+	rules(p, append(data.Rules, codeRules(data)...))
 	return b.Bytes()
+}
+
+// codeRules makes a signature of every code and symbolic name that is
+// distinctive enough to be recognised in the middle of a log line. Its id is
+// the one under which diagnose proposes the code when a reader finds it. A word
+// that two providers use for two causes is left out.
+func codeRules(data *source.Data) []source.Rule {
+	type word struct {
+		code   *source.Code
+		causes map[string]bool
+	}
+	words := map[string]*word{}
+	var order []string
+	for i := range data.Codes {
+		c := &data.Codes[i]
+		for _, text := range []string{c.Code, c.Name} {
+			text = strings.TrimPrefix(strings.TrimPrefix(text, "oauth:"), "log:")
+			if !distinctive(text) {
+				continue
+			}
+			key := strings.ToLower(text)
+			if words[key] == nil {
+				words[key] = &word{code: c, causes: map[string]bool{}}
+				order = append(order, key)
+			}
+			words[key].causes[c.Cause] = true
+		}
+	}
+	var out []source.Rule
+	for _, key := range order {
+		w := words[key]
+		if len(w.causes) > 1 {
+			continue
+		}
+		out = append(out, source.Rule{ID: w.code.Provider + "/" + w.code.Code, Cause: w.code.Cause,
+			Confidence: min(confidence(data, w.code), 0.8), Step: string(w.code.Step), All: []source.Group{{"<" + key + ">"}}})
+	}
+	return out
+}
+
+// distinctive tells a code that no other software uses from a plain word.
+func distinctive(text string) bool {
+	if len(text) < 12 || strings.ContainsAny(text, " :*'{<>/.") || strings.HasPrefix(text, "AADSTS") || strings.HasPrefix(text, "suberror") {
+		return false
+	}
+	upper := 0
+	for i := 1; i < len(text); i++ {
+		if text[i] >= 'A' && text[i] <= 'Z' && text[i-1] >= 'a' && text[i-1] <= 'z' {
+			upper++
+		}
+	}
+	return upper >= 2 || strings.Count(text, "_") >= 1 && len(text) >= 14
 }
 
 // confidence is the code's own, else the file's for the code, else the file's
