@@ -8,8 +8,8 @@ import (
 
 // ParseScope reads a scope parameter into its tokens, in the order they first
 // stand and each once: order and repetition have no meaning (RFC 6749 section
-// 3.3). Any white space separates, and so does a comma between tokens that
-// hold no other sign of being a URL, as GitHub writes it. Empty gives nil.
+// 3.3). Any white space separates, a comma does not, since it may be part of a
+// scope. Empty gives nil.
 func ParseScope(s string) []string {
 	var scopes []string
 	seen := map[string]bool{}
