@@ -30,6 +30,10 @@ type decoded struct {
 // visible, so that no later output can be steered by a log line.
 func decode(name string, data []byte) (decoded, error) {
 	var d decoded
+	if printable(data) == len(data) && len(data) > 0 && data[0] > ' ' {
+		d.text = string(data) // the usual case: nothing to convert
+		return d, nil
+	}
 	if len(bytes.TrimSpace(data[:min(len(data), 4096)])) == 0 && len(bytes.TrimSpace(data)) == 0 {
 		return d, &usher.Error{Code: usher.ErrUnreadable, Message: name + " is empty",
 			Hint: "paste the error text, or name a file that holds it"}
@@ -167,14 +171,21 @@ func needsCleaning(s string) bool {
 	return false
 }
 
+// printable gives the length of the plain ASCII text that data begins with.
+func printable(data []byte) int {
+	for i, c := range data {
+		if c-0x20 >= 0x7f-0x20 && c != '\n' && c != '\t' {
+			return i
+		}
+	}
+	return len(data)
+}
+
 // cleanText makes text of bytes: line ends as "\n", no terminal escapes, no
 // invisible control characters, valid UTF-8.
 func cleanText(data []byte) (string, textChanges) {
 	var ch textChanges
-	i := 0
-	for i < len(data) && (data[i] >= 0x20 && data[i] < 0x7f || data[i] == '\n' || data[i] == '\t') {
-		i++
-	}
+	i := printable(data)
 	if i == len(data) {
 		return string(data), ch
 	}

@@ -25,6 +25,7 @@ func init() {
 		{"pem", sniffPEM, readPEM},
 		{"challenge", sniffChallenge, readChallenge},
 		{"details", sniffDetails, readDetails},
+		{"csv", sniffCSV, readCSV},
 		{"keycloak", sniffKeycloak, readKeycloak},
 		{"text", func(*piece) int { return 1 }, readText},
 	}

@@ -20,6 +20,9 @@ func (r *reader) embedded(p *piece, text string, folded *folded) {
 	if strings.Contains(text, "://") {
 		r.embeddedURLs(p, text, lower)
 	}
+	if strings.Contains(lower, "error=") && strings.IndexByte(text, '/') >= 0 {
+		r.embeddedPaths(p, text, lower)
+	}
 	if strings.Contains(text, "eyJ") {
 		r.embeddedTokens(p, text)
 	}
@@ -154,6 +157,32 @@ func (r *reader) embeddedURLs(p *piece, text, lower string) {
 		if r.url(&part) {
 			found++
 		}
+	}
+}
+
+// embeddedPaths reads ways back of which only path and query are there, as
+// access logs have them.
+func (r *reader) embeddedPaths(p *piece, text, lower string) {
+	for at, n := 0, 0; n < maxEmbedded; n++ {
+		i := strings.Index(lower[at:], "error=")
+		if i < 0 {
+			return
+		}
+		i += at
+		start := i
+		for start > at && i-start < 2048 && strings.IndexByte(" \t\n\"'<>", text[start-1]) < 0 {
+			start--
+		}
+		end := i + urlEnd(text[i:])
+		at = max(end, i+1)
+		if text[start] != '/' || strings.IndexByte(text[start:i], '?') < 0 {
+			continue
+		}
+		part := p.part(start, end)
+		if r.work -= len(part.text); r.work < 0 {
+			return
+		}
+		r.url(&part)
 	}
 }
 

@@ -87,8 +87,9 @@ func fold(text string) *folded {
 		return f
 	}
 	g := headOf(s, 0)
+	filter := &t.filter
 	for i := 0; ; i++ {
-		if h := headHash(g); t.filter[h>>6]&(1<<(h&63)) != 0 {
+		if h := headHash(g); filter[(h>>6)&255]&(1<<(h&63)) != 0 {
 			for _, n := range t.heads[g] {
 				if f.at[n] == 0 && strings.HasPrefix(s[i:], t.marks[n]) {
 					f.at[n] = int32(i) + 1

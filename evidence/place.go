@@ -126,14 +126,16 @@ func lowerASCII(s string) string {
 	var b strings.Builder
 	b.Grow(len(s))
 	b.WriteString(s[:i])
-	from := i
-	for ; i < len(s); i++ {
-		if c := s[i]; c >= 'A' && c <= 'Z' {
-			b.WriteString(s[from:i])
-			b.WriteByte(c + 'a' - 'A')
-			from = i + 1
+	var buf [128]byte
+	for i < len(s) {
+		n := copy(buf[:], s[i:])
+		for j, c := range buf[:n] {
+			if c-'A' < 26 {
+				buf[j] = c + 'a' - 'A'
+			}
 		}
+		b.Write(buf[:n])
+		i += n
 	}
-	b.WriteString(s[from:])
 	return b.String()
 }

@@ -170,6 +170,7 @@ func TestURLs(t *testing.T) {
 		{"placeholder client", "https://accounts.google.com/o/oauth2/v2/auth?client_id=YOUR_CLIENT_ID&response_type=code&redirect_uri=https://a.example/cb", "client-id-shape=placeholder provider=google"},
 		{"Cognito's error page", "https://acme.auth.us-east-1.amazoncognito.com/error?error=redirect_mismatch&client_id=7h2k", "provider=cognito code=cognito/redirect_mismatch"},
 		{"in a sentence", "The browser ends on https://app.example.com/cb?error=invalid_scope&error_description=nope.", "kind=redirect-url error=invalid_scope"},
+		{"path in an access log", `203.0.113.10 - - [03/Aug/2026:09:15:01 +0000] "GET /auth/callback?error=access_denied&error_description=AADSTS53003%3A+blocked&state=8f3c HTTP/1.1" 400 512`, "kind=redirect-url error=access_denied code=entra/aadsts53003 at=u.txt:1:52"},
 		{"token endpoint", "https://appleid.apple.com/auth/token", "endpoint=token provider=apple"},
 		{"token request body", "client_id=a&client_secret=7f9c2ba4-e88f-427d-916d-5f7ac5b0b2b4&grant_type=client_credentials&scope=x", "kind=token-request secret-shape=guid auth-method=post grant=client_credentials"},
 		{"plus in a secret", "client_id=a&client_secret=ab+cd/efgh12&grant_type=client_credentials", "secret-shape=plus"},

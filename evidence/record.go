@@ -113,7 +113,7 @@ func (r *reader) genericRecord(v *value, p *piece) bool {
 	message := v.first("msg", "message", "@message", "log", "textPayload", "short_message", "renderedMessage", "@m", "@mt")
 	level := v.first("level", "severity", "loglevel", "log.level", "levelname", "@l", "lvl", "s")
 	when := v.first("time", "timestamp", "@timestamp", "ts", "date", "@t", "datetime", "eventTime")
-	request := v.first("request", "request_uri", "path", "uri", "url", "RequestPath", "requestUri", "http_path")
+	request := v.first("request", "request_uri", "path", "uri", "url", "RequestPath", "requestUri", "http_path", "x-envoy-origin-path")
 	status := v.first("status", "status_code", "statusCode", "DownstreamStatus", "response_code", "http_status")
 	access := request != nil && status != nil && (when != nil || len(v.kids) > 3)
 	if access && level == nil && len(v.kids) <= 7 && v.fold("error").str() != "" && v.first("method", "request_method") == nil {

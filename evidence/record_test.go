@@ -2,6 +2,7 @@ package evidence_test
 
 import (
 	"bufio"
+	"encoding/binary"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -125,6 +126,18 @@ func checkEntra(t *testing.T, shape string, it *evidence.Item, cases map[string]
 	equal("controls", values(it, "ca-grant"), lowered(c.Grants[0]))
 	if shape != "graph-v1" {
 		equal("conditions", values(it, "ca-condition"), lowered(c.Conditions[0]))
+	}
+}
+
+// The portal exports a table, which Excel saves as UTF-16.
+func TestPortalExport(t *testing.T) {
+	table := "Date (UTC),Request ID,User agent,Correlation ID,User ID,User,Username,Application,Application ID ,Resource,IP address,Location,Status,Sign-in error code,Failure reason,Client app,Device ID,Browser,Operating System,Compliant,Managed,Join Type,Conditional Access\r\n" +
+		"2026-08-03T09:15:00Z,98f1e66e-eb62-4938-8545-e97cd63cc6fd,\"Mozilla/5.0 (x, y)\",9c751c2d-e2d8-44ce-8ade-b2a049eee0aa,u1,Dana Example,dana@contoso.example,Contoso Shop Admin,bbbbbbbb-0000-4000-8000-000000000001,Microsoft Graph,203.0.113.10,\"Lagos, Lagos, NG\",Failure,53003,\"Access has been blocked, sorry\",Browser,,Edge 138.0.0,Windows 11,No,No,,Failure\r\n"
+	for name, data := range map[string][]byte{"UTF-8": []byte(table), "UTF-16": utf16Bytes(table, binary.LittleEndian, true)} {
+		t.Run(name, func(t *testing.T) {
+			set := read(t, "export.csv", string(data))
+			wantItem(t, set, "kind=log-record code=entra/aadsts53003 client-id=bbbbbbbb-0000-4000-8000-000000000001 country=ng device-state=non-compliant device-platform=windows_11 ca-status=failure user=dana@contoso.example ip=203.0.113.10 at=export.csv:2")
+		})
 	}
 }
 
