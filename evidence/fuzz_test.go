@@ -110,7 +110,7 @@ func FuzzPage(f *testing.F) { seed(f, "*.html") }
 func FuzzRecord(f *testing.F) {
 	seed(f, "made-entra-53003/m365*", `type="LOGIN_ERROR", realmId="a", error="x", username="b, error=c"`, `{"category":"SignInLogs","properties":{"status":{"errorCode":53003},"appliedConditionalAccessPolicies":"[{\"result\":\"failure\",\"conditionsSatisfied\":11}]"}}`,
 		`{"eventType":"a.b","outcome":{"result":"FAILURE"},"uuid":"x"}`, `{"type":"f","date":"2026-08-03","client_id":"a","ip":"::1"}`, `{"id":{"applicationName":"login"},"events":[{"name":"login_failure"}]}`,
-		`{"eventSource":"cognito-idp.amazonaws.com","eventName":"InitiateAuth","errorCode":"x"}`)
+		"Request ID,Correlation ID,Failure reason,Application,Status\nx,y,\"z\n,b,c,d", `{"eventSource":"cognito-idp.amazonaws.com","eventName":"InitiateAuth","errorCode":"x"}`)
 }
 
 func FuzzRegistration(f *testing.F) { seed(f, "*.json") }

@@ -34,6 +34,9 @@ func isPlaceholder(s string) bool {
 	case '<', '$', '{', '[', '*', '%':
 		return true
 	}
+	if strings.HasPrefix(s, "#<") || strings.HasPrefix(s, "0x") && len(s) <= 18 { // an object and its address
+		return true
+	}
 	if strings.HasSuffix(s, "...") || strings.HasSuffix(s, "\u2026") {
 		return len(s) < 12
 	}
