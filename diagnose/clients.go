@@ -13,7 +13,6 @@ import (
 // checkClients holds the client's request against its registration: dates of
 // its credentials, its kind, its grants, whether it is enabled.
 func (s *situation) checkClients() {
-	s.secretShape()
 	it := s.registration()
 	if it == nil {
 		return
@@ -35,9 +34,10 @@ func (s *situation) checkClients() {
 // secretShape notes a secret in the form of a GUID: with Entra that is the id
 // of a secret, never its value.
 func (s *situation) secretShape() {
-	for _, secret := range s.set.Secrets {
-		if oauth.IsGUID(secret.Reveal()) {
-			s.observe("secret-shape", "guid", s.set.Items[0].Place, "the secret is a GUID")
+	for i, text := range s.texts {
+		_, after, found := strings.Cut(text, "client_secret=")
+		if found && len(after) >= 36 && oauth.IsGUID(after[:36]) {
+			s.observe("secret-shape", "guid", s.set.Items[i].Place, "client_secret="+after[:36])
 		}
 	}
 }

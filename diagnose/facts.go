@@ -69,6 +69,7 @@ func (s *situation) deriveFacts() {
 	for o := range s.each("redirect-uri") {
 		s.sentRedirect(o.value, o.place, o.quote)
 	}
+	s.secretShape()
 	s.subject.Client = s.value("client-id")
 	if s.subject.Client == "" {
 		s.subject.Client = s.value("client-name")

@@ -99,6 +99,10 @@ func codeRules(data *source.Data) []source.Rule {
 
 // distinctive tells a code that no other software uses from a plain word.
 func distinctive(text string) bool {
+	switch text {
+	case "invalid_credentials", "invalid_request", "internal_server_error", "invalid_parameter": // everybody's words
+		return false
+	}
 	if len(text) < 12 || strings.ContainsAny(text, " :*'{<>/.") || strings.HasPrefix(text, "AADSTS") || strings.HasPrefix(text, "suberror") {
 		return false
 	}
