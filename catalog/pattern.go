@@ -7,6 +7,7 @@ import "strings"
 //
 //	a blank     matches white space, and quotation marks beside it
 //	'           matches any run of quotation marks and backslashes, or nothing
+//	"           the same, but at least one
 //	*           matches up to maxGap bytes
 //	{name}      matches like * and captures
 //	< and >     at either end: a word boundary
@@ -32,6 +33,7 @@ type element struct {
 	kind    elementKind
 	literal string
 	name    string
+	must    bool // quotes: at least one
 }
 
 // maxGap bounds what * and {name} may skip. It is long enough for a URL.
@@ -52,8 +54,8 @@ func compile(text string) pattern {
 		case ' ':
 			p.elements = append(p.elements, element{kind: spaces})
 			text = strings.TrimLeft(text, " ")
-		case '\'':
-			p.elements = append(p.elements, element{kind: quotes})
+		case '\'', '"':
+			p.elements = append(p.elements, element{kind: quotes, must: c == '"'})
 			text = text[1:]
 		case '*':
 			p.elements = append(p.elements, element{kind: gap})
@@ -66,7 +68,7 @@ func compile(text string) pattern {
 			p.elements = append(p.elements, element{kind: gap, name: name})
 			text = rest
 		default:
-			n := strings.IndexAny(text, " '*{")
+			n := strings.IndexAny(text, " '\"*{")
 			if n < 0 {
 				n = len(text)
 			}
@@ -136,7 +138,11 @@ func (p *pattern) forward(text string, at, el int, m *Match) (int, bool) {
 			}
 			at = n
 		case quotes:
-			at = skipQuotes(text, at)
+			n := skipQuotes(text, at)
+			if e.must && n == at && (at == 0 || !isQuote(text[at-1])) { // a blank before it may have taken the marks
+				return 0, false
+			}
+			at = n
 		case gap:
 			if el == len(p.elements)-1 { // a capture at the end takes the word
 				end := at
@@ -177,7 +183,11 @@ func (p *pattern) backward(text string, at, el int, m *Match) (int, bool) {
 			}
 			at = n
 		case quotes:
-			at = skipQuotesBack(text, at)
+			n := skipQuotesBack(text, at)
+			if e.must && n == at && (at == len(text) || !isQuote(text[at])) {
+				return 0, false
+			}
+			at = n
 		case gap:
 			limit := max(0, at-maxGap)
 			for n := at; n >= limit; n-- {
@@ -206,6 +216,8 @@ func (m *Match) capture(name string, start, end int) {
 		m.Captures = append(m.Captures, Capture{name, start, end})
 	}
 }
+
+func isQuote(c byte) bool { return c == '\'' || c == '"' || c == '`' || c == '\\' || c >= 0x80 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 

@@ -73,7 +73,7 @@ func codeRules(data *source.Data) []source.Rule {
 	for i := range data.Codes {
 		c := &data.Codes[i]
 		for _, text := range []string{c.Code, c.Name} {
-			text = strings.TrimPrefix(strings.TrimPrefix(text, "oauth:"), "log:")
+			text = strings.TrimPrefix(text, "oauth:")
 			if !distinctive(text) {
 				continue
 			}
@@ -99,7 +99,7 @@ func codeRules(data *source.Data) []source.Rule {
 
 // distinctive tells a code that no other software uses from a plain word.
 func distinctive(text string) bool {
-	switch text {
+	switch strings.ToLower(text) {
 	case "invalid_credentials", "invalid_request", "internal_server_error", "invalid_parameter": // everybody's words
 		return false
 	}
