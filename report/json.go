@@ -22,19 +22,19 @@ func writeJSON(w io.Writer, a *usher.Answer, indent string) error {
 	enc := json.NewEncoder(&b)
 	enc.SetIndent("", indent)
 	// The encoder would also write & as \u0026, which spoils every URL;
-	// plainJSON escapes what has to be.
+	// PlainJSON escapes what has to be.
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(Masked(*a)); err != nil {
 		return fmt.Errorf("encode the answer as JSON: %w", err)
 	}
-	_, err := w.Write(plainJSON(b.Bytes()))
+	_, err := w.Write(PlainJSON(b.Bytes()))
 	return err
 }
 
-// plainJSON escapes inside encoded JSON whatever could act on a terminal or
+// PlainJSON escapes inside encoded JSON whatever could act on a terminal or
 // on a page that holds the JSON. The values stay the same, and so does the
 // meaning: none of these characters occurs outside a string.
-func plainJSON(in []byte) []byte {
+func PlainJSON(in []byte) []byte {
 	out := make([]byte, 0, len(in)+64)
 	for i := 0; i < len(in); {
 		c := in[i]

@@ -206,7 +206,7 @@ func indented(m map[string]any) string {
 	if err := enc.Encode(m); err != nil {
 		return "not shown: " + prose(err.Error())
 	}
-	return shorten(strings.TrimSpace(string(plainJSON(b.Bytes()))), maxQuery)
+	return shorten(strings.TrimSpace(string(PlainJSON(b.Bytes()))), maxQuery)
 }
 
 func ordinal(i int) string { return strconv.Itoa(i+1) + "." }

@@ -148,8 +148,11 @@ func (c *ExplainCmd) eachLine(env *Env, opt diagnose.Options) error {
 		if err != nil {
 			return err
 		}
-		err = explainLines(x, r, name, out, opt)
+		n, err := explainLines(x, r, name, out, opt)
 		closeInput()
+		if n == 0 && err == nil {
+			err = emptyRows(name)
+		}
 		if err != nil {
 			return err
 		}
@@ -168,8 +171,9 @@ func (e *Env) open(name string) (io.Reader, func(), error) {
 	return f, func() { _ = f.Close() }, nil
 }
 
-func explainLines(x *diagnose.Explainer, r io.Reader, name string, out *bufio.Writer, opt diagnose.Options) error {
-	lines := bufio.NewScanner(r)
+// explainLines answers row by row and gives the number of answers.
+func explainLines(x *diagnose.Explainer, r io.Reader, name string, out *bufio.Writer, opt diagnose.Options) (answers int, err error) {
+	lines := bufio.NewScanner(asUTF8(r))
 	lines.Buffer(make([]byte, 0, 64<<10), maxRow)
 	n := 0
 	for lines.Scan() {
@@ -178,19 +182,13 @@ func explainLines(x *diagnose.Explainer, r io.Reader, name string, out *bufio.Wr
 		if len(line) == 0 {
 			continue
 		}
-		a, err := explainRow(x, line, fmt.Sprintf("%s:%d", place(name), n), opt)
-		if err != nil {
-			return err
-		}
+		a := explainRow(x, line, fmt.Sprintf("%s:%d", place(name), n), opt)
 		if err := report.JSONLine(out, &a); err != nil {
-			return err
+			return answers, err
 		}
+		answers++
 	}
-	if err := lines.Err(); err != nil {
-		return &usher.Error{Code: usher.ErrTooLarge, Message: fmt.Sprintf("%s:%d: the line is longer than 16 MiB", place(name), n+1), Err: err,
-			Hint: "--each-line wants one JSON object a line"}
-	}
-	return nil
+	return answers, rowError(lines.Err(), name, n+1)
 }
 
 func place(name string) string {
@@ -202,7 +200,7 @@ func place(name string) string {
 
 // explainRow explains one row. A row without the member evidence is a log
 // record itself; a line that is no JSON is text.
-func explainRow(x *diagnose.Explainer, line []byte, place string, opt diagnose.Options) (usher.Answer, error) {
+func explainRow(x *diagnose.Explainer, line []byte, place string, opt diagnose.Options) usher.Answer {
 	var r row
 	var inputs []evidence.Input
 	if err := json.Unmarshal(line, &r); err == nil && len(r.Evidence) > 0 {
@@ -214,14 +212,14 @@ func explainRow(x *diagnose.Explainer, line []byte, place string, opt diagnose.O
 		inputs = []evidence.Input{{Name: place, Data: bytes.Clone(line)}}
 	}
 	set, err := evidence.Read(inputs)
-	if err != nil {
-		return usher.Answer{}, err
+	if err != nil { // one row that cannot be read does not end the others
+		set = &evidence.Set{Ignored: []usher.Ignored{{Place: place, Reason: err.Error()}}}
 	}
 	a := x.Explain(set, opt)
 	if len(r.ID) > 0 {
 		a.ID = r.ID
 	}
-	return a, nil
+	return a
 }
 
 // plainText gives the text of a JSON string, and other JSON as it stands.

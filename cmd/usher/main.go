@@ -8,12 +8,16 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
 
 	"usher"
+	"usher/oauth"
+	"usher/report"
 )
 
 // version is set by the release build.
@@ -25,7 +29,12 @@ type cli struct {
 	Version struct{}   `cmd:"" help:"Print the version."`
 }
 
+// memoryGoal is where the collector of garbage begins to hurry, in bytes. It
+// is no limit by itself: those of the readers are.
+const memoryGoal = 160 << 20
+
 func main() {
+	debug.SetMemoryLimit(memoryGoal)
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
 	go func() {
@@ -73,16 +82,29 @@ func (e *Env) fail(err error) int {
 	case errors.As(err, &code):
 		return int(code)
 	case errors.As(err, &known):
-		fmt.Fprintf(e.Stderr, "usher: error: %s\n", known.Error())
+		e.say("error", known.Error())
 		if known.Hint != "" {
-			fmt.Fprintf(e.Stderr, "usher: hint: %s\n", known.Hint)
+			e.say("hint", known.Hint)
 		}
 	case errors.Is(err, syscall.EPIPE):
 		return int(exitAnswered) // the reader has seen enough
 	default:
-		fmt.Fprintf(e.Stderr, "usher: error: %v\n", err)
+		e.say("error", err.Error())
 	}
 	return int(exitUsage)
+}
+
+// maxSaid bounds an error: an argument of a megabyte is not repeated.
+const maxSaid = 1000
+
+// say prints one line to standard error. What it holds may be somebody else's
+// words, so it is masked and made harmless to a terminal.
+func (e *Env) say(kind, text string) {
+	if len(text) > maxSaid {
+		text = strings.ToValidUTF8(text[:maxSaid], "") + "..."
+	}
+	text = strings.ReplaceAll(report.Inert(oauth.Redact(text)), "\n", `\n`)
+	fmt.Fprintf(e.Stderr, "usher: %s: %s\n", kind, text)
 }
 
 func systemEnv() *Env {

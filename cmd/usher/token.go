@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"usher"
+	"usher/report"
 	"usher/token"
 )
 
@@ -92,7 +93,7 @@ func (c *TokenCmd) Run(env *Env) error {
 func (c *TokenCmd) expectations(env *Env) (*token.Expectations, error) {
 	e := &token.Expectations{}
 	if c.Expect != "" {
-		data, err := env.readFile(c.Expect)
+		data, err := env.readSmall(c.Expect)
 		if err != nil {
 			return nil, err
 		}
@@ -102,7 +103,7 @@ func (c *TokenCmd) expectations(env *Env) (*token.Expectations, error) {
 	}
 	e.Now = env.Now
 	if c.Keys != "" {
-		data, err := env.readFile(c.Keys)
+		data, err := env.readSmall(c.Keys)
 		if err != nil {
 			return nil, err
 		}
@@ -237,14 +238,14 @@ func sourceName(name string) string {
 // may be a secret.
 func tokenOrFile(env *Env, arg string) (string, error) {
 	if arg == "-" {
-		data, err := env.readFile("-")
+		data, err := env.readSmall("-")
 		return string(data), err
 	}
 	if info, err := os.Stat(arg); err == nil {
 		if info.IsDir() {
 			return "", &usher.Error{Code: usher.ErrUsage, Message: arg + " is a folder", Hint: "name the file in it that holds the token"}
 		}
-		data, err := env.readFile(arg)
+		data, err := env.readSmall(arg)
 		return string(data), err
 	}
 	if parsed, _ := token.Parse(arg); parsed.Form == token.FormOpaque && parsed.Vendor == "" && looksLikePath(arg) {
@@ -330,10 +331,15 @@ func tokenJSON(w io.Writer, r token.Report, all bool) error {
 		a.Problems = append(a.Problems, tokenProblem{p, code.Fix, code.Ref})
 	}
 	a.Header, a.Claims = r.Parsed.Shown(all)
-	enc := json.NewEncoder(w)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	return enc.Encode(a)
+	if err := enc.Encode(a); err != nil {
+		return err
+	}
+	_, err := w.Write(report.PlainJSON(b.Bytes()))
+	return err
 }
 
 // tokenText prints the report for a person.
@@ -520,9 +526,10 @@ func (c *TokenCmd) eachLine(env *Env, e *token.Expectations) error {
 	}
 	defer closeInput()
 	out := bufio.NewWriter(env.Stdout)
-	enc := json.NewEncoder(out)
+	var row bytes.Buffer
+	enc := json.NewEncoder(&row)
 	enc.SetEscapeHTML(false)
-	lines := bufio.NewScanner(r)
+	lines := bufio.NewScanner(asUTF8(r))
 	lines.Buffer(make([]byte, 0, 64<<10), maxRow)
 	var rejected, unreadable, n int
 	for lines.Scan() {
@@ -534,21 +541,27 @@ func (c *TokenCmd) eachLine(env *Env, e *token.Expectations) error {
 		v, err := e.Judge(line)
 		if err != nil {
 			unreadable++
-			fmt.Fprintf(env.Stderr, "usher: error: %s:%d: %v\n", place(name), n, err)
+			env.say("error", fmt.Sprintf("%s:%d: %v", place(name), n, err))
 		}
 		if v.Verdict != token.Accept {
 			rejected++
 		}
+		row.Reset()
 		if err := enc.Encode(v); err != nil {
+			return err
+		}
+		if _, err := out.Write(report.PlainJSON(row.Bytes())); err != nil {
 			return err
 		}
 	}
 	if err := out.Flush(); err != nil {
 		return err
 	}
-	if err := lines.Err(); err != nil {
-		return &usher.Error{Code: usher.ErrTooLarge, Message: fmt.Sprintf("%s:%d: the line cannot be read, or is longer than 16 MiB", place(name), n+1), Err: err,
-			Hint: "--each-line wants one JSON object a line"}
+	if err := rowError(lines.Err(), name, n+1); err != nil {
+		return err
+	}
+	if n == 0 {
+		return emptyRows(name)
 	}
 	switch {
 	case unreadable > 0:

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"usher"
+)
+
+// Env is what a subcommand sees of the world, so that tests can give another one.
+type Env struct {
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	Now            func() time.Time
+	Color          bool // standard output is a terminal that wants colour
+	Width          int  // of the terminal; 0: not a terminal
+	Piped          bool // standard input is no terminal
+}
+
+// exitCode ends the program with a status and without a message.
+type exitCode int
+
+// The statuses of every subcommand.
+const (
+	exitAnswered exitCode = 0
+	exitWrong    exitCode = 1
+	exitUnknown  exitCode = 2
+	exitUsage    exitCode = 3
+)
+
+func (exitCode) Error() string { return "exit" }
+
+// Bounds of one input, in bytes.
+const (
+	maxInput = 128 << 20 // of evidence
+	maxSmall = 16 << 20  // of a token, a key set and expectations
+)
+
+// readFile reads a file or, for "-", standard input.
+func (e *Env) readFile(name string) ([]byte, error) { return e.readUpTo(name, maxInput) }
+
+// readSmall is readFile for what is never large.
+func (e *Env) readSmall(name string) ([]byte, error) { return e.readUpTo(name, maxSmall) }
+
+func (e *Env) readUpTo(name string, most int) ([]byte, error) {
+	if name == "-" {
+		return readBounded(e.Stdin, "standard input", most)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, &usher.Error{Code: usher.ErrUnreadable, Message: "open " + name, Err: plainError(err), Hint: "is the path right, and may you read it?"}
+	}
+	defer f.Close() //nolint:errcheck // read only
+	return readBounded(f, name, most)
+}
+
+// readBounded reads at most so many bytes. Its memory stays near the size of
+// the input: beyond half of the bound the buffer takes its final size, of which
+// only the part that is filled costs memory, and what it leaves is returned at once.
+func readBounded(r io.Reader, name string, most int) ([]byte, error) {
+	data := make([]byte, 0, 64<<10)
+	for {
+		if len(data) == cap(data) {
+			size := 2 * cap(data)
+			if size > most/2 {
+				size = most + 1
+			}
+			data = append(make([]byte, 0, size), data...)
+			if size > 16<<20 {
+				debug.FreeOSMemory()
+			}
+		}
+		n, err := r.Read(data[len(data):cap(data)])
+		data = data[:len(data)+n]
+		switch {
+		case len(data) > most:
+			return nil, &usher.Error{Code: usher.ErrTooLarge, Message: fmt.Sprintf("%s is larger than %d MiB", name, most>>20), Hint: "cut out the part around the failure"}
+		case err == io.EOF:
+			return data, nil
+		case err != nil:
+			return nil, &usher.Error{Code: usher.ErrUnreadable, Message: "read " + name, Err: plainError(err)}
+		}
+	}
+}
+
+// plainError takes the path out of a path error: the message has it already.
+func plainError(err error) error {
+	if pe, ok := err.(*os.PathError); ok {
+		return pe.Err
+	}
+	return err
+}
