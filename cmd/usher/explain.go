@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -32,7 +33,7 @@ type ExplainCmd struct {
 // Run reads the evidence, explains it and prints the answer.
 func (c *ExplainCmd) Run(env *Env) error {
 	if c.List {
-		return listKnowledge(env.Stdout)
+		return listKnowledge(env.Stdout, c.Format)
 	}
 	opt := diagnose.Options{Now: env.Now(), ShowClaims: c.ShowClaims}
 	if c.Now != "" {
@@ -120,9 +121,30 @@ func input(env *Env, i int, arg string) (evidence.Input, error) {
 
 // looksLikeEvidence tells a text from a mistyped file name.
 func looksLikeEvidence(arg string) bool {
+	if looksLikeFileName(arg) {
+		return false
+	}
 	return strings.Contains(arg, "://") || strings.ContainsAny(arg, " \n{=") || strings.Count(arg, ".") == 2 && len(arg) > 60 ||
-		strings.HasPrefix(strings.ToUpper(arg), "AADSTS") || !strings.ContainsAny(arg, "./\\") && arg == strings.ToLower(arg) && strings.Contains(arg, "_") ||
+		strings.HasPrefix(strings.ToUpper(arg), "AADSTS") || oktaCode(arg) || !strings.ContainsAny(arg, "./\\") && arg == strings.ToLower(arg) && strings.Contains(arg, "_") ||
 		strings.Trim(arg, "0123456789") == ""
+}
+
+// oktaCode knows a code like E0000004.
+func oktaCode(arg string) bool {
+	return len(arg) == 8 && arg[0] == 'E' && strings.Trim(arg[1:], "0123456789") == ""
+}
+
+// looksLikeFileName knows the endings of the files that people keep evidence
+// in, so that "my eror.json" is said to be missing and not read as a sentence.
+func looksLikeFileName(arg string) bool {
+	if len(arg) > 255 || strings.ContainsAny(arg, "\n{=?#") || strings.Contains(arg, "://") {
+		return false
+	}
+	switch strings.ToLower(filepath.Ext(arg)) {
+	case ".json", ".jsonl", ".ndjson", ".har", ".txt", ".log", ".html", ".htm", ".jwt", ".xml", ".csv", ".yaml", ".yml", ".md":
+		return true
+	}
+	return false
 }
 
 // row is one line with --each-line.
@@ -231,9 +253,15 @@ func plainText(raw json.RawMessage) []byte {
 	return raw
 }
 
-// listKnowledge prints every cause with its codes.
-func listKnowledge(w io.Writer) error {
-	return report.Causes(w, causeList(), codeRows())
+// listKnowledge prints every cause with its codes, as text or as Markdown.
+func listKnowledge(w io.Writer, format string) error {
+	switch format {
+	case "text":
+		return report.Causes(w, causeList(), codeRows())
+	case "markdown":
+		return report.CausesMarkdown(w, causeList(), codeRows())
+	}
+	return &usher.Error{Code: usher.ErrUsage, Message: "--list has no form " + format, Hint: "use --format text or markdown"}
 }
 
 func causeList() []usher.Cause {

@@ -21,8 +21,10 @@ func TestMain(m *testing.M) {
 // a program and demands its exit status.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir:  "testdata/script",
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status},
+		Dir:             "testdata/script",
+		UpdateScripts:   os.Getenv("USHER_UPDATE") != "",
+		ContinueOnError: true,
+		Cmds:            map[string]func(*testscript.TestScript, bool, []string){"status": status},
 	})
 }
 
