@@ -44,13 +44,13 @@ func TestPatterns(t *testing.T) {
 }
 
 func TestCaptures(t *testing.T) {
-	text := `oidc: expected audience "Shop" got ["Account"]`
+	text := `oidc: expected audience "Shop" got "Account"`
 	m, ok := scan([]string{"expected audience '{expected}' got '{got}"}, text)["expected audience '{expected}' got '{got}"]
 	if !ok || len(m.Captures) != 2 {
 		t.Fatalf("match %+v, %t", m, ok)
 	}
-	for i, want := range []string{"Shop", "[\"Account\"]"} {
-		if got := text[m.Captures[i].Start:m.Captures[i].End]; strings.Trim(got, `"[]`) != strings.Trim(want, `"[]`) {
+	for i, want := range []string{"Shop", "Account"} {
+		if got := text[m.Captures[i].Start:m.Captures[i].End]; got != want {
 			t.Errorf("capture %d is %q, want %q", i, got, want)
 		}
 	}
@@ -59,10 +59,10 @@ func TestCaptures(t *testing.T) {
 // TestEveryPatternIsFound plants every pattern of the catalog, in its plainest
 // reading, in a text, and expects the scan to find it.
 func TestEveryPatternIsFound(t *testing.T) {
-	plain := strings.NewReplacer("'", "", `"`, "'", "<", "", ">", "", "*", "x", "{", "", "}", "")
+	plain := strings.NewReplacer("'", "", `"`, "'", "*", "x", "{", "", "}", "")
 	s := NewScanner()
 	for p := range Patterns() {
-		text := Fold("before. " + plain.Replace(PatternText(int32(p))) + " .after")
+		text := Fold("before. " + plain.Replace(strings.TrimSuffix(strings.TrimPrefix(PatternText(int32(p)), "<"), ">")) + " .after")
 		found := false
 		s.Scan(text, func(q int32, _ Match) { found = found || q == int32(p) })
 		if !found {
