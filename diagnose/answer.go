@@ -3,6 +3,7 @@ package diagnose
 import (
 	"encoding/json"
 	"sort"
+	"strings"
 
 	"usher"
 	"usher/catalog"
@@ -90,6 +91,9 @@ func (s *situation) calibrate() {
 			next.confidence = top.confidence
 		}
 	}
+	for _, c := range s.candidates[1:] {
+		c.confidence = min(c.confidence, top.confidence)
+	}
 }
 
 // doubtTopic lowers every confidence when nothing in the evidence speaks of
@@ -109,7 +113,7 @@ func (s *situation) finding(c *candidate) usher.Finding {
 		Cause: c.cause, Outcome: usher.OutcomeWrong, Confidence: round(c.confidence),
 		Title: first(c.title, entry.Title), Detail: first(c.detail, entry.Meaning), Step: firstStep(c.step, entry.Step),
 		Subject: s.subject, Proof: uniqueProof(c.proof), Fixer: first(c.fixer, entry.Fixer),
-		Fix: orderFix(c.fix, entry.Fix), Verify: first(c.verify, entry.Verify), References: entry.References,
+		Fix: s.fixSteps(c, entry), Verify: first(c.verify, entry.Verify), References: entry.References,
 	}
 	if f.Proof == nil {
 		f.Proof = []usher.Proof{}
@@ -117,14 +121,37 @@ func (s *situation) finding(c *candidate) usher.Finding {
 	return f
 }
 
-// orderFix puts the particular steps before the general ones, and the ones
-// that weaken last.
-func orderFix(particular, general []usher.FixStep) []usher.FixStep {
-	steps := append(append([]usher.FixStep{}, particular...), general...)
+// fixSteps are the code's own steps where it has some, else the cause's; a
+// rule's step comes first. Steps for another provider are left out, and the
+// ones that weaken come last.
+func (s *situation) fixSteps(c *candidate, entry *catalog.Entry) []usher.FixStep {
+	steps := append([]usher.FixStep{}, c.fix...)
+	if !c.ownFix {
+		for _, step := range entry.Fix {
+			if !s.otherProvider(step.Text) {
+				steps = append(steps, step)
+			}
+		}
+	}
 	sort.SliceStable(steps, func(i, j int) bool {
 		return steps[i].Risk != usher.RiskWeakening && steps[j].Risk == usher.RiskWeakening
 	})
 	return steps
+}
+
+// otherProvider tells whether a step opens with the name of a provider that is
+// not the one at hand ("Okta: ...").
+func (s *situation) otherProvider(step string) bool {
+	name, _, ok := strings.Cut(step, ":")
+	provider := s.provider()
+	if !ok || provider == "" {
+		return false
+	}
+	switch name = strings.ToLower(name); name {
+	case "entra", "okta", "auth0", "keycloak", "google", "cognito", "github", "gitlab", "slack", "salesforce", "apple":
+		return name != provider
+	}
+	return false
 }
 
 func uniqueProof(list []usher.Proof) (out []usher.Proof) {
@@ -134,7 +161,10 @@ next:
 			continue
 		}
 		for i := range out {
-			if out[i].Place == p.Place && out[i].Quote == p.Quote {
+			if out[i].Place == p.Place && (strings.Contains(out[i].Quote, p.Quote) || strings.Contains(p.Quote, out[i].Quote)) {
+				if len(p.Quote) > len(out[i].Quote) && len(p.Quote) < 300 {
+					out[i].Quote = p.Quote
+				}
 				out[i].Expected, out[i].Got = first(out[i].Expected, p.Expected), first(out[i].Got, p.Got)
 				continue next
 			}
@@ -248,7 +278,7 @@ func redactor(set *evidence.Set) *oauth.Redactor {
 func (s *situation) mask(a *usher.Answer) {
 	done := make(map[string]string, 8) // one quotation often proves several candidates
 	m := func(text *string) {
-		if *text == "" {
+		if *text == "" || s.clean[*text] {
 			return
 		}
 		masked, ok := done[*text]
@@ -277,10 +307,7 @@ func (s *situation) mask(a *usher.Answer) {
 	for i := range s.set.Flow {
 		m(&a.Flow[i].Summary)
 	}
-	for i := range a.Missing {
-		m(&a.Missing[i].Query)
-	}
-	for i := range a.Notes {
+	for i := range s.set.Notes {
 		m(&a.Notes[i])
 	}
 	for i := range a.Ignored {

@@ -24,7 +24,7 @@ func (s *situation) checkClients() {
 	if r.Enabled != nil && !*r.Enabled {
 		s.propose("registration/disabled", candidate{
 			cause: "client-disabled", confidence: 0.85, step: usher.StepAuthRequest,
-			proof: []usher.Proof{{Place: it.Place, Quote: "enabled false", Expected: "an enabled client", Got: "a disabled one"}},
+			proof: []usher.Proof{{Place: it.Place, Quote: first(r.Name, r.ClientID), Expected: "an enabled client", Got: "a disabled one"}},
 		})
 	}
 	s.kindAndPlatform(it, r)

@@ -5,6 +5,7 @@ import (
 
 	"usher"
 	"usher/catalog"
+	"usher/oauth"
 )
 
 // umbrella are codes that say only that something failed and ride together
@@ -13,6 +14,7 @@ var umbrella = map[string]bool{"aadsts70002": true, "aadsts70000": true}
 
 // applyCodes proposes the causes of the error codes that were met.
 func (s *situation) applyCodes() {
+	s.bareNumber()
 	codes := s.count("code")
 	for o := range s.each("code") {
 		provider, code, _ := strings.Cut(o.value, "/")
@@ -29,6 +31,9 @@ func (s *situation) applyCodes() {
 	}
 	provider := s.provider()
 	for o := range s.each("error") {
+		if codes > 0 && oauth.KnownError(o.value) {
+			continue // the provider's own code says more
+		}
 		if known := catalog.LookupCode(provider, o.value); known != nil {
 			s.proposeCode(known, known.Confidence, o)
 		} else if matched := s.withDescription(provider, o.value); matched != nil {
@@ -50,6 +55,25 @@ func (s *situation) applyCodes() {
 				}
 			}
 		}
+	}
+}
+
+// bareNumber reads "53003", "error 53003" and "Error Code: 53003" when nothing
+// else was given: people type what the page shows.
+func (s *situation) bareNumber() {
+	if len(s.set.Items) != 1 || s.has("code") {
+		return
+	}
+	it := &s.set.Items[0]
+	text := strings.ToLower(strings.TrimSpace(it.Text))
+	for _, word := range [...]string{"error", "code", ":", "#", "=", "no."} {
+		text = strings.TrimSpace(strings.TrimPrefix(text, word))
+	}
+	if len(text) < 5 || len(text) > 7 || strings.Trim(text, "0123456789") != "" {
+		return
+	}
+	if known := catalog.LookupCode("entra", "AADSTS"+text); known != nil {
+		s.observe("code", "entra/aadsts"+text, it.Place, strings.TrimSpace(it.Text))
 	}
 }
 
@@ -75,7 +99,7 @@ func (s *situation) proposeCode(known *catalog.Code, confidence float64, o obser
 	}
 	c := candidate{
 		cause: known.Cause, confidence: confidence, step: known.Step, title: known.Title,
-		verify: known.Verify, fix: known.Fix, fixer: known.Fixer,
+		verify: known.Verify, fix: known.Fix, ownFix: len(known.Fix) > 0, fixer: known.Fixer,
 		detail: known.Code + ": " + known.Meaning,
 		proof:  []usher.Proof{{Place: o.place, Quote: short(first(o.quote, o.value))}},
 	}

@@ -76,9 +76,18 @@ func (s *situation) deriveFacts() {
 	}
 	s.subject.User, s.subject.Resource = s.value("user"), s.value("resource")
 	s.subject.Tenant = s.value("tenant-id")
-	if s.subject.Policy = s.value("ca-policy-failed"); s.subject.Policy == "" {
-		s.subject.Policy = s.value("ca-policy-id")
+	if s.subject.Policy = s.values("ca-policy-failed"); s.subject.Policy == "" {
+		s.subject.Policy = s.values("ca-policy-id")
 	}
+}
+
+// values gives all values of a fact, as they were quoted, with commas.
+func (s *situation) values(key string) string {
+	var list []string
+	for o := range s.each(key) {
+		list = append(list, first(o.quote, o.value))
+	}
+	return strings.Join(list, ", ")
 }
 
 // claimsChallenge notes what a claims challenge asks for: a token issued after

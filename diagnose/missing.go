@@ -12,7 +12,8 @@ import (
 func (s *situation) missing(findings []usher.Finding) []usher.Missing {
 	var out []usher.Missing
 	for i, f := range findings {
-		if f.Confidence >= 0.9 && i == 0 && f.Cause != "policy-blocked" {
+		policy := strings.HasPrefix(f.Cause, "policy-")
+		if i == 0 && f.Confidence >= 0.9 && (!policy || s.has("ca-policy-failed")) {
 			return nil
 		}
 		if i > 0 && (f.Confidence < findings[0].Confidence*0.5 || len(out) >= 3) {
@@ -83,7 +84,7 @@ func (s *situation) query(entry *catalog.Entry) string {
 	}
 	var out strings.Builder
 	for line := range strings.SplitSeq(template, "\n") {
-		filled, ok := fillPlaces(line, values)
+		filled, ok := s.fillPlaces(line, values)
 		if !ok {
 			continue
 		}
@@ -96,27 +97,27 @@ func (s *situation) query(entry *catalog.Entry) string {
 }
 
 // fillPlaces fills the {places} of a line; ok is false when one stays open.
-func fillPlaces(line string, values map[string]string) (string, bool) {
+func (s *situation) fillPlaces(line string, values map[string]string) (string, bool) {
 	if !strings.Contains(line, "{") {
 		return line, true
 	}
-	var out strings.Builder
+	out := make([]byte, 0, len(line)+64)
 	for {
 		before, rest, found := strings.Cut(line, "{")
-		out.WriteString(before)
+		out = append(out, before...)
 		if !found {
-			return out.String(), true
+			return string(out), true
 		}
 		name, after, closed := strings.Cut(rest, "}")
 		value, known := values[name]
 		switch {
 		case !closed || !known: // a brace of the query's own
-			out.WriteByte('{')
+			out = append(out, '{')
 			line = rest
 		case value == "":
 			return "", false
 		default:
-			out.WriteString(safe(value))
+			out = append(out, safe(s.redactor.Redact(value))...)
 			line = after
 		}
 	}

@@ -37,6 +37,7 @@ func (s *situation) scopesOfChallenge() {
 			if len(have) > 0 {
 				p.Got = "without " + strings.Join(lacking, " ")
 			}
+			s.subject.Scope = first(s.subject.Scope, c.Params["scope"])
 			s.propose("challenge/scope", candidate{cause: "scope-insufficient", confidence: 0.95, step: usher.StepAPICall, proof: []usher.Proof{p}})
 		}
 	}
@@ -118,46 +119,53 @@ func (s *situation) flowDifferences() {
 	}
 }
 
-// dropPassedInterrupts takes out what was only a step: a code of the kind
-// interrupt whose correlation shows a later success is no failure.
+// dropPassedInterrupts takes out what was only a step on the way: a record whose
+// correlation shows a later success is no failure any more.
 func (s *situation) dropPassedInterrupts() {
-	success := map[string]bool{}
+	success := map[string]int{} // correlation to the number of the record
 	for i := range s.set.Items {
-		it := &s.set.Items[i]
-		if ok, correlation := record(it.Facts); ok && correlation != "" {
-			success[correlation] = true
+		if ok, correlation := record(s.set.Items[i].Facts); ok && correlation != "" {
+			success[correlation] = i
 		}
 	}
-	if len(success) == 0 {
-		return
-	}
-	passed := false
+	passed := map[string]bool{} // codes of records that were passed
 	for i := range s.set.Items {
 		it := &s.set.Items[i]
 		_, correlation := record(it.Facts)
-		if !success[correlation] {
+		at, ok := success[correlation]
+		if !ok || at == i || !it.Time.IsZero() && s.set.Items[at].Time.Before(it.Time) {
 			continue
 		}
 		for _, f := range it.Facts {
-			if f.Key != "code" {
-				continue
-			}
-			provider, code, _ := strings.Cut(f.Value, "/")
-			known := catalog.LookupCode(provider, code)
-			if known == nil || !known.Interrupt {
-				continue
-			}
-			for _, c := range s.candidates {
-				if c.sources[known.Provider+"/"+known.Code] {
-					c.confidence, c.demotedBy = 0.05, "passed"
-					passed = true
+			if f.Key == "code" || f.Key == "event-error" || f.Key == "error" {
+				_, code, found := strings.Cut(f.Value, "/")
+				if !found {
+					code = f.Value
 				}
+				passed[code] = true
 			}
 		}
 	}
-	if passed {
-		s.notes = append(s.notes, "A step of the sign-in was interrupted and then passed in the same correlation: that is no failure.")
+	if len(passed) == 0 || s.otherFailure(success) {
+		return
 	}
+	for _, c := range s.candidates {
+		c.confidence, c.demotedBy = 0.05, "passed"
+	}
+	s.notes = append(s.notes, "A step of the sign-in was refused or interrupted and then passed in the same correlation: that is no failure.")
+}
+
+// otherFailure tells whether there is evidence of a failure beside the records
+// whose correlation ended well.
+func (s *situation) otherFailure(success map[string]int) bool {
+	for i := range s.set.Items {
+		it := &s.set.Items[i]
+		_, correlation := record(it.Facts)
+		if _, ok := success[correlation]; !ok && !it.Context && it.Error != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // record tells whether facts are those of a successful log record, and its correlation.

@@ -169,30 +169,99 @@ func (s *situation) fill(sentence string, captures map[string]string) string {
 	return sentence
 }
 
-// proofAt quotes the line around a hit.
+// proofAt quotes the line around a hit. The item is masked before it is cut: a
+// cut could part a credential from the name that gives it away.
 func (s *situation) proofAt(h hit) usher.Proof {
 	it := &s.set.Items[h.item]
 	text := s.texts[h.item]
-	start, end := h.match.Start, h.match.End
-	for start > 0 && text[start-1] != '\n' && h.match.Start-start < 60 {
-		start--
-	}
-	for end < len(text) && text[end] != '\n' && end-h.match.End < 100 {
-		end++
-	}
-	for start < len(text) && !utf8.RuneStart(text[start]) {
-		start++
-	}
-	for end < len(text) && !utf8.RuneStart(text[end]) {
-		end++
-	}
 	place := it.Place
 	if line := strings.Count(text[:h.match.Start], "\n"); line > 0 {
 		if name, n, ok := splitPlace(place); ok {
 			place = fmt.Sprintf("%s:%d", name, n+line)
 		}
 	}
-	return usher.Proof{Place: place, Quote: strings.TrimSpace(text[start:end])}
+	masked := s.maskedText(h.item)
+	start, end := locate(text, masked, h.match)
+	quote := cut(masked, start, end)
+	s.clean[quote] = true
+	return usher.Proof{Place: place, Quote: quote}
+}
+
+// mostMasked bounds the part of a text that is masked for quotations: what
+// lies further out than this from a hit is not quoted.
+const mostMasked = 256 << 10
+
+// maskedText gives the text of an item with every credential masked.
+func (s *situation) maskedText(item int) string {
+	if s.masked[item] == "" {
+		text := s.texts[item]
+		if len(text) > mostMasked {
+			text = text[:mostMasked]
+		}
+		s.masked[item] = s.redactor.Redact(text)
+	}
+	return s.masked[item]
+}
+
+// locate finds the words of a match again in the masked text: the occurrence
+// with the same number as in the text itself.
+func locate(text, masked string, m catalog.Match) (start, end int) {
+	words := text[m.Start:m.End]
+	if len(text) == len(masked) || words == "" {
+		return min(m.Start, len(masked)), min(m.End, len(masked))
+	}
+	at := 0
+	for range strings.Count(text[:m.Start], words) {
+		if n := strings.Index(masked[at:], words); n >= 0 {
+			at += n + len(words)
+		}
+	}
+	if n := strings.Index(masked[at:], words); n >= 0 {
+		return at + n, at + n + len(words)
+	}
+	if n := strings.Index(masked, words); n >= 0 {
+		return n, n + len(words)
+	}
+	start = min(m.Start, len(masked))
+	return start, min(m.End, len(masked))
+}
+
+// cut gives the line around a part of a text, shortened when it is long.
+func cut(text string, start, end int) string {
+	lineStart := strings.LastIndexByte(text[:start], '\n') + 1
+	lineEnd := end + strings.IndexByte(text[end:]+"\n", '\n')
+	lead, tail := "", ""
+	if lineEnd-lineStart > 240 {
+		if start-lineStart > 60 {
+			lineStart, lead = wordStart(text, start-60, start), "…"
+		}
+		if lineEnd-end > 120 {
+			lineEnd, tail = wordEnd(text, end, end+120), "…"
+		}
+	}
+	return lead + strings.TrimSpace(text[lineStart:lineEnd]) + tail
+}
+
+// wordStart moves a cut forward to the next blank, so that no word is parted.
+func wordStart(text string, at, most int) int {
+	if n := strings.IndexAny(text[at:most], " ,&;"); n >= 0 {
+		return at + n + 1
+	}
+	for at < most && !utf8.RuneStart(text[at]) {
+		at++
+	}
+	return at
+}
+
+// wordEnd moves a cut back to the last blank.
+func wordEnd(text string, least, at int) int {
+	if n := strings.LastIndexAny(text[least:at], " ,&;"); n > 0 {
+		return least + n
+	}
+	for at > least && !utf8.RuneStart(text[at]) {
+		at--
+	}
+	return at
 }
 
 // splitPlace cuts FILE:LINE.

@@ -18,8 +18,10 @@ type situation struct {
 	opt      Options
 	redactor *oauth.Redactor
 	facts    []observation
-	texts    []string // of the items, as the patterns see them
-	rules    []int32  // that can hold
+	texts    []string        // of the items, as the patterns see them
+	rules    []int32         // that can hold
+	masked   []string        // the texts without credentials, made when one is quoted
+	clean    map[string]bool // quotations that are masked already
 
 	candidates []*candidate
 	demotions  []demotion
@@ -50,6 +52,7 @@ type candidate struct {
 	title      string
 	detail     string
 	fix        []usher.FixStep // before those of the cause
+	ownFix     bool            // fix stands for the cause's own steps
 	verify     string
 	fixer      usher.Fixer
 	proof      []usher.Proof
@@ -64,20 +67,57 @@ type demotion struct {
 
 func newSituation(x *Explainer, set *evidence.Set, opt Options) *situation {
 	x.reset()
-	return &situation{x: x, set: set, opt: opt, redactor: redactor(set), facts: x.facts[:0]}
+	return &situation{x: x, set: set, opt: opt, redactor: redactor(set), facts: x.facts[:0], masked: make([]string, len(set.Items)), clean: map[string]bool{}}
 }
 
 func (s *situation) scanTexts() {
 	for i := range s.set.Items {
-		text := s.set.Items[i].Text
-		if e := s.set.Items[i].Error; e != nil && e.Description != "" && !strings.Contains(text, e.Description) {
-			text += "\n" + e.Description // the text has it encoded
-		}
+		text := spoken(&s.set.Items[i])
 		s.texts = append(s.texts, text)
 		s.x.scanner.Scan(catalog.Fold(text), func(p int32, m catalog.Match) {
 			s.x.hit(p, hit{i, m})
 		})
 	}
+}
+
+// spoken is what an item says in words. Signatures are for messages: a
+// registration, a key set or a page that answered well has none, and the names
+// in a log record's policies are not what happened.
+func spoken(it *evidence.Item) string {
+	switch it.Kind {
+	case usher.KindRegistration, usher.KindDiscovery, usher.KindKeySet, usher.KindPolicy:
+		if !it.Context {
+			return ""
+		}
+	case usher.KindToken:
+		return ""
+	case usher.KindLogRecord:
+		if strings.HasPrefix(strings.TrimSpace(it.Text), "{") {
+			return recordWords(it)
+		}
+	}
+	if x := it.Exchange; x != nil && x.Status >= 200 && x.Status < 400 && it.Error == nil {
+		return ""
+	}
+	if e := it.Error; e != nil && e.Description != "" && !strings.Contains(it.Text, e.Description) {
+		return it.Text + "\n" + e.Description // the text has it encoded
+	}
+	return it.Text
+}
+
+// recordWords are the words of a log record in JSON: its error and reason.
+func recordWords(it *evidence.Item) string {
+	var words []string
+	if e := it.Error; e != nil {
+		words = append(words, e.Code, e.Description)
+	}
+	for _, f := range it.Facts {
+		switch f.Key {
+		case "event-reason", "event-error", "event-type", "failure-reason", "client-name", "client-app", "user-agent":
+			words = append(words, first(f.Quote, f.Value))
+		}
+	}
+	return strings.Join(words, "\n")
 }
 
 // hit notes where a pattern was found first.
@@ -188,15 +228,23 @@ func (s *situation) propose(source string, p candidate) {
 		c.step, c.proof = firstStep(p.step, c.step), append(p.proof, c.proof...)
 		c.title, c.detail = first(p.title, c.title), first(p.detail, c.detail)
 		c.verify, c.fixer = first(p.verify, c.verify), first(p.fixer, c.fixer)
-		c.fix = append(p.fix, c.fix...)
+		c.fix, c.ownFix = mergeFix(p.fix, c.fix, p.ownFix, c.ownFix)
 	} else {
 		c.step, c.proof = firstStep(c.step, p.step), append(c.proof, p.proof...)
 		c.title, c.detail = first(c.title, p.title), first(c.detail, p.detail)
 		c.verify, c.fixer = first(c.verify, p.verify), first(c.fixer, p.fixer)
-		c.fix = append(c.fix, p.fix...)
+		c.fix, c.ownFix = mergeFix(c.fix, p.fix, c.ownFix, p.ownFix)
 	}
 	c.confidence = min(strong+(1-strong)*weak*0.25, 0.99)
 	c.sources[source] = true
+}
+
+// mergeFix keeps the steps of only one code: two codes of one cause say the same.
+func mergeFix(a, b []usher.FixStep, ownA, ownB bool) ([]usher.FixStep, bool) {
+	if ownA && ownB {
+		return a, true
+	}
+	return append(append([]usher.FixStep{}, a...), b...), ownA || ownB
 }
 
 func first[T ~string](a, b T) T {

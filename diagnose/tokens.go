@@ -28,6 +28,7 @@ func (s *situation) inspectTokens() {
 			s.inspectAssertion(it)
 		default:
 			s.inspectTimes(it)
+			s.inspectSignature(it)
 			s.inspectAudience(it)
 			s.inspectIssuer(it)
 			s.inspectKind(it)
@@ -186,6 +187,43 @@ func audiences(claims map[string]any) []string {
 	return nil
 }
 
+// inspectSignature verifies the token with the keys in the evidence.
+func (s *situation) inspectSignature(it *evidence.Item) {
+	keys, place := s.keySet()
+	if keys == nil || it.Token.Form != token.FormJWS {
+		return
+	}
+	report := token.Inspect(it.Text, token.Expect{Type: token.TypeJWS, Keys: keys})
+	for _, p := range report.Problems {
+		var cause string
+		switch p.Code {
+		case token.CodeKeyNotFound:
+			cause = "token-key-not-found"
+		case token.CodeSignature, token.CodeAlgNotAllowed, token.CodeAlgNone, token.CodeKeyUnfit:
+			cause = "token-signature-invalid"
+		default:
+			continue
+		}
+		s.propose("token/"+p.Code, candidate{
+			cause: cause, confidence: 0.92, step: usher.StepValidation, detail: p.Text,
+			proof: []usher.Proof{{Place: it.Place, Quote: first(p.Place, "signature"), Expected: first(p.Expected, "a key of "+place), Got: p.Got}},
+		})
+		return
+	}
+	s.clear(usher.Finding{Cause: "token-signature-invalid", Outcome: usher.OutcomeOK, Confidence: 0.95, Title: "The signature is good",
+		Proof: []usher.Proof{{Place: it.Place, Quote: "kid " + it.Token.Kid, Expected: "a key of " + place, Got: "verified"}}})
+}
+
+// keySet gives the first key set in the evidence.
+func (s *situation) keySet() (*token.KeySet, string) {
+	for i := range s.set.Items {
+		if k := s.set.Items[i].Keys; k != nil && len(k.Keys) > 0 {
+			return k, s.set.Items[i].Place
+		}
+	}
+	return nil, ""
+}
+
 // inspectAudience compares aud with the API that refused the token, as far as
 // a registration, a host or an expectation in the evidence names it.
 func (s *situation) inspectAudience(it *evidence.Item) {
@@ -226,11 +264,7 @@ func (s *situation) inspectIssuer(it *evidence.Item) {
 	if iss == "" {
 		return
 	}
-	for _, key := range [...]string{"expected-issuer", "issuer"} {
-		o, ok := s.fact(key)
-		if !ok {
-			continue
-		}
+	for _, o := range s.expectedIssuers() {
 		if o.value == strings.ToLower(iss) {
 			s.clear(usher.Finding{Cause: "token-wrong-issuer", Outcome: usher.OutcomeOK, Confidence: 0.9, Title: "The token is from the expected issuer",
 				Proof: []usher.Proof{{Place: it.Place, Quote: "iss " + iss, Expected: first(o.quote, o.value), Got: iss}}})
@@ -243,6 +277,19 @@ func (s *situation) inspectIssuer(it *evidence.Item) {
 		})
 		return
 	}
+}
+
+// expectedIssuers are the issuers that a setting or the provider's metadata names.
+func (s *situation) expectedIssuers() []observation {
+	if o, ok := s.fact("expected-issuer"); ok {
+		return []observation{o}
+	}
+	for i := range s.set.Items {
+		if m := s.set.Items[i].Metadata; m != nil && m.Issuer != "" {
+			return []observation{{key: "issuer", value: strings.ToLower(m.Issuer), place: s.set.Items[i].Place, quote: m.Issuer}}
+		}
+	}
+	return nil
 }
 
 // issuerDetail explains Entra's two token versions, the most frequent reason
