@@ -200,13 +200,13 @@ func (s *situation) clearedFindings() []usher.Finding {
 
 // flow is the flow that a reader saw, else the steps up to the failing one.
 func (s *situation) flow(a usher.Answer) []usher.FlowStep {
-	if len(s.set.Flow) > 0 {
+	if !a.Answered {
 		return s.set.Flow
 	}
-	if !a.Answered {
-		return nil
-	}
 	failing := a.Findings[0]
+	if len(s.set.Flow) > 0 {
+		return marked(s.set.Flow, failing)
+	}
 	var out []usher.FlowStep
 	state := usher.FlowUnknown
 	for _, step := range drawn(s, failing.Step) {
@@ -219,6 +219,32 @@ func (s *situation) flow(a usher.Answer) []usher.FlowStep {
 			state = usher.FlowNotReached
 		}
 		out = append(out, fs)
+	}
+	return out
+}
+
+// marked marks the failing step in a flow that a reader saw, if the reader did
+// not: a refusal on a page that was delivered well shows only in its words.
+func marked(seen []usher.FlowStep, failing usher.Finding) []usher.FlowStep {
+	out := append([]usher.FlowStep(nil), seen...)
+	at := -1
+	for i := range out {
+		if out[i].State == usher.FlowFailed {
+			return out
+		}
+		if out[i].Step == failing.Step {
+			at = i
+		}
+	}
+	if at < 0 {
+		return out
+	}
+	out[at].State, out[at].Summary = usher.FlowFailed, failing.Title
+	if len(failing.Proof) > 0 {
+		out[at].Place = failing.Proof[0].Place
+	}
+	for i := at + 1; i < len(out); i++ {
+		out[i].State = usher.FlowNotReached
 	}
 	return out
 }

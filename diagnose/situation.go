@@ -89,8 +89,16 @@ func spoken(it *evidence.Item) string {
 		if !it.Context {
 			return ""
 		}
-	case usher.KindToken:
+	case usher.KindToken, usher.KindHAR:
 		return ""
+	case usher.KindContext:
+		if strings.Contains(it.Place, "#entry") { // a body in a recording, with no error in it
+			return ""
+		}
+	case usher.KindAuthRequest:
+		if strings.Contains(it.Place, "#entry") && it.AuthRequest != nil {
+			return "client_id=" + it.AuthRequest.ClientID // its other parameters are values, no words
+		}
 	case usher.KindLogRecord:
 		if strings.HasPrefix(strings.TrimSpace(it.Text), "{") {
 			return recordWords(it)
