@@ -1,0 +1,440 @@
+package oauth
+
+import "strings"
+
+// span is a value that was found behind a name, and how.
+type span struct {
+	start, end int
+	quoted     bool
+	form       bool // in a query or a form: the value is a credential whatever it looks like
+	colon      bool
+	spaced     bool // a space stands before the value, as in prose
+	list       bool // it is an element of [...]
+	depth      int  // how often the text is percent-encoded
+}
+
+// longValue is a length from which on a value is no message: it is masked
+// unread, so that nothing is read twice.
+const longValue = 4096
+
+// named masks the value behind the name of a credential.
+func (m *masker) named(start, end int) bool {
+	if !m.separated(start, end) {
+		return false
+	}
+	if end-start == 5 && (m.in[start:end] == "value" || m.in[start:end] == "Value") {
+		return m.valueFirst(start, end)
+	}
+	if m.in[start:end] == "cookies" {
+		m.cookieList(end)
+	}
+	kind := nameKind(m.in[start:end])
+	if kind == nameNone {
+		return false
+	}
+	v, ok := m.valueAt(start, end, kind)
+	if !ok || v.start >= v.end {
+		return false
+	}
+	masked := m.value(kind, v)
+	for v.list && v.quoted {
+		if v, ok = m.nextElement(v); !ok {
+			break
+		}
+		masked = m.value(kind, v) || masked
+	}
+	return masked
+}
+
+// value masks a value if it is a credential.
+func (m *masker) value(kind nameClass, v span) bool {
+	switch kind {
+	case nameHeader:
+		return m.authorization(v)
+	case nameCookie:
+		return m.cookiePairs(v)
+	case nameKey:
+		text := m.in[v.start:v.end]
+		if !v.quoted || !v.colon || len(text) < 12 || !random(text) || !m.inJWK(v) {
+			return false
+		}
+		m.mask(v.start, v.end)
+		return true
+	}
+	text := m.in[v.start:v.end]
+	if len(text) < longValue && (keepValue(text) || !m.credential(kind, v, text)) {
+		return false
+	}
+	for v.end-v.start < longValue {
+		scheme, rest, found := strings.Cut(text, " ")
+		if !found || !isScheme(scheme) {
+			break
+		}
+		text = strings.TrimLeft(rest, " ")
+		if keepValue(text) || strings.Contains(text, `="`) {
+			return false
+		}
+		v.start = v.end - len(text)
+	}
+	m.mask(v.start, v.end)
+	return true
+}
+
+// credential tells whether the value of a name is one, by the kind of the name
+// and the way it was written.
+func (m *masker) credential(kind nameClass, v span, text string) bool {
+	if kind == nameLoose {
+		if v.form && !v.quoted {
+			return !isErrorCode(text)
+		}
+		return len(text) >= 12 && random(text) && !isErrorCode(text)
+	}
+	if v.quoted && isMessage(text) {
+		return false
+	}
+	if isPath(text) && strings.Contains(strings.ToUpper(m.in[max(0, v.start-7):v.start]), "PWD=") {
+		return false // the working directory
+	}
+	if v.colon && isStatus(text) || v.spaced && !v.quoted && isSentence(m.in, v.start, v.end) {
+		return false
+	}
+	return true
+}
+
+// isPath tells an absolute path.
+func isPath(text string) bool {
+	return text[0] == '/' || text[0] == '~' || len(text) > 2 && text[1] == ':' && text[2] == '\\'
+}
+
+// inJWK tells whether the name before a value belongs to a JWK.
+func (m *masker) inJWK(v span) bool {
+	near := m.in[max(m.done, v.start-2048):min(len(m.in), v.end+2048)]
+	return strings.Contains(near, `"kty`) || strings.Contains(near, `kty\`)
+}
+
+// separated tells cheaply whether a separator can follow a word, as every name
+// of a credential has it.
+func (m *masker) separated(start, end int) bool {
+	in := m.in
+	if end >= len(in) {
+		return false
+	}
+	switch in[end] {
+	case '=', ':', '"', '\'', '\\', '%', '>', '`', '&', ']', '(', '\n', '\r':
+		return true
+	case ' ', '\t':
+		if in[start] == '-' || start > m.done && (in[start-1] == '<' || in[start-1] == ':') {
+			return true
+		}
+		i := skipAny(in, end, " \t")
+		return i < len(in) && strings.IndexByte("=:\"'`-", in[i]) >= 0
+	}
+	return false
+}
+
+// valueAt finds the value that belongs to a name: name=value, name: value,
+// "name":"value", name%3Dvalue, <name>value</name>, ("name", "value"),
+// name("value"), --name value, {"name":N,"value":V}, and the part of a
+// multipart form.
+func (m *masker) valueAt(start, end int, kind nameClass) (span, bool) {
+	in := m.in
+	if kind == nameKey && in[end] != '"' && in[end] != '\\' {
+		return span{}, false
+	}
+	if m.inTag(start) {
+		return tagValue(in, end)
+	}
+	i := end
+	for i < len(in) {
+		c, n := logical(in, i)
+		if c != '"' && c != '\'' && c != '`' && c != ']' {
+			break
+		}
+		i += n
+	}
+	quoted := i > end
+	j := skipAny(in, i, " \t")
+	if j >= len(in) {
+		return span{}, false
+	}
+	sep, n := logical(in, j)
+	v := span{depth: percentDepth(in, j, n)}
+	switch {
+	case sep == '=' || sep == ':':
+	case sep == '\n' || sep == '\r':
+		k := skipAny(in, j, "\r\n")
+		if quoted && strings.Count(in[j:k], "\n") > 1 && m.keyed(start) {
+			return span{start: k, end: lineEnd(in, k), form: true}, true
+		}
+		return m.pairValue(start, i)
+	case sep == ',' && quoted:
+		if m.keyed(start) {
+			return m.pairValue(start, i)
+		}
+		return m.argument(start, j+n)
+	case sep == '(' && j == end:
+		return quotedAt(in, skipAny(in, j+1, " \t\r\n"))
+	case quoted && m.keyed(start):
+		return m.pairValue(start, i)
+	case j > end && !quoted:
+		return m.spacedValue(start, end, j)
+	default:
+		return span{}, false
+	}
+	v.colon = sep == ':'
+	v.form = sep == '=' && n == 1 && i == end && j == i && (start == 0 || strings.IndexByte("?&#;\n\"' ", in[start-1]) >= 0) || v.depth > 0 && sep == '='
+	j += n
+	if j < len(in) && in[j] == ':' && v.colon { // Token::Error
+		return span{}, false
+	}
+	if j < len(in) && (in[j] == '>' || in[j] == '=') { // =>, == and :=
+		j++
+	}
+	before := j
+	j = skipAny(in, j, " \t")
+	v.spaced = j > before
+	if v.spaced && v.form && start > 0 && (in[start-1] == '?' || in[start-1] == '&') {
+		return span{}, false // a parameter without value
+	}
+	if j < len(in) && in[j] == '[' && maskAt(in, j) == 0 {
+		v.list = true
+		j = skipAny(in, j+1, " \t\r\n")
+	}
+	if j < len(in) && (in[j] == '|' || in[j] == '>') { // a YAML block
+		if k := skipAny(in, j, "|>-+"); k < len(in) && (in[k] == '\n' || in[k] == '\r') {
+			v.start = skipAny(in, k, " \t\r\n")
+			v.end = lineEnd(in, v.start)
+			return v, true
+		}
+	}
+	if q, ok := quotedAt(in, j); ok {
+		v.start, v.end, v.quoted = q.start, q.end, true
+		return v, true
+	}
+	if j < len(in) && in[j] == '<' && keepValue(in[j:min(j+1+upTo(in[j:min(len(in), j+64)], ">"), len(in))]) {
+		return span{}, false
+	}
+	v.start = j
+	if kind == nameHeader || kind == nameCookie {
+		if j < m.header {
+			return span{}, false
+		}
+		v.end = m.headerEnd(start, j, v.list)
+		return v, true
+	}
+	v.end = bareEnd(in, j, v.depth)
+	if kind == nameStrict {
+		v.end = withRest(in, v.end, v.depth)
+	}
+	return v, true
+}
+
+// argument reads ("password", "..."); in ["password", "refresh_token"] the
+// second is no value of the first.
+func (m *masker) argument(start, i int) (span, bool) {
+	v, ok := quotedAt(m.in, skipAny(m.in, i, " \t\r\n"))
+	if !ok {
+		return v, false
+	}
+	open := start - 1
+	for open > m.done && strings.IndexByte(`"'\`, m.in[open]) >= 0 {
+		open--
+	}
+	text := m.in[v.start:v.end]
+	call := open >= m.done && open >= 0 && m.in[open] == '(' && !isErrorCode(text)
+	return v, call || likeSecret(text)
+}
+
+// spacedValue reads --client-secret X, ConvertTo-SecureString "X", and
+// the client secret 'X'.
+func (m *masker) spacedValue(start, end, j int) (span, bool) {
+	in := m.in
+	if strings.HasSuffix(in[start:end], "SecureString") && strings.HasPrefix(in[j:], "-String ") {
+		j = skipAny(in, j+8, " ")
+	}
+	v, ok := quotedAt(in, j)
+	if in[start] == '-' {
+		if !ok && j < len(in) && in[j] != '-' {
+			v, ok = span{start: j, end: bareEnd(in, j, 0)}, true
+		}
+		return v, ok && !isStatus(in[v.start:v.end])
+	}
+	return v, ok && (likeSecret(in[v.start:v.end]) || strings.HasSuffix(in[start:end], "SecureString"))
+}
+
+// nextElement reads the next quoted element of a list.
+func (m *masker) nextElement(v span) (span, bool) {
+	_, n := logical(m.in, min(v.end, len(m.in)-1))
+	i := skipAny(m.in, v.end+n, " \t\r\n")
+	if i >= len(m.in) || m.in[i] != ',' {
+		return v, false
+	}
+	q, ok := quotedAt(m.in, skipAny(m.in, i+1, " \t\r\n"))
+	v.start, v.end = q.start, q.end
+	return v, ok && q.end > q.start
+}
+
+// withRest lets a bare value go on behind a space if what follows looks like
+// the rest of a secret.
+func withRest(in string, end, depth int) int {
+	for end+1 < len(in) && in[end] == ' ' && in[end+1] != ' ' {
+		next := bareEnd(in, end+1, depth)
+		word := in[end+1 : next]
+		if len(word) > longValue || !likeSecret(word) || strings.ContainsAny(word, "=:/.[") {
+			break
+		}
+		end = next
+	}
+	return end
+}
+
+// bareEnd finds the end of a value without quotes. A mark such as & or " only
+// ends it if what follows is no rest of the value.
+func bareEnd(in string, i, depth int) int {
+	for i < len(in) {
+		if n := maskAt(in, i); n > 0 {
+			i += n
+			continue
+		}
+		c, n := in[i], 1
+		switch c {
+		case '\\', '&':
+			c, n = logical(in, i)
+		case '%':
+			if depth > 0 {
+				c, n = logical(in, i)
+				if percentDepth(in, i, n) > depth {
+					c = 'x'
+				}
+			}
+		}
+		encoded := n > 1 && in[i] == '%'
+		switch c {
+		case ' ', '\t', '\r', '\n', '>':
+			return i
+		case '<':
+			if !goesOn(in, i+n) || inLine(in, i+n, '>') {
+				return i
+			}
+		case '&', ';', ',':
+			if encoded || nextPair(in, i+n, c) {
+				return i
+			}
+		case '"', '\'', '`', ')', ']', '}', '|':
+			if encoded || !goesOn(in, i+n) {
+				return i
+			}
+		}
+		i += n
+	}
+	return len(in)
+}
+
+func goesOn(in string, i int) bool { return i < len(in) && wordByte(in[i]) }
+
+// inLine tells whether a mark follows before the next space.
+func inLine(in string, i int, mark byte) bool {
+	for end := min(len(in), i+64); i < end && in[i] > ' '; i++ {
+		if in[i] == mark {
+			return true
+		}
+	}
+	return i < len(in) && in[i] == '/'
+}
+
+// nextPair tells whether behind a & , or ; the value ends: a name with its
+// separator follows, or a space, the end, or a closing mark.
+func nextPair(in string, i int, mark byte) bool {
+	if i >= len(in) || !wordByte(in[i]) && strings.IndexByte("_!@#$^*+/~.-", in[i]) < 0 {
+		return true
+	}
+	for end := min(len(in), i+64); i < end; i++ {
+		switch c := in[i]; {
+		case c == '=' || c == ':' && mark != '&' || c == '%' && strings.HasPrefix(in[i:], "%5B"):
+			return true
+		case !wordByte(c) && strings.IndexByte("_.-[]", c) < 0 && (c != ' ' || mark != ';'):
+			return false
+		}
+	}
+	return false
+}
+
+// headerEnd finds the end of a header's value: the line's, the quote's in which
+// the header stands, or the list's.
+func (m *masker) headerEnd(name, i int, list bool) int {
+	in := m.in
+	quote := byte(0)
+	if name > m.done && strings.IndexByte("\"'`", in[name-1]) >= 0 {
+		quote = in[name-1]
+	}
+	for i < len(in) {
+		if n := maskAt(in, i); n > 0 {
+			i += n
+			continue
+		}
+		c, n := in[i], 1
+		if c == '\\' {
+			c, n = logical(in, i)
+		}
+		switch {
+		case c == '\r' || c == '\n' || c == ']' && list:
+			return i
+		case c != '"' && c != '\'' && c != '`':
+		case c == quote:
+			return i
+		case quote == 0 && in[i-1] != '=' && !goesOn(in, i+n) && (i+n >= len(in) || strings.IndexByte(";,", in[i+n]) < 0) && strings.Count(in[max(name, i-64):i], string(c))%2 == 0:
+			return i
+		}
+		i += n
+	}
+	return len(in)
+}
+
+func lineEnd(in string, i int) int {
+	if n := strings.IndexAny(in[i:], "\r\n"); n >= 0 {
+		return i + n
+	}
+	return len(in)
+}
+
+// quotedAt reads a quoted value, also one whose quotes are escaped.
+func quotedAt(in string, i int) (span, bool) {
+	if i >= len(in) {
+		return span{}, false
+	}
+	c, n := logical(in, i)
+	if c != '"' && c != '\'' && c != '`' {
+		return span{}, false
+	}
+	return span{start: i + n, end: quoteEnd(in, i+n, in[i:i+n]), quoted: true}, true
+}
+
+// quoteEnd finds the quote that closes a value as it was opened, or the end of
+// the line.
+func quoteEnd(in string, start int, quote string) int {
+	if quote[0] == '%' || quote[0] == '&' || len(quote) > 5 && quote[len(quote)-5] == 'u' {
+		if n := strings.Index(in[start:], quote); n >= 0 {
+			return start + n
+		}
+		return lineEnd(in, start)
+	}
+	level, mark := len(quote)-1, quote[len(quote)-1]
+	for i, slashes := start, 0; i < len(in); i++ {
+		switch c := in[i]; {
+		case c == '\\':
+			slashes++
+			continue
+		case c == mark && (level == 0 && slashes%2 == 0 || level > 0 && slashes <= level):
+			return i - slashes*min(level, 1)
+		}
+		slashes = 0
+	}
+	return lineEnd(in, start)
+}
+
+func skipAny(in string, at int, set string) int {
+	for at < len(in) && strings.IndexByte(set, in[at]) >= 0 {
+		at++
+	}
+	return at
+}
