@@ -104,8 +104,11 @@ func spoken(it *evidence.Item) string {
 			return recordWords(it)
 		}
 	}
-	if x := it.Exchange; x != nil && x.Status >= 200 && x.Status < 400 && it.Error == nil {
-		return ""
+	if x := it.Exchange; x != nil && x.Status >= 200 && x.Status < 400 {
+		if it.Error == nil {
+			return ""
+		}
+		return it.Error.Code + "\n" + it.Error.Description
 	}
 	if e := it.Error; e != nil && e.Description != "" && !strings.Contains(it.Text, e.Description) {
 		return it.Text + "\n" + e.Description // the text has it encoded
