@@ -104,6 +104,16 @@ func isMasked(text string) bool {
 	return masks > 0
 }
 
+// hasMask tells whether a part of a value is masked.
+func hasMask(text string) bool {
+	for i := 0; i < len(text); i++ {
+		if maskAt(text, i) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 func hasWord(text string) bool {
 	for i := 0; i < len(text); i++ {
 		if wordByte(text[i]) {

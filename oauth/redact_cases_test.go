@@ -51,6 +51,8 @@ var harmless = []string{
 	`{"error":{"password":"must not be blank"}}`, `"grant_types":["password","refresh_token"]`, `"token_endpoint_auth_methods_supported":["client_secret_basic"]`, `client_secret_expires_at: 0`, `"passwordCredentials":[{"keyId":"4d2d72bb-bf40-405d-a600-a73e04ef7576","hint":"abc"}]`,
 	`Token::Error`, `ERR_TOKEN: invalid`, `Cookie: blocked by the browser`, `Password: Incorrect`, "Authorization: the server refused", `Authorization: Bearer undefined`, `Authorization: Bearer [object Object]`, "The client_secret 'must not be empty'", "docker login --password-stdin registry.example",
 	`{"name":"client_secret","in":"formData","type":"string"}`, "Set-Cookie: Path=/; Domain=shop.example; SameSite=None; Secure", `"max_tokens": 4096`,
+	`pass: ["error=\"invalid_token\"", "HTTP 401"]`, `Pass: []string{"p"}`, "Send Authorization: DPoP <token> beside the DPoP header, not Bearer.", "curl -v <token endpoint>; see whether DNS, 2026abc", "header Authorization: Basic (client_secret_basic),",
+	"oauth2-proxy: --pass-access-token and the rest", "`--access-token FILE` (at_hash)", `"code": "forbidden_token: missing_scope"`, "id-token: write", `["refresh_token", "refresh_oauth2"]`, `"code=<refresh", "x"`, "secret-shape=plus|percent|quoted", "code=entra/aadsts7000215", `{"spaced code", "AADSTS 53003 blocked"}`, `("/access_token", "/oauth.v2.access")`,
 	// placeholders, places, users
 	`client_secret=${CLIENT_SECRET}`, `password=$(cat file)`, `"password":"[FILTERED]"`, `password: ********`, `client_secret=<your client secret>`, `PWD=/home/user/app`, `http://127.0.0.1:51004/cb`, `https://shop.example@evil.example/cb`, `docker run -u 1000:1000`, "git log -u origin", "curl -b cookies.txt",
 	// masks

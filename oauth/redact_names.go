@@ -7,6 +7,7 @@ type nameClass uint8
 const (
 	nameNone   nameClass = iota
 	nameStrict           // what stands behind it is a credential
+	nameToken            // it is one in a form, and else if it is no word
 	nameLoose            // it is one if it looks like one: token, code, key
 	nameHeader           // Authorization: a scheme, and credentials to the end of the line
 	nameCookie           // Cookie and Set-Cookie: pairs to the end of the line
@@ -18,7 +19,7 @@ var harmlessEnds = [...]string{
 	"type", "_use", "endpoint", "url", "uri", "method", "_id", "-id", "id", "identifier", "_at", "_in", "expires", "expiry", "expiration", "expireson", "lifetime", "hint", "version",
 	"challenge", "policy", "enabled", "required", "supported", "_alg", "_header", "credentials", "length", "count", "status", "provider", "mode", "format", "domain", "path", "samesite",
 	"secure", "httponly", "issuer", "audience", "scope", "scopes", "handler", "service", "exception", "error", "request", "validation", "parameters", "store", "cache", "source", "manager",
-	"protection", "_basic", "_post", "_jwt", "name", "age", "location", "reuse", "ref", "stdin", "file", "prompt", "prefix", "size", "limit", "usage",
+	"protection", "_basic", "_post", "_jwt", "name", "age", "location", "reuse", "ref", "stdin", "file", "prompt", "prefix", "size", "limit", "usage", "-alg", "setting", "shape", "kind", "claim", "field",
 }
 
 // mostName bounds the part of a name that is looked at, from its end.
@@ -47,7 +48,8 @@ func nameKind(word string) nameClass {
 		"api-key", "x-api-key", "ssws", "id_token_hint", "sessionid", "session_id", "jsessionid", "phpsessid", "client_key", "securestring":
 		return nameStrict
 	}
-	if !hasStem(name) {
+	kind := stemKind(name)
+	if kind == nameNone {
 		return nameNone
 	}
 	for _, end := range harmlessEnds {
@@ -58,7 +60,7 @@ func nameKind(word string) nameClass {
 	if n := len(name); stemAt(name, max(0, n-6), "tokens") {
 		return nameLoose // max_tokens
 	}
-	return nameStrict
+	return kind
 }
 
 // lower gives a word in small letters without allocating; of a longer one the
@@ -75,36 +77,37 @@ func lower(buf *[mostName]byte, word string) []byte {
 	return buf[:n]
 }
 
-// hasStem tells whether a name in small letters has a part that makes it the
-// name of a credential.
-func hasStem(name []byte) bool {
+// stemKind looks for the part of a name in small letters that makes it the name
+// of a credential.
+func stemKind(name []byte) nameClass {
+	kind := nameNone
 	for i, c := range name {
 		switch c {
 		case 's':
 			if stemAt(name, i, "secret") || stemAt(name, i, "securestring") {
-				return true
+				return nameStrict
 			}
 		case 'p':
 			if stemAt(name, i, "passw") || stemAt(name, i, "pwd") || stemAt(name, i, "privatekey") || stemAt(name, i, "private_key") || stemAt(name, i, "private-key") ||
 				stemAt(name, i, "pass") && i > 0 && (name[i-1] == '_' || name[i-1] == '-') && (i+4 == len(name) || name[i+4] == '_') {
-				return true
+				return nameStrict
 			}
 		case 't':
 			if stemAt(name, i, "token") {
-				return true
+				kind = nameToken
 			}
 		case 'a':
 			if stemAt(name, i, "assertion") || stemAt(name, i, "apikey") || stemAt(name, i, "api_key") || stemAt(name, i, "api-key") || stemAt(name, i, "accesskey") || stemAt(name, i, "access_key") ||
 				stemAt(name, i, "accountkey") || stemAt(name, i, "account_key") {
-				return true
+				return nameStrict
 			}
 		case 'c':
 			if stemAt(name, i, "cookie") {
-				return true
+				kind = nameToken
 			}
 		}
 	}
-	return false
+	return kind
 }
 
 func stemAt(name []byte, i int, stem string) bool {
@@ -144,7 +147,7 @@ func keepValue(text string) bool {
 	case '[':
 		return strings.IndexByte(text, ']') == len(text)-1 && isWords(text[1:len(text)-1])
 	case '<':
-		return strings.IndexByte(text, '>') == len(text)-1 && isWords(text[1:len(text)-1])
+		return isWords(strings.TrimSuffix(text[1:], ">"))
 	case '$':
 		return len(text) < 3 || isWords(strings.Trim(text[1:], "{}():")) || text[1] == '(' && text[len(text)-1] == ')'
 	case '%', '(':
@@ -163,7 +166,7 @@ func isPlaceholder(text string) bool {
 // isWords tells names and words from values: there is no digit in them.
 func isWords(text string) bool {
 	for i := 0; i < len(text); i++ {
-		if c := text[i]; !isLetter(c) && strings.IndexByte("_-. :", c) < 0 {
+		if c := text[i]; !isLetter(c) && strings.IndexByte("_-. :|", c) < 0 {
 			return false
 		}
 	}
@@ -180,6 +183,19 @@ func isStatus(text string) bool {
 	switch string(lower(&buf, text)) {
 	case "incorrect", "invalid", "expired", "required", "missing", "wrong", "unknown", "denied", "rejected", "disabled", "enabled", "mandatory", "empty", "blank", "absent", "present",
 		"revoked", "malformed", "changed", "valid", "unsupported", "failed", "error", "ok", "unset", "removed", "string", "mismatch", "not", "too", "unexpected":
+		return true
+	}
+	return false
+}
+
+// isProse tells the words that follow a flag in a text about it, and FILE.
+func isProse(word string) bool {
+	word = strings.Trim(word, ".,:;`)")
+	if len(word) > 0 && len(word) <= 12 && strings.Trim(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == "" {
+		return true
+	}
+	switch word {
+	case "and", "or", "is", "are", "to", "with", "for", "in", "on", "the", "from", "flag", "option", "must", "was", "as", "if", "when", "takes", "needs", "needed", "":
 		return true
 	}
 	return false
@@ -235,6 +251,9 @@ func isErrorCode(text string) bool {
 	}
 	if len(text) < 64 && isWords(text) {
 		return true
+	}
+	if i := strings.IndexByte(text, '/'); i > 0 && i < 16 && isWords(text[:i]) {
+		text = text[i+1:] // entra/aadsts53003
 	}
 	if len(text) >= 16 {
 		return false

@@ -119,6 +119,9 @@ func tagValue(in string, i int) (span, bool) {
 		for end > i && strings.IndexByte(" \t\r\n", in[end-1]) >= 0 {
 			end--
 		}
+		if !strings.HasPrefix(in[i+upTo(in[i:], open):], open+"/") && (end-i >= longValue || strings.IndexByte(in[i:end], ' ') >= 0 || !likeSecret(in[i:end])) {
+			return span{}, false // a placeholder: <token> beside the header
+		}
 		// An element is as sure as a form; quoted, its text can be a message.
 		return span{start: i, end: end, form: true, quoted: true}, true
 	}
@@ -293,6 +296,9 @@ func (m *masker) authorization(v span) bool {
 	first := text
 	if n := strings.IndexAny(text, " \t\"'`,"); n >= 0 {
 		first = text[:n]
+	}
+	if first == "" || !wordByte(first[0]) && strings.IndexByte("+/-_.", first[0]) < 0 {
+		return false
 	}
 	rest := text[len(first):]
 	for word := range strings.FieldsSeq(rest) {

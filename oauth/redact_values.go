@@ -84,10 +84,16 @@ func (m *masker) value(kind nameClass, v span) bool {
 // and the way it was written.
 func (m *masker) credential(kind nameClass, v span, text string) bool {
 	if kind == nameLoose {
+		if hasMask(text) {
+			return false
+		}
 		if v.form && !v.quoted {
 			return !isErrorCode(text)
 		}
 		return len(text) >= 12 && random(text) && !isErrorCode(text)
+	}
+	if kind == nameToken && !v.form && isErrorCode(text) && !isDigit(text[0]) {
+		return false
 	}
 	if v.quoted && isMessage(text) {
 		return false
@@ -199,6 +205,9 @@ func (m *masker) valueAt(start, end int, kind nameClass) (span, bool) {
 	if j < len(in) && in[j] == '[' && maskAt(in, j) == 0 {
 		v.list = true
 		j = skipAny(in, j+1, " \t\r\n")
+		if j >= len(in) || in[j] == ']' || strings.EqualFold(in[start:end], "pass") { // as against fail
+			return span{}, false
+		}
 	}
 	if j < len(in) && (in[j] == '|' || in[j] == '>') { // a YAML block
 		if k := skipAny(in, j, "|>-+"); k < len(in) && (in[k] == '\n' || in[k] == '\r') {
@@ -223,7 +232,7 @@ func (m *masker) valueAt(start, end int, kind nameClass) (span, bool) {
 		return v, true
 	}
 	v.end = bareEnd(in, j, v.depth)
-	if kind == nameStrict {
+	if kind == nameStrict || kind == nameToken {
 		v.end = withRest(in, v.end, v.depth)
 	}
 	return v, true
@@ -233,16 +242,16 @@ func (m *masker) valueAt(start, end int, kind nameClass) (span, bool) {
 // second is no value of the first.
 func (m *masker) argument(start, i int) (span, bool) {
 	v, ok := quotedAt(m.in, skipAny(m.in, i, " \t\r\n"))
-	if !ok {
+	open := start - 1
+	if !ok || open < m.done || strings.IndexByte("\"'`", m.in[open]) < 0 {
 		return v, false
 	}
-	open := start - 1
 	for open > m.done && strings.IndexByte(`"'\`, m.in[open]) >= 0 {
 		open--
 	}
 	text := m.in[v.start:v.end]
 	call := open >= m.done && open >= 0 && m.in[open] == '(' && !isErrorCode(text)
-	return v, call || likeSecret(text)
+	return v, call || strings.IndexByte(text, ' ') < 0 && likeSecret(text) && random(strings.TrimRight(text, "0123456789"))
 }
 
 // spacedValue reads --client-secret X, ConvertTo-SecureString "X", and
@@ -257,7 +266,7 @@ func (m *masker) spacedValue(start, end, j int) (span, bool) {
 		if !ok && j < len(in) && in[j] != '-' {
 			v, ok = span{start: j, end: bareEnd(in, j, 0)}, true
 		}
-		return v, ok && !isStatus(in[v.start:v.end])
+		return v, ok && !isStatus(in[v.start:v.end]) && (v.quoted || !isProse(in[v.start:v.end]))
 	}
 	return v, ok && (likeSecret(in[v.start:v.end]) || strings.HasSuffix(in[start:end], "SecureString"))
 }
@@ -272,169 +281,4 @@ func (m *masker) nextElement(v span) (span, bool) {
 	q, ok := quotedAt(m.in, skipAny(m.in, i+1, " \t\r\n"))
 	v.start, v.end = q.start, q.end
 	return v, ok && q.end > q.start
-}
-
-// withRest lets a bare value go on behind a space if what follows looks like
-// the rest of a secret.
-func withRest(in string, end, depth int) int {
-	for end+1 < len(in) && in[end] == ' ' && in[end+1] != ' ' {
-		next := bareEnd(in, end+1, depth)
-		word := in[end+1 : next]
-		if len(word) > longValue || !likeSecret(word) || strings.ContainsAny(word, "=:/.[") {
-			break
-		}
-		end = next
-	}
-	return end
-}
-
-// bareEnd finds the end of a value without quotes. A mark such as & or " only
-// ends it if what follows is no rest of the value.
-func bareEnd(in string, i, depth int) int {
-	for i < len(in) {
-		if n := maskAt(in, i); n > 0 {
-			i += n
-			continue
-		}
-		c, n := in[i], 1
-		switch c {
-		case '\\', '&':
-			c, n = logical(in, i)
-		case '%':
-			if depth > 0 {
-				c, n = logical(in, i)
-				if percentDepth(in, i, n) > depth {
-					c = 'x'
-				}
-			}
-		}
-		encoded := n > 1 && in[i] == '%'
-		switch c {
-		case ' ', '\t', '\r', '\n', '>':
-			return i
-		case '<':
-			if !goesOn(in, i+n) || inLine(in, i+n, '>') {
-				return i
-			}
-		case '&', ';', ',':
-			if encoded || nextPair(in, i+n, c) {
-				return i
-			}
-		case '"', '\'', '`', ')', ']', '}', '|':
-			if encoded || !goesOn(in, i+n) {
-				return i
-			}
-		}
-		i += n
-	}
-	return len(in)
-}
-
-func goesOn(in string, i int) bool { return i < len(in) && wordByte(in[i]) }
-
-// inLine tells whether a mark follows before the next space.
-func inLine(in string, i int, mark byte) bool {
-	for end := min(len(in), i+64); i < end && in[i] > ' '; i++ {
-		if in[i] == mark {
-			return true
-		}
-	}
-	return i < len(in) && in[i] == '/'
-}
-
-// nextPair tells whether behind a & , or ; the value ends: a name with its
-// separator follows, or a space, the end, or a closing mark.
-func nextPair(in string, i int, mark byte) bool {
-	if i >= len(in) || !wordByte(in[i]) && strings.IndexByte("_!@#$^*+/~.-", in[i]) < 0 {
-		return true
-	}
-	for end := min(len(in), i+64); i < end; i++ {
-		switch c := in[i]; {
-		case c == '=' || c == ':' && mark != '&' || c == '%' && strings.HasPrefix(in[i:], "%5B"):
-			return true
-		case !wordByte(c) && strings.IndexByte("_.-[]", c) < 0 && (c != ' ' || mark != ';'):
-			return false
-		}
-	}
-	return false
-}
-
-// headerEnd finds the end of a header's value: the line's, the quote's in which
-// the header stands, or the list's.
-func (m *masker) headerEnd(name, i int, list bool) int {
-	in := m.in
-	quote := byte(0)
-	if name > m.done && strings.IndexByte("\"'`", in[name-1]) >= 0 {
-		quote = in[name-1]
-	}
-	for i < len(in) {
-		if n := maskAt(in, i); n > 0 {
-			i += n
-			continue
-		}
-		c, n := in[i], 1
-		if c == '\\' {
-			c, n = logical(in, i)
-		}
-		switch {
-		case c == '\r' || c == '\n' || c == ']' && list:
-			return i
-		case c != '"' && c != '\'' && c != '`':
-		case c == quote:
-			return i
-		case quote == 0 && in[i-1] != '=' && !goesOn(in, i+n) && (i+n >= len(in) || strings.IndexByte(";,", in[i+n]) < 0) && strings.Count(in[max(name, i-64):i], string(c))%2 == 0:
-			return i
-		}
-		i += n
-	}
-	return len(in)
-}
-
-func lineEnd(in string, i int) int {
-	if n := strings.IndexAny(in[i:], "\r\n"); n >= 0 {
-		return i + n
-	}
-	return len(in)
-}
-
-// quotedAt reads a quoted value, also one whose quotes are escaped.
-func quotedAt(in string, i int) (span, bool) {
-	if i >= len(in) {
-		return span{}, false
-	}
-	c, n := logical(in, i)
-	if c != '"' && c != '\'' && c != '`' {
-		return span{}, false
-	}
-	return span{start: i + n, end: quoteEnd(in, i+n, in[i:i+n]), quoted: true}, true
-}
-
-// quoteEnd finds the quote that closes a value as it was opened, or the end of
-// the line.
-func quoteEnd(in string, start int, quote string) int {
-	if quote[0] == '%' || quote[0] == '&' || len(quote) > 5 && quote[len(quote)-5] == 'u' {
-		if n := strings.Index(in[start:], quote); n >= 0 {
-			return start + n
-		}
-		return lineEnd(in, start)
-	}
-	level, mark := len(quote)-1, quote[len(quote)-1]
-	for i, slashes := start, 0; i < len(in); i++ {
-		switch c := in[i]; {
-		case c == '\\':
-			slashes++
-			continue
-		case c == mark && (level == 0 && slashes%2 == 0 || level > 0 && slashes <= level):
-			return i - slashes*min(level, 1)
-		}
-		slashes = 0
-	}
-	return lineEnd(in, start)
-}
-
-func skipAny(in string, at int, set string) int {
-	for at < len(in) && strings.IndexByte(set, in[at]) >= 0 {
-		at++
-	}
-	return at
 }
