@@ -161,6 +161,9 @@ next:
 			continue
 		}
 		for i := range out {
+			if out[i].Place == p.Place && len(out[i].Quote) > 40 && p.Expected == "" && p.Got == "" {
+				continue next // another window on the same line
+			}
 			if out[i].Place == p.Place && (strings.Contains(out[i].Quote, p.Quote) || strings.Contains(p.Quote, out[i].Quote)) {
 				if len(p.Quote) > len(out[i].Quote) && len(p.Quote) < 300 {
 					out[i].Quote = p.Quote

@@ -59,10 +59,13 @@ func (s *situation) credentialDates(it *evidence.Item, r *evidence.Registration)
 		return
 	}
 	confidence := 0.3
+	if !s.has("code") && !s.has("error") {
+		confidence = 0.7 // nothing else is known of the failure
+	}
 	switch {
 	case len(expired) == len(r.Credentials) && (s.candidate("client-secret-invalid") != nil || s.has("error", "invalid_client")):
 		confidence = 0.9
-	case s.candidate("client-secret-expired") != nil || len(expired) == len(r.Credentials):
+	case s.candidate("client-secret-expired") != nil:
 		confidence = 0.7
 	}
 	last := expired[len(expired)-1]

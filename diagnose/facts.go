@@ -17,6 +17,9 @@ func (s *situation) deriveFacts() {
 		for _, f := range it.Facts {
 			s.observe(f.Key, f.Value, f.Place, f.Quote)
 		}
+		if it.Token != nil || it.Registration != nil || it.Metadata != nil || it.Keys != nil || it.AuthRequest != nil || it.TokenRequest != nil || it.Event != nil {
+			s.observe("topic", "identity", it.Place, "")
+		}
 		if it.Provider != "" {
 			s.observe("provider", it.Provider, it.Place, it.Provider)
 		}

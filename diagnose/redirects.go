@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"net/url"
 	"strings"
 
 	"usher"
@@ -32,7 +33,7 @@ func (s *situation) compareRedirects() {
 	}
 	c := candidate{
 		cause: "redirect-uri-mismatch", confidence: 0.9, step: usher.StepAuthRequest,
-		detail: explanation, proof: []usher.Proof{proof},
+		detail: explanation, exact: true, proof: s.withRegistered(proof),
 	}
 	if s.candidate("redirect-uri-mismatch") == nil && (s.has("code") || s.has("error")) {
 		c.confidence = 0.5 // the failure at hand says something else
@@ -41,7 +42,7 @@ func (s *situation) compareRedirects() {
 	if result.Difference == "scheme" && s.has("sent-redirect", "http-public") {
 		s.propose("redirect/scheme", candidate{
 			cause: "redirect-scheme-proxy", confidence: 0.9, step: usher.StepAuthRequest,
-			detail: explanation, proof: []usher.Proof{proof},
+			detail: explanation, exact: true, proof: s.withRegistered(proof),
 		})
 		s.demote("redirect/scheme", "redirect-scheme-proxy", 0.9, "redirect-uri-mismatch")
 	}
@@ -54,6 +55,8 @@ func (s *situation) sentURI() (observation, bool) {
 		switch {
 		case it.AuthRequest != nil && it.AuthRequest.RedirectURI != "":
 			return observation{value: it.AuthRequest.RedirectURI, place: it.Place, quote: it.AuthRequest.RedirectURI}, true
+		case it.Event != nil && it.Event.OAuth.RedirectURI != "":
+			return observation{value: it.Event.OAuth.RedirectURI, place: it.Place, quote: it.Event.OAuth.RedirectURI}, true
 		case it.TokenRequest != nil && it.TokenRequest.RedirectURI != "":
 			return observation{value: it.TokenRequest.RedirectURI, place: it.Place, quote: it.TokenRequest.RedirectURI}, true
 		}
@@ -63,7 +66,29 @@ func (s *situation) sentURI() (observation, bool) {
 			return o, true
 		}
 	}
+	if o, ok := s.fact("sent-uri"); ok && s.candidate("redirect-uri-mismatch") != nil {
+		if plain, err := url.QueryUnescape(o.quote); err == nil && strings.Contains(plain, "://") {
+			o.quote = plain
+			return o, true
+		}
+	}
 	return observation{}, false
+}
+
+// withRegistered adds the entry of the registration that the proof expects.
+func (s *situation) withRegistered(p usher.Proof) []usher.Proof {
+	for i := range s.set.Items {
+		r := s.set.Items[i].Registration
+		if r == nil {
+			continue
+		}
+		for _, u := range r.RedirectURIs {
+			if u.URI == p.Expected {
+				return []usher.Proof{p, {Place: first(u.Place, s.set.Items[i].Place), Quote: u.URI}}
+			}
+		}
+	}
+	return []usher.Proof{p}
 }
 
 func (s *situation) registeredURIs() (list []oauth.RegisteredRedirect, place string) {

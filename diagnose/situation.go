@@ -53,6 +53,7 @@ type candidate struct {
 	detail     string
 	fix        []usher.FixStep // before those of the cause
 	ownFix     bool            // fix stands for the cause's own steps
+	exact      bool            // detail comes from a comparison and says more than a general one
 	verify     string
 	fixer      usher.Fixer
 	proof      []usher.Proof
@@ -232,6 +233,9 @@ func (s *situation) propose(source string, p candidate) {
 	}
 	if c.sources[source] {
 		return
+	}
+	if p.exact && !c.exact && p.detail != "" {
+		c.detail, c.exact = p.detail, true
 	}
 	strong, weak := c.confidence, p.confidence
 	if weak > strong {

@@ -190,10 +190,10 @@ func audiences(claims map[string]any) []string {
 // inspectSignature verifies the token with the keys in the evidence.
 func (s *situation) inspectSignature(it *evidence.Item) {
 	keys, place := s.keySet()
-	if keys == nil || it.Token.Form != token.FormJWS {
+	if keys == nil || it.Token.Form != token.FormJWS || it.Raw == "" {
 		return
 	}
-	report := token.Inspect(it.Text, token.Expect{Type: token.TypeJWS, Keys: keys})
+	report := token.Inspect(it.Raw.Reveal(), token.Expect{Type: token.TypeJWS, Keys: keys})
 	for _, p := range report.Problems {
 		var cause string
 		switch p.Code {
@@ -208,6 +208,9 @@ func (s *situation) inspectSignature(it *evidence.Item) {
 			cause: cause, confidence: 0.92, step: usher.StepValidation, detail: p.Text,
 			proof: []usher.Proof{{Place: it.Place, Quote: first(p.Place, "signature"), Expected: first(p.Expected, "a key of "+place), Got: p.Got}},
 		})
+		return
+	}
+	if report.Key == nil || report.Key.Thumbprint == "" {
 		return
 	}
 	s.clear(usher.Finding{Cause: "token-signature-invalid", Outcome: usher.OutcomeOK, Confidence: 0.95, Title: "The signature is good",

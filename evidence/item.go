@@ -50,6 +50,7 @@ type Item struct {
 	Challenges   []oauth.Challenge
 	Metadata     *oauth.Metadata
 	Token        *token.Parsed
+	Raw          usher.Secret // the token itself, for a verification with keys
 	Keys         *token.KeySet
 	Registration *Registration
 	Exchange     *Exchange

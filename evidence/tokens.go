@@ -33,7 +33,7 @@ func readJWT(r *reader, p *piece) bool {
 		r.ignore(p.place(0), "a token that cannot be read: "+errText(err))
 		return true
 	}
-	it := &Item{Line: p.line(0), Token: parsed}
+	it := &Item{Line: p.line(0), Token: parsed, Raw: usher.Secret(t)}
 	it.Kind, it.Place = usher.KindToken, p.place(0)
 	tokenFacts(it, parsed, p.origin, it.Place)
 	it.Text = claimsText(parsed)
