@@ -28,10 +28,12 @@ func TestData(t *testing.T) {
 
 // TestLintRefuses shows that the linter finds what it is for.
 func TestLintRefuses(t *testing.T) {
-	good := source.Cause{Label: "x", File: "causes/x.yaml", Title: "A title", Meaning: strings.Repeat("meaning ", 5), Step: "sign-in", Fixer: "user",
+	good := source.Cause{
+		Label: "x", File: "causes/x.yaml", Title: "A title", Meaning: strings.Repeat("meaning ", 5), Step: "sign-in", Fixer: "user",
 		Fix: []source.FixStep{{Text: "Do this and then that", Risk: "neutral"}}, Verify: strings.Repeat("verify ", 5), Decides: strings.Repeat("decides ", 5),
 		How: strings.Repeat("how to get it ", 3), Questions: []string{"a", "b"}, References: []string{"RFC"}, Reviewed: "2026-11-25",
-		Examples: source.Examples{Match: []string{"m"}, Pass: []string{"p"}}}
+		Examples: source.Examples{Match: []string{"m"}, Pass: []string{"p"}},
+	}
 	if problems := (&source.Data{Causes: []source.Cause{good}}).Lint(); len(problems) != 0 {
 		t.Fatalf("a good cause is refused: %q", problems)
 	}
@@ -59,8 +61,11 @@ func TestLintRefuses(t *testing.T) {
 
 func TestLookupCode(t *testing.T) {
 	for _, test := range []struct{ provider, code, cause string }{
-		{"entra", "AADSTS53003", "policy-blocked"}, {"entra", "aadsts7000222", "client-secret-expired"}, {"okta", "E0000011", "token-expired"},
-		{"somebody", "invalid_scope", "scope-invalid"}, {"keycloak", "login_required", "session-missing"},
+		{"entra", "AADSTS53003", "policy-blocked"},
+		{"entra", "aadsts7000222", "client-secret-expired"},
+		{"okta", "E0000011", "token-expired"},
+		{"somebody", "invalid_scope", "scope-invalid"},
+		{"keycloak", "login_required", "session-missing"},
 	} {
 		if c := catalog.LookupCode(test.provider, test.code); c == nil || c.Cause != test.cause {
 			t.Errorf("LookupCode(%q, %q) = %v, want %s", test.provider, test.code, c, test.cause)

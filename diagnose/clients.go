@@ -54,8 +54,10 @@ func (s *situation) credentialDates(it *evidence.Item, r *evidence.Registration)
 		}
 	}
 	if len(expired) == 0 {
-		s.clear(usher.Finding{Cause: "client-secret-expired", Outcome: usher.OutcomeOK, Confidence: 0.9, Title: "No credential of the client has expired",
-			Proof: []usher.Proof{{Place: it.Place, Quote: fmt.Sprintf("%d credentials", len(r.Credentials))}}})
+		s.clear(usher.Finding{
+			Cause: "client-secret-expired", Outcome: usher.OutcomeOK, Confidence: 0.9, Title: "No credential of the client has expired",
+			Proof: []usher.Proof{{Place: it.Place, Quote: fmt.Sprintf("%d credentials", len(r.Credentials))}},
+		})
 		return
 	}
 	confidence := 0.3
@@ -72,8 +74,10 @@ func (s *situation) credentialDates(it *evidence.Item, r *evidence.Registration)
 	s.propose("registration/expired", candidate{
 		cause: "client-secret-expired", confidence: confidence, step: usher.StepTokenRequest,
 		detail: fmt.Sprintf("%d of %d credentials of the client have expired.", len(expired), len(r.Credentials)),
-		proof: []usher.Proof{{Place: first(last.Place, it.Place), Quote: "credential " + first(last.Name, last.ID),
-			Expected: "an end after " + now.UTC().Format(time.RFC3339), Got: last.Expires.UTC().Format(time.RFC3339)}},
+		proof: []usher.Proof{{
+			Place: first(last.Place, it.Place), Quote: "credential " + first(last.Name, last.ID),
+			Expected: "an end after " + now.UTC().Format(time.RFC3339), Got: last.Expires.UTC().Format(time.RFC3339),
+		}},
 	})
 	if confidence >= 0.7 {
 		s.demote("registration/expired", "client-secret-expired", confidence, "client-secret-invalid")

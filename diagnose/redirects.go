@@ -26,8 +26,10 @@ func (s *situation) compareRedirects() {
 	proof := usher.Proof{Place: first(sent.place, place), Quote: sent.quote, Expected: first(result.Closest, registered[0].URI), Got: sent.quote}
 	if result.Verdict == oauth.RedirectMatch {
 		if s.candidate("redirect-uri-mismatch") == nil {
-			s.clear(usher.Finding{Cause: "redirect-uri-mismatch", Outcome: usher.OutcomeOK, Confidence: 0.95,
-				Title: "The redirect URI is registered", Proof: []usher.Proof{proof}})
+			s.clear(usher.Finding{
+				Cause: "redirect-uri-mismatch", Outcome: usher.OutcomeOK, Confidence: 0.95,
+				Title: "The redirect URI is registered", Proof: []usher.Proof{proof},
+			})
 		}
 		return
 	}

@@ -213,8 +213,10 @@ func (s *situation) inspectSignature(it *evidence.Item) {
 	if report.Key == nil || report.Key.Thumbprint == "" {
 		return
 	}
-	s.clear(usher.Finding{Cause: "token-signature-invalid", Outcome: usher.OutcomeOK, Confidence: 0.95, Title: "The signature is good",
-		Proof: []usher.Proof{{Place: it.Place, Quote: "kid " + it.Token.Kid, Expected: "a key of " + place, Got: "verified"}}})
+	s.clear(usher.Finding{
+		Cause: "token-signature-invalid", Outcome: usher.OutcomeOK, Confidence: 0.95, Title: "The signature is good",
+		Proof: []usher.Proof{{Place: it.Place, Quote: "kid " + it.Token.Kid, Expected: "a key of " + place, Got: "verified"}},
+	})
 }
 
 // keySet gives the first key set in the evidence.
@@ -249,8 +251,10 @@ func (s *situation) inspectAudience(it *evidence.Item) {
 	for _, h := range have {
 		for _, w := range want {
 			if strings.EqualFold(h, w) {
-				s.clear(usher.Finding{Cause: "token-wrong-audience", Outcome: usher.OutcomeOK, Confidence: 0.9, Title: "The token is for this API",
-					Proof: []usher.Proof{{Place: it.Place, Quote: "aud " + h, Expected: w, Got: h}}})
+				s.clear(usher.Finding{
+					Cause: "token-wrong-audience", Outcome: usher.OutcomeOK, Confidence: 0.9, Title: "The token is for this API",
+					Proof: []usher.Proof{{Place: it.Place, Quote: "aud " + h, Expected: w, Got: h}},
+				})
 				return
 			}
 		}
@@ -269,8 +273,10 @@ func (s *situation) inspectIssuer(it *evidence.Item) {
 	}
 	for _, o := range s.expectedIssuers() {
 		if o.value == strings.ToLower(iss) {
-			s.clear(usher.Finding{Cause: "token-wrong-issuer", Outcome: usher.OutcomeOK, Confidence: 0.9, Title: "The token is from the expected issuer",
-				Proof: []usher.Proof{{Place: it.Place, Quote: "iss " + iss, Expected: first(o.quote, o.value), Got: iss}}})
+			s.clear(usher.Finding{
+				Cause: "token-wrong-issuer", Outcome: usher.OutcomeOK, Confidence: 0.9, Title: "The token is from the expected issuer",
+				Proof: []usher.Proof{{Place: it.Place, Quote: "iss " + iss, Expected: first(o.quote, o.value), Got: iss}},
+			})
 			return
 		}
 		s.propose("token/iss", candidate{

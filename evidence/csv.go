@@ -120,7 +120,8 @@ func rowObject(names, row []string) *value {
 			fields := strings.Split(row[i], ",")
 			member = value{kind: jsonObject, key: "location", kids: []value{
 				{kind: jsonString, key: "city", text: strings.TrimSpace(fields[0])},
-				{kind: jsonString, key: "countryOrRegion", text: strings.TrimSpace(fields[len(fields)-1])}}}
+				{kind: jsonString, key: "countryOrRegion", text: strings.TrimSpace(fields[len(fields)-1])},
+			}}
 		}
 		v.kids = append(v.kids, member)
 	}

@@ -35,8 +35,10 @@ func decode(name string, data []byte) (decoded, error) {
 		return d, nil
 	}
 	if len(bytes.TrimSpace(data[:min(len(data), 4096)])) == 0 && len(bytes.TrimSpace(data)) == 0 {
-		return d, &usher.Error{Code: usher.ErrUnreadable, Message: name + " is empty",
-			Hint: "paste the error text, or name a file that holds it"}
+		return d, &usher.Error{
+			Code: usher.ErrUnreadable, Message: name + " is empty",
+			Hint: "paste the error text, or name a file that holds it",
+		}
 	}
 	switch order, skip := utf16Order(data); {
 	case order != nil:
@@ -48,8 +50,10 @@ func decode(name string, data []byte) (decoded, error) {
 	}
 	if data != nil {
 		if what := binaryKind(data); what != "" {
-			return d, &usher.Error{Code: usher.ErrUnreadable, Message: name + " is " + what + ", not text",
-				Hint: "give the text itself: the log line, the JSON body, the .har file"}
+			return d, &usher.Error{
+				Code: usher.ErrUnreadable, Message: name + " is " + what + ", not text",
+				Hint: "give the text itself: the log line, the JSON body, the .har file",
+			}
 		}
 	}
 	var changes textChanges
@@ -132,12 +136,22 @@ func decodeUTF16(data []byte, order binary.ByteOrder) string {
 
 // binaryMagic are the beginnings of files that people give by mistake.
 var binaryMagic = [...]struct{ magic, what string }{
-	{"PK\x03\x04", "a ZIP archive"}, {"PK\x05\x06", "a ZIP archive"}, {"\x1f\x8b", "a gzip archive"}, {"\x89PNG", "a PNG picture"},
-	{"\xff\xd8\xff", "a JPEG picture"}, {"GIF8", "a GIF picture"}, {"%PDF-", "a PDF document"},
-	{"SQLite format 3\x00", "a SQLite database"}, {"\x7fELF", "a program"}, {"MZ\x90", "a program"},
-	{"ElfFile\x00", "a Windows event log (export it as XML or text)"}, {"RIFF", "a media file"},
-	{"\xd4\xc3\xb2\xa1", "a packet capture"}, {"\x0a\x0d\x0d\x0a", "a packet capture"},
-	{"7z\xbc\xaf", "a 7-Zip archive"}, {"\x28\xb5\x2f\xfd", "a zstd archive"},
+	{"PK\x03\x04", "a ZIP archive"},
+	{"PK\x05\x06", "a ZIP archive"},
+	{"\x1f\x8b", "a gzip archive"},
+	{"\x89PNG", "a PNG picture"},
+	{"\xff\xd8\xff", "a JPEG picture"},
+	{"GIF8", "a GIF picture"},
+	{"%PDF-", "a PDF document"},
+	{"SQLite format 3\x00", "a SQLite database"},
+	{"\x7fELF", "a program"},
+	{"MZ\x90", "a program"},
+	{"ElfFile\x00", "a Windows event log (export it as XML or text)"},
+	{"RIFF", "a media file"},
+	{"\xd4\xc3\xb2\xa1", "a packet capture"},
+	{"\x0a\x0d\x0d\x0a", "a packet capture"},
+	{"7z\xbc\xaf", "a 7-Zip archive"},
+	{"\x28\xb5\x2f\xfd", "a zstd archive"},
 }
 
 // binaryKind says what the data is when it is no text, or nothing.

@@ -10,10 +10,24 @@ import (
 // detailLabels are the lines of the block "Troubleshooting details" on Entra's
 // error pages, and of the block "More details" of older ones.
 var detailLabels = [...]struct{ label, key string }{
-	{"request id", "request-id"}, {"correlation id", "correlation"}, {"timestamp", "time"}, {"app name", "client-name"}, {"app id", "client-id"},
-	{"ip address", "ip"}, {"device identifier", "device-id"}, {"device platform", "device-platform"}, {"device state", "device-state"},
-	{"error code", "code"}, {"message", "message"}, {"signed in as", "user"}, {"username", "user"}, {"upn", "user"}, {"flag sign-in errors", ""},
-	{"tenant id", "tenant-id"}, {"session id", "session-id"}, {"trace id", "request-id"},
+	{"request id", "request-id"},
+	{"correlation id", "correlation"},
+	{"timestamp", "time"},
+	{"app name", "client-name"},
+	{"app id", "client-id"},
+	{"ip address", "ip"},
+	{"device identifier", "device-id"},
+	{"device platform", "device-platform"},
+	{"device state", "device-state"},
+	{"error code", "code"},
+	{"message", "message"},
+	{"signed in as", "user"},
+	{"username", "user"},
+	{"upn", "user"},
+	{"flag sign-in errors", ""},
+	{"tenant id", "tenant-id"},
+	{"session id", "session-id"},
+	{"trace id", "request-id"},
 }
 
 func sniffDetails(p *piece) int {

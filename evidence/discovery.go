@@ -8,8 +8,10 @@ import (
 )
 
 // metadataMembers are members by which a discovery document is known.
-var metadataMembers = [...]string{"issuer", "authorization_endpoint", "token_endpoint", "jwks_uri", "response_types_supported", "subject_types_supported",
-	"id_token_signing_alg_values_supported", "userinfo_endpoint", "end_session_endpoint", "scopes_supported", "grant_types_supported"}
+var metadataMembers = [...]string{
+	"issuer", "authorization_endpoint", "token_endpoint", "jwks_uri", "response_types_supported", "subject_types_supported",
+	"id_token_signing_alg_values_supported", "userinfo_endpoint", "end_session_endpoint", "scopes_supported", "grant_types_supported",
+}
 
 // discovery reads the metadata of a provider or an authorization server, and
 // of a protected resource (RFC 9728).
@@ -46,8 +48,13 @@ func (r *reader) discovery(v *value, p *piece) bool {
 		return it.Place
 	}
 	it.factIf("issuer", v.get("issuer").str(), at("issuer"), v.get("issuer").str())
-	for _, name := range [...][2]string{{"code_challenge_methods_supported", "supports-pkce"}, {"grant_types_supported", "supports-grant"}, {"response_types_supported", "supports-response-type"},
-		{"token_endpoint_auth_methods_supported", "supports-auth-method"}, {"id_token_signing_alg_values_supported", "supports-alg"}} {
+	for _, name := range [...][2]string{
+		{"code_challenge_methods_supported", "supports-pkce"},
+		{"grant_types_supported", "supports-grant"},
+		{"response_types_supported", "supports-response-type"},
+		{"token_endpoint_auth_methods_supported", "supports-auth-method"},
+		{"id_token_signing_alg_values_supported", "supports-alg"},
+	} {
 		for _, s := range v.get(name[0]).strs() {
 			it.fact(name[1], s, at(name[0]), s)
 		}

@@ -392,8 +392,10 @@ func exchangeSummary(x *Exchange, host string) string {
 }
 
 // shownHeaders are the headers that knowledge asks for; the rest would only be noise.
-var shownHeaders = [...]string{"Www-Authenticate", "X-Amzn-Errortype", "X-Amzn-Errormessage", "Retry-After", "Location", "Access-Control-Allow-Origin", "Origin",
-	"X-Ms-Request-Id", "X-Okta-Request-Id", "X-Ratelimit-Remaining", "X-Rate-Limit-Remaining", "Dpop-Nonce", "X-Oauth-Scopes", "X-Accepted-Oauth-Scopes", "X-Forwarded-Proto", "Content-Type", "Date", "X-Frame-Options"}
+var shownHeaders = [...]string{
+	"Www-Authenticate", "X-Amzn-Errortype", "X-Amzn-Errormessage", "Retry-After", "Location", "Access-Control-Allow-Origin", "Origin",
+	"X-Ms-Request-Id", "X-Okta-Request-Id", "X-Ratelimit-Remaining", "X-Rate-Limit-Remaining", "Dpop-Nonce", "X-Oauth-Scopes", "X-Accepted-Oauth-Scopes", "X-Forwarded-Proto", "Content-Type", "Date", "X-Frame-Options",
+}
 
 func writeHeader(b *strings.Builder, h http.Header) {
 	for _, name := range shownHeaders {

@@ -68,9 +68,11 @@ var markIndex = sync.OnceValue(func() *markTable {
 })
 
 // otherMarks are marks that single readers ask for.
-var otherMarks = [...]string{"grant_type", "?code=", "&code=", "#code=", "&amp;code=", "bearer ", "dpop ", "basic ", "cookie:", "www-authenticate", "realm",
+var otherMarks = [...]string{
+	"grant_type", "?code=", "&code=", "#code=", "&amp;code=", "bearer ", "dpop ", "basic ", "cookie:", "www-authenticate", "realm",
 	"timestamp", "aadsts", "aadb2c", "device", "app id", "app name", "error code", "troubleshooting details", "curl ",
-	"correlation id", "correlationid", "correlation_id", "trace id", "request id", "requestid", "trace_id", "x-ms-request-id"}
+	"correlation id", "correlationid", "correlation_id", "trace id", "request id", "requestid", "trace_id", "x-ms-request-id",
+}
 
 func headOf(s string, i int) uint32 {
 	return uint32(s[i]) | uint32(s[i+1])<<8 | uint32(s[i+2])<<16 | uint32(s[i+3])<<24

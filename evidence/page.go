@@ -176,8 +176,10 @@ func field(z *html.Tokenizer, more bool, have int) params {
 
 // configMembers are members of the configuration in Entra's pages that tell
 // what the page shows; the rest of it is about looks.
-var configMembers = [...]string{"sErrorCode", "iErrorCode", "strServiceExceptionMessage", "strMainMessage", "strAdditionalMessage", "sErrTxt",
-	"correlationId", "sessionId", "strErrorDescription", "errorCode", "error_description", "errorMessage", "sErrorDescription", "urlCancel"}
+var configMembers = [...]string{
+	"sErrorCode", "iErrorCode", "strServiceExceptionMessage", "strMainMessage", "strAdditionalMessage", "sErrTxt",
+	"correlationId", "sessionId", "strErrorDescription", "errorCode", "error_description", "errorMessage", "sErrorDescription", "urlCancel",
+}
 
 // pageConfig draws the error out of a script: only the members that carry it.
 func pageConfig(s string) string {
@@ -209,8 +211,16 @@ func pageProvider(text, raw *folded) string {
 		return p
 	}
 	for _, m := range [...]struct{ mark, provider string }{
-		{"aadcdn.ms", "entra"}, {"logincdn.ms", "entra"}, {"$config=", "entra"}, {"kc-error-message", "keycloak"}, {"kc-page-title", "keycloak"}, {"id=\"kc-", "keycloak"},
-		{"gstatic.com", "google"}, {"cdn.auth0.com", "auth0"}, {"oktacdn.com", "okta"}, {"okta-sign", "okta"},
+		{"aadcdn.ms", "entra"},
+		{"logincdn.ms", "entra"},
+		{"$config=", "entra"},
+		{"kc-error-message", "keycloak"},
+		{"kc-page-title", "keycloak"},
+		{"id=\"kc-", "keycloak"},
+		{"gstatic.com", "google"},
+		{"cdn.auth0.com", "auth0"},
+		{"oktacdn.com", "okta"},
+		{"okta-sign", "okta"},
 	} {
 		if strings.Contains(raw.s, m.mark) {
 			return m.provider

@@ -51,12 +51,16 @@ func Read(inputs []Input) (*Set, error) {
 	if len(r.set.Items) == 0 {
 		if first == nil && len(r.set.Ignored) > 0 {
 			i := r.set.Ignored[0]
-			first = &usher.Error{Code: usher.ErrUnreadable, Message: i.Place + ": " + i.Reason,
-				Hint: "give the error text, the log line or the whole answer"}
+			first = &usher.Error{
+				Code: usher.ErrUnreadable, Message: i.Place + ": " + i.Reason,
+				Hint: "give the error text, the log line or the whole answer",
+			}
 		}
 		if first == nil {
-			first = &usher.Error{Code: usher.ErrUsage, Message: "nothing was given to read",
-				Hint: "paste the error text, or name a file that holds it"}
+			first = &usher.Error{
+				Code: usher.ErrUsage, Message: "nothing was given to read",
+				Hint: "paste the error text, or name a file that holds it",
+			}
 		}
 		return nil, first
 	}

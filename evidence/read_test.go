@@ -121,8 +121,10 @@ func TestTexts(t *testing.T) {
 func TestErrorBodies(t *testing.T) {
 	tests := []struct{ name, text, want string }{
 		{"RFC 6749", `{"error":"invalid_client"}`, "kind=error-response error=invalid_client at=e.json:1"},
-		{"Entra v2", `{"error":"interaction_required","error_description":"AADSTS53000: Device is not compliant.","error_codes":[53000],"suberror":"message_only","correlation_id":"9c751c2d-e2d8-44ce-8ade-b2a049eee0aa","claims":"{\"access_token\":{\"capolids\":{\"essential\":true,\"values\":[\"aaaaaaaa-0000-4000-8000-000000000001\"]}}}"}`,
-			"provider=entra Codes=AADSTS53000 suberror=message_only ca-policy-id=aaaaaaaa-0000-4000-8000-000000000001 challenge=claims Correlation=9c751c2d-e2d8-44ce-8ade-b2a049eee0aa"},
+		{
+			"Entra v2", `{"error":"interaction_required","error_description":"AADSTS53000: Device is not compliant.","error_codes":[53000],"suberror":"message_only","correlation_id":"9c751c2d-e2d8-44ce-8ade-b2a049eee0aa","claims":"{\"access_token\":{\"capolids\":{\"essential\":true,\"values\":[\"aaaaaaaa-0000-4000-8000-000000000001\"]}}}"}`,
+			"provider=entra Codes=AADSTS53000 suberror=message_only ca-policy-id=aaaaaaaa-0000-4000-8000-000000000001 challenge=claims Correlation=9c751c2d-e2d8-44ce-8ade-b2a049eee0aa",
+		},
 		{"Entra v2, polids with value", `{"error":"invalid_grant","error_codes":[53003],"claims":"{\"access_token\":{\"polids\":{\"value\":\"aaaaaaaa-0000-4000-8000-000000000002\"}}}"}`, "ca-policy-id=aaaaaaaa-0000-4000-8000-000000000002 code=entra/aadsts53003"},
 		{"Entra v1", `{"error":"invalid_grant","error_description":"AADSTS70002: Error validating credentials.\r\nTrace ID: x","error_codes":[70002,50012],"timestamp":"2026-08-03 09:15:00Z","trace_id":"98f1e66e-eb62-4938-8545-e97cd63cc6fd"}`, "code=entra/aadsts70002 code=entra/aadsts50012 request-id=98f1e66e-eb62-4938-8545-e97cd63cc6fd"},
 		{"error_uri", `{"error":"invalid_client","error_uri":"https://login.microsoftonline.com/error?code=7000215"}`, "code=entra/aadsts7000215"},
@@ -165,8 +167,10 @@ func TestURLs(t *testing.T) {
 		{"fragment", "https://app.example.com/#error=login_required&state=x&iss=https%3A%2F%2Fsso.example.net%2Frealms%2Facme", "kind=redirect-url error=login_required provider=keycloak code=keycloak/login_required"},
 		{"hash route", "https://app.example.com/#/callback?error=consent_required&state=1", "kind=redirect-url error=consent_required"},
 		{"custom scheme", "com.example.app:/oauth2redirect?error=access_denied", "error=access_denied"},
-		{"authorization request", "https://login.microsoftonline.com/common/oauth2/v2.0/authorize?client_id=bbbbbbbb-0000-4000-8000-000000000001&response_type=code&redirect_uri=http%3A%2F%2Flocalhost%3A3000%2Fcb&scope=openid%20User.Read&prompt=none",
-			"kind=authorization-request provider=entra tenant=common prompt=none pkce=none state=missing redirect-host=localhost scope=user.read client-id-shape=guid"},
+		{
+			"authorization request", "https://login.microsoftonline.com/common/oauth2/v2.0/authorize?client_id=bbbbbbbb-0000-4000-8000-000000000001&response_type=code&redirect_uri=http%3A%2F%2Flocalhost%3A3000%2Fcb&scope=openid%20User.Read&prompt=none",
+			"kind=authorization-request provider=entra tenant=common prompt=none pkce=none state=missing redirect-host=localhost scope=user.read client-id-shape=guid",
+		},
 		{"placeholder client", "https://accounts.google.com/o/oauth2/v2/auth?client_id=YOUR_CLIENT_ID&response_type=code&redirect_uri=https://a.example/cb", "client-id-shape=placeholder provider=google"},
 		{"Cognito's error page", "https://acme.auth.us-east-1.amazoncognito.com/error?error=redirect_mismatch&client_id=7h2k", "provider=cognito code=cognito/redirect_mismatch"},
 		{"in a sentence", "The browser ends on https://app.example.com/cb?error=invalid_scope&error_description=nope.", "kind=redirect-url error=invalid_scope"},
@@ -189,8 +193,10 @@ func TestChallenges(t *testing.T) {
 		{"without the name", `Bearer error="invalid_token", error_description="The access token expired"`, "kind=www-authenticate error=invalid_token"},
 		{"RFC 9449", `WWW-Authenticate: DPoP error="use_dpop_nonce", error_description="nonce needed"`, "challenge-scheme=dpop error=use_dpop_nonce"},
 		{"RFC 9470", `WWW-Authenticate: Bearer error="insufficient_user_authentication", acr_values="phr", max_age="5"`, "challenge=acr challenge=max-age"},
-		{"claims", "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer realm=\"\", authorization_uri=\"https://login.microsoftonline.com/common/oauth2/authorize\", error=\"insufficient_claims\", claims=\"eyJhY2Nlc3NfdG9rZW4iOnsibmJmIjp7ImVzc2VudGlhbCI6dHJ1ZSwidmFsdWUiOiIxNjg0NzQ3MDAwIn19fQ==\"\r\n\r\n",
-			`kind=www-authenticate challenge=claims challenge=nbf provider=entra Claims={"access_token":{"nbf":{"essential":true,"value":"1684747000"}}}`},
+		{
+			"claims", "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer realm=\"\", authorization_uri=\"https://login.microsoftonline.com/common/oauth2/authorize\", error=\"insufficient_claims\", claims=\"eyJhY2Nlc3NfdG9rZW4iOnsibmJmIjp7ImVzc2VudGlhbCI6dHJ1ZSwidmFsdWUiOiIxNjg0NzQ3MDAwIn19fQ==\"\r\n\r\n",
+			`kind=www-authenticate challenge=claims challenge=nbf provider=entra Claims={"access_token":{"nbf":{"essential":true,"value":"1684747000"}}}`,
+		},
 		{"in a log line", `gateway: 401, header www-authenticate: Bearer error="invalid_token"`, "kind=www-authenticate error=invalid_token"},
 	}
 	for _, tt := range tests {
@@ -234,8 +240,10 @@ func TestOtherJSON(t *testing.T) {
 		{"policy list", `{"value":[{"displayName":"A","state":"disabled","conditions":{"users":{}},"grantControls":null}]}`, "kind=policy policy-state=disabled"},
 		{"claims", `{"iss":"https://sts.windows.net/11111111-2222-4333-8444-000000000001/","aud":"api://a","ver":"1.0","cnf":{"kid":"x"},"scp":"a b"}`, "kind=token token-has=cnf token-ver=1.0 token-use=access provider=entra"},
 		{"token answer", `{"token_type":"Bearer","expires_in":3599,"access_token":"ya29.a0AfB_byC1234567890abcdefghijklmnop","scope":"openid"}`, "endpoint=token answer-lacks=refresh_token granted-scope=openid"},
-		{"Okta log", `{"uuid":"u1","published":"2026-08-03T09:15:00.123Z","eventType":"app.oauth2.as.token.grant","displayMessage":"OAuth2 access token request","outcome":{"result":"FAILURE","reason":"invalid_client"},"actor":{"id":"0oa1","type":"PublicClientApp","alternateId":"0oa1","displayName":"Shop"},"client":{"ipAddress":"203.0.113.9"},"debugContext":{"debugData":{"grantType":"client_credentials","clientAuthType":"client_secret_basic"}}}`,
-			"kind=log-record provider=okta event-type=app.oauth2.as.token.grant event-error=invalid_client grant=client_credentials auth-method=basic error=invalid_client"},
+		{
+			"Okta log", `{"uuid":"u1","published":"2026-08-03T09:15:00.123Z","eventType":"app.oauth2.as.token.grant","displayMessage":"OAuth2 access token request","outcome":{"result":"FAILURE","reason":"invalid_client"},"actor":{"id":"0oa1","type":"PublicClientApp","alternateId":"0oa1","displayName":"Shop"},"client":{"ipAddress":"203.0.113.9"},"debugContext":{"debugData":{"grantType":"client_credentials","clientAuthType":"client_secret_basic"}}}`,
+			"kind=log-record provider=okta event-type=app.oauth2.as.token.grant event-error=invalid_client grant=client_credentials auth-method=basic error=invalid_client",
+		},
 		{"Okta log, lower-case keys", `{"eventtype":"user.account.lock","published":"2022-11-22 18:48:49.177","outcome":{"reason":"LOCKED_OUT","result":"FAILURE"},"actor":{"alternateId":"a@b.example"},"uuid":"x"}`, "kind=log-record event-error=locked_out user=a@b.example"},
 		{"Auth0 log", `{"log_id":"l1","data":{"date":"2026-08-03T09:15:00.000Z","type":"ferrt","description":"Unsuccessful exchange of a rotated token","client_id":"abc","client_name":"Shop","ip":"203.0.113.9","details":{"error":{"message":"invalid_grant"}}}}`, "kind=log-record provider=auth0 code=auth0/ferrt grant=refresh_token error=invalid_grant"},
 		{"Keycloak event", `{"time":1785748800000,"type":"CODE_TO_TOKEN_ERROR","realmId":"shop","clientId":"shop-web","error":"invalid_code","ipAddress":"198.51.100.22","details":{"grant_type":"authorization_code"}}`, "kind=log-record code=keycloak/invalid_code grant=authorization_code"},

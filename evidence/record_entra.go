@@ -9,8 +9,10 @@ import (
 
 // conditionBits are the conditions of a Conditional Access policy by their bit
 // in conditionsSatisfied, as Azure Monitor and Log Analytics write it.
-var conditionBits = [...]string{"application", "users", "devicePlatform", "location", "clientType", "signInRisk", "userRisk", "time", "deviceState", "client",
-	"ipAddressSeenByAzureAD", "ipAddressSeenByResourceProvider", "", "servicePrincipals", "servicePrincipalRisk", "authenticationFlows", "insiderRisk"}
+var conditionBits = [...]string{
+	"application", "users", "devicePlatform", "location", "clientType", "signInRisk", "userRisk", "time", "deviceState", "client",
+	"ipAddressSeenByAzureAD", "ipAddressSeenByResourceProvider", "", "servicePrincipals", "servicePrincipalRisk", "authenticationFlows", "insiderRisk",
+}
 
 // conditionNames reads conditions in either form: a bit mask or a list of names.
 func conditionNames(m *value) []string {

@@ -351,8 +351,18 @@ func (rec *record) keycloak(f map[string]string) {
 	} else {
 		ev.Status = usher.StatusSuccess
 	}
-	for _, q := range [...][2]string{{"reason", "event-reason"}, {"clientId", "client-id"}, {"username", "user"}, {"realmId", "tenant-id"}, {"code_id", "correlation"},
-		{"response_type", "response-type"}, {"response_mode", "response-mode"}, {"client_auth_method", "client-auth"}, {"refresh_token_type", "refresh-token-type"}, {"auth_method", "auth-protocol"}} {
+	for _, q := range [...][2]string{
+		{"reason", "event-reason"},
+		{"clientId", "client-id"},
+		{"username", "user"},
+		{"realmId", "tenant-id"},
+		{"code_id", "correlation"},
+		{"response_type", "response-type"},
+		{"response_mode", "response-mode"},
+		{"client_auth_method", "client-auth"},
+		{"refresh_token_type", "refresh-token-type"},
+		{"auth_method", "auth-protocol"},
+	} {
 		if v := f[q[0]]; v != "" && v != "null" {
 			it.fact(q[1], v, place, v)
 		}

@@ -146,8 +146,10 @@ func (r *reader) entraRegistration(v *value, p *piece) *Registration {
 	if !old && !graph && !principal {
 		return nil
 	}
-	reg := &Registration{Provider: "entra", Shape: "graph-application", ClientID: v.get("appId").str(), Name: v.first("displayName", "name").str(),
-		Audience: v.get("signInAudience").str(), IdentifierURIs: v.get("identifierUris").strs()}
+	reg := &Registration{
+		Provider: "entra", Shape: "graph-application", ClientID: v.get("appId").str(), Name: v.first("displayName", "name").str(),
+		Audience: v.get("signInAudience").str(), IdentifierURIs: v.get("identifierUris").strs(),
+	}
 	for _, name := range [...]string{"web", "spa", "publicClient"} {
 		reg.RedirectURIs = append(reg.RedirectURIs, uris(v.path(name, "redirectUris"), p, name)...)
 	}
@@ -353,8 +355,10 @@ func (r *reader) googleRegistration(v *value, p *piece) *Registration {
 				r.secret(line)
 			}
 		}
-		return &Registration{Provider: "google", Shape: "google-service-account", ClientID: v.get("client_id").str(), Name: v.get("client_email").str(),
-			Public: ptr(false), Credentials: []Credential{{ID: v.get("private_key_id").str(), Kind: "certificate", Place: p.place(int(v.at))}}}
+		return &Registration{
+			Provider: "google", Shape: "google-service-account", ClientID: v.get("client_id").str(), Name: v.get("client_email").str(),
+			Public: ptr(false), Credentials: []Credential{{ID: v.get("private_key_id").str(), Kind: "certificate", Place: p.place(int(v.at))}},
+		}
 	}
 	for _, kind := range [...]string{"web", "installed"} {
 		c := v.get(kind)
@@ -362,8 +366,10 @@ func (r *reader) googleRegistration(v *value, p *piece) *Registration {
 			continue
 		}
 		r.secret(c.get("client_secret").str())
-		reg := &Registration{Provider: "google", Shape: "google-client", ClientID: c.get("client_id").str(), Name: c.get("project_id").str(),
-			WebOrigins: c.get("javascript_origins").strs(), Public: ptr(kind == "installed")}
+		reg := &Registration{
+			Provider: "google", Shape: "google-client", ClientID: c.get("client_id").str(), Name: c.get("project_id").str(),
+			WebOrigins: c.get("javascript_origins").strs(), Public: ptr(kind == "installed"),
+		}
 		reg.RedirectURIs = uris(c.get("redirect_uris"), p, kind)
 		return reg
 	}
@@ -377,8 +383,10 @@ func (r *reader) standardRegistration(v *value, p *piece) *Registration {
 	}
 	r.secret(v.get("client_secret").str())
 	r.secret(v.get("registration_access_token").str())
-	reg := &Registration{Provider: "", Shape: "client-metadata", ClientID: v.get("client_id").str(), Name: v.get("client_name").str(),
-		GrantTypes: v.get("grant_types").strs(), ResponseTypes: v.get("response_types").strs(), Scopes: strings.Fields(v.get("scope").str())}
+	reg := &Registration{
+		Provider: "", Shape: "client-metadata", ClientID: v.get("client_id").str(), Name: v.get("client_name").str(),
+		GrantTypes: v.get("grant_types").strs(), ResponseTypes: v.get("response_types").strs(), Scopes: strings.Fields(v.get("scope").str()),
+	}
 	reg.RedirectURIs = uris(v.get("redirect_uris"), p, "")
 	if strings.HasPrefix(reg.ClientID, "0oa") {
 		reg.Provider = "okta"

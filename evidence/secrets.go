@@ -75,8 +75,10 @@ func looksRandom(s string) bool {
 
 // secretNames are names of parameters and members that hold credentials. The
 // value must be assigned to them (with "=", ":" or "=>").
-var secretNames = [...]string{"secret", "access_token", "refresh_token", "id_token", "accesstoken", "refreshtoken", "idtoken", "id_token_hint",
-	"subject_token", "actor_token", "device_code", "password", "passwd", "assertion", "code_verifier", "codeverifier", "samlresponse", "api_key", "apikey", "secret_key"}
+var secretNames = [...]string{
+	"secret", "access_token", "refresh_token", "id_token", "accesstoken", "refreshtoken", "idtoken", "id_token_hint",
+	"subject_token", "actor_token", "device_code", "password", "passwd", "assertion", "code_verifier", "codeverifier", "samlresponse", "api_key", "apikey", "secret_key",
+}
 
 // secretsIn notes every credential of a text.
 func (r *reader) secretsIn(text string, folded *folded) {

@@ -97,15 +97,19 @@ func lineAround(text string, at, least, most int) (from, to int) {
 }
 
 // errorMarks are words that make a text a report of a failure.
-var errorMarks = [...]string{"error", "exception", "fail", "denied", "invalid", "unauthorized", "forbidden", "aadsts", "expired", "refused", "rejected",
-	"mismatch", "does not match", "not allowed", "blocked", "traceback", "panic:", "warn", "unable to", "could not", "cannot", "not found", "did not match", "timeout", "timed out", "missing", "problem", "rejects", "refuses"}
+var errorMarks = [...]string{
+	"error", "exception", "fail", "denied", "invalid", "unauthorized", "forbidden", "aadsts", "expired", "refused", "rejected",
+	"mismatch", "does not match", "not allowed", "blocked", "traceback", "panic:", "warn", "unable to", "could not", "cannot", "not found", "did not match", "timeout", "timed out", "missing", "problem", "rejects", "refuses",
+}
 
 // pageMarks open the text of an error page, copied without its markup.
-var pageMarks = [...]string{"need admin approval", "you can't get there from here", "you cannot access this right now", "you don't have access to this",
+var pageMarks = [...]string{
+	"need admin approval", "you can't get there from here", "you cannot access this right now", "you don't have access to this",
 	"sorry, but we\u2019re having trouble", "sorry, but we're having trouble", "access blocked:", "error 400: ", "error 403: ", "error 401: ", "url blocked:",
 	"your sign-in was successful but", "oops, something went wrong", "oops!, something went wrong", "help us keep your device secure",
 	"pick an account", "we are sorry...", "this app isn't verified", "approval required", "redirect uri error", "set up your device to get access",
-	"set up your device", "this app is blocked", "more information required", "selected user account does not exist"}
+	"set up your device", "this app is blocked", "more information required", "selected user account does not exist",
+}
 
 func textKind(lower *folded) usher.EvidenceKind {
 	t := markIndex()
@@ -253,8 +257,10 @@ func scanErrorWords(it *Item, p *piece, text, lower string) {
 }
 
 // reasonPhrases are what stands behind an HTTP status.
-var reasonPhrases = [...]string{"unauthorized", "forbidden", "bad request", "not found", "too many requests", "internal server error", "bad gateway",
-	"service unavailable", "gateway time", "method not allowed", "conflict", "gone", "unsupported media", "ok", "client error", "server error"}
+var reasonPhrases = [...]string{
+	"unauthorized", "forbidden", "bad request", "not found", "too many requests", "internal server error", "bad gateway",
+	"service unavailable", "gateway time", "method not allowed", "conflict", "gone", "unsupported media", "ok", "client error", "server error",
+}
 
 // scanStatus finds HTTP statuses: three digits in a fitting company.
 func scanStatus(it *Item, p *piece, text, lower string) {
@@ -299,8 +305,10 @@ func scanStatus(it *Item, p *piece, text, lower string) {
 
 func statusCompany(scan string, start, end int) bool {
 	before := strings.TrimRight(scan[max(0, start-32):start], " \"'=:->\u2192([{")
-	for _, w := range [...]string{"status", "statuscode", "status code", "status_code", "http", "http/1.1", "http/1.0", "http/2", "http/2.0", "http/3", "code", "http status",
-		"error", "returned", "returns", "responded", "responds", "response", "got", "answered", "with", "response code", "answers", "http code", "a", "the"} {
+	for _, w := range [...]string{
+		"status", "statuscode", "status code", "status_code", "http", "http/1.1", "http/1.0", "http/2", "http/2.0", "http/3", "code", "http status",
+		"error", "returned", "returns", "responded", "responds", "response", "got", "answered", "with", "response code", "answers", "http code", "a", "the",
+	} {
 		if strings.HasSuffix(before, w) {
 			if len(w) > 4 && w != "error" && w != "response" || strings.HasPrefix(w, "http") {
 				return true

@@ -33,9 +33,43 @@ var prefixes = [...]struct {
 	prefix string
 	least  int
 }{
-	{"ya29", 20}, {"1//0", 20}, {"GOCSPX-", 15}, {"AIza", 30}, {"ghp_", 20}, {"gho_", 20}, {"ghu_", 20}, {"ghs_", 20}, {"ghr_", 20}, {"github_pat_", 20},
-	{"glpat-", 15}, {"gloas-", 15}, {"xoxb-", 15}, {"xoxp-", 15}, {"xoxa-", 15}, {"xoxr-", 15}, {"xoxs-", 15}, {"xoxe", 15}, {"xapp-", 15}, {"sk_live_", 15}, {"sk_test_", 15},
-	{"rk_live_", 15}, {"rk_test_", 15}, {"whsec_", 15}, {"SG.", 30}, {"AKIA", 18}, {"ASIA", 18}, {"EAA", 40}, {"npm_", 20}, {"shpat_", 20}, {"shpss_", 20}, {"pat-na1-", 20}, {"0.A", 40}, {"1.A", 40}, {"M.C", 40}, {"eyJ", 40}, {"dop_v1_", 20},
+	{"ya29", 20},
+	{"1//0", 20},
+	{"GOCSPX-", 15},
+	{"AIza", 30},
+	{"ghp_", 20},
+	{"gho_", 20},
+	{"ghu_", 20},
+	{"ghs_", 20},
+	{"ghr_", 20},
+	{"github_pat_", 20},
+	{"glpat-", 15},
+	{"gloas-", 15},
+	{"xoxb-", 15},
+	{"xoxp-", 15},
+	{"xoxa-", 15},
+	{"xoxr-", 15},
+	{"xoxs-", 15},
+	{"xoxe", 15},
+	{"xapp-", 15},
+	{"sk_live_", 15},
+	{"sk_test_", 15},
+	{"rk_live_", 15},
+	{"rk_test_", 15},
+	{"whsec_", 15},
+	{"SG.", 30},
+	{"AKIA", 18},
+	{"ASIA", 18},
+	{"EAA", 40},
+	{"npm_", 20},
+	{"shpat_", 20},
+	{"shpss_", 20},
+	{"pat-na1-", 20},
+	{"0.A", 40},
+	{"1.A", 40},
+	{"M.C", 40},
+	{"eyJ", 40},
+	{"dop_v1_", 20},
 }
 
 var firstOfPrefix = func() (table [256]bool) {
@@ -167,6 +201,7 @@ func isHex(text string) bool {
 	}
 	return true
 }
+
 func classes(text string) (upper, lower, digit, other int) {
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {

@@ -41,7 +41,8 @@ var signers = sync.OnceValue(func() (s struct {
 	ec         *ecdsa.PrivateKey
 	ed         ed25519.PrivateKey
 	hmac       []byte
-}) {
+},
+) {
 	s.rsa, _ = rsa.GenerateKey(rand.Reader, 2048)
 	s.other, _ = rsa.GenerateKey(rand.Reader, 2048)
 	s.ec, _ = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -85,8 +85,10 @@ func (in *inspection) claimType(name, expected string, got any) {
 	if !contains(shownClaims[:], name) {
 		quote = kindOf(got) // the value may be of a person
 	}
-	in.add(Problem{Code: CodeClaimType, Also: []string{CodeMalformed}, Place: "claims." + name, Expected: expected, Got: quote,
-		Text: fmt.Sprintf("%s is %s; it must be %s.", name, kindOf(got), expected)})
+	in.add(Problem{
+		Code: CodeClaimType, Also: []string{CodeMalformed}, Place: "claims." + name, Expected: expected, Got: quote,
+		Text: fmt.Sprintf("%s is %s; it must be %s.", name, kindOf(got), expected),
+	})
 }
 
 // numericDate judges the form of a time.
@@ -110,15 +112,19 @@ func (in *inspection) numericDate(name string) {
 	seconds, usable := in.seconds(name)
 	switch {
 	case !usable:
-		in.add(Problem{Code: CodeClaimType, Also: []string{CodeMalformed}, Place: "claims." + name, Expected: "a number of seconds since 1970", Got: show(value),
-			Text: fmt.Sprintf("%s is a number beyond all bounds.", name)})
+		in.add(Problem{
+			Code: CodeClaimType, Also: []string{CodeMalformed}, Place: "claims." + name, Expected: "a number of seconds since 1970", Got: show(value),
+			Text: fmt.Sprintf("%s is a number beyond all bounds.", name),
+		})
 	case seconds >= 1e12:
 		unit := "milliseconds"
 		if seconds >= 1e15 {
 			unit = "microseconds or less"
 		}
-		in.add(Problem{Code: CodeClaimType, Also: []string{CodeMalformed, CodeLifetime}, Place: "claims." + name, Expected: "seconds since 1970", Got: show(value),
-			Text: fmt.Sprintf("%s is in %s; it must be in seconds. As it stands it names a time in tens of thousands of years.", name, unit)})
+		in.add(Problem{
+			Code: CodeClaimType, Also: []string{CodeMalformed, CodeLifetime}, Place: "claims." + name, Expected: "seconds since 1970", Got: show(value),
+			Text: fmt.Sprintf("%s is in %s; it must be in seconds. As it stands it names a time in tens of thousands of years.", name, unit),
+		})
 	}
 }
 
@@ -351,8 +357,10 @@ func (in *inspection) times(needExp, needIat bool) {
 		}
 		if exp-from > limit+in.leeway {
 			wrong = true
-			in.add(Problem{Code: CodeLifetime, Also: []string{CodeExpired}, Place: "claims.exp", Expected: fmt.Sprintf("at most %s after %s", span(limit), since), Got: fmt.Sprintf("%s (%s)", span(exp-from), moment(exp)),
-				Text: fmt.Sprintf("The token is valid for %s, longer than the %s that are allowed.", span(exp-from), span(limit))})
+			in.add(Problem{
+				Code: CodeLifetime, Also: []string{CodeExpired}, Place: "claims.exp", Expected: fmt.Sprintf("at most %s after %s", span(limit), since), Got: fmt.Sprintf("%s (%s)", span(exp-from), moment(exp)),
+				Text: fmt.Sprintf("The token is valid for %s, longer than the %s that are allowed.", span(exp-from), span(limit)),
+			})
 		}
 	}
 	switch {

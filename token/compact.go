@@ -43,8 +43,10 @@ func dissect(raw string, claims bool) *parts {
 		return p
 	case len(raw) > MaxToken:
 		out.Form, out.Why = FormBroken, fmt.Sprintf("the token has %d bytes; at most %d are read", len(raw), MaxToken)
-		p.add(Problem{Code: CodeTooLarge, Also: []string{CodeMalformed}, Place: "token", Expected: fmt.Sprintf("at most %d bytes", MaxToken),
-			Got: fmt.Sprintf("%d bytes", len(raw)), Text: fmt.Sprintf("The token has %d bytes, more than the %d that are read at all.", len(raw), MaxToken)})
+		p.add(Problem{
+			Code: CodeTooLarge, Also: []string{CodeMalformed}, Place: "token", Expected: fmt.Sprintf("at most %d bytes", MaxToken),
+			Got: fmt.Sprintf("%d bytes", len(raw)), Text: fmt.Sprintf("The token has %d bytes, more than the %d that are read at all.", len(raw), MaxToken),
+		})
 		return p
 	}
 	dots := strings.Count(raw, ".")
@@ -55,15 +57,19 @@ func dissect(raw string, claims bool) *parts {
 	first, _, _ := strings.Cut(raw, ".")
 	if vendor, why := opaque(raw, first, dots); why != "" {
 		out.Form, out.Vendor, out.Why = FormOpaque, vendor, why
-		p.add(Problem{Code: CodeOpaque, Also: []string{CodeMalformed}, Place: "token", Expected: "a JWT: three parts with dots between",
-			Got: describeOpaque(raw, dots), Text: sentence(why)})
+		p.add(Problem{
+			Code: CodeOpaque, Also: []string{CodeMalformed}, Place: "token", Expected: "a JWT: three parts with dots between",
+			Got: describeOpaque(raw, dots), Text: sentence(why),
+		})
 		return p
 	}
 	out.Form = FormJWS
 	if len(first) > MaxHeader {
 		out.Form, out.Why = FormBroken, "the header is too large to be read"
-		p.add(Problem{Code: CodeTooLarge, Also: []string{CodeMalformed}, Place: "header", Expected: fmt.Sprintf("at most %d bytes", MaxHeader),
-			Got: fmt.Sprintf("%d bytes", len(first)), Text: fmt.Sprintf("The header has %d bytes, more than the %d that are read.", len(first), MaxHeader)})
+		p.add(Problem{
+			Code: CodeTooLarge, Also: []string{CodeMalformed}, Place: "header", Expected: fmt.Sprintf("at most %d bytes", MaxHeader),
+			Got: fmt.Sprintf("%d bytes", len(first)), Text: fmt.Sprintf("The header has %d bytes, more than the %d that are read.", len(first), MaxHeader),
+		})
 		return p
 	}
 	p.header(first)
@@ -74,8 +80,10 @@ func dissect(raw string, claims bool) *parts {
 	}
 	if dots != 2 {
 		out.Form = FormBroken
-		p.add(Problem{Code: CodeMalformed, Place: "token", Expected: "three parts with two dots between (RFC 7515 section 7.1)",
-			Got: fmt.Sprintf("%s, %s", count(dots+1, "part"), count(dots, "dot")), Text: wrongParts(dots)})
+		p.add(Problem{
+			Code: CodeMalformed, Place: "token", Expected: "three parts with two dots between (RFC 7515 section 7.1)",
+			Got: fmt.Sprintf("%s, %s", count(dots+1, "part"), count(dots, "dot")), Text: wrongParts(dots),
+		})
 	}
 	if dots == 0 || dots > 4 {
 		out.Why = "the token is not whole"
@@ -117,8 +125,10 @@ func (p *parts) decode(place, part string) []byte {
 		return out
 	}
 	p.canonical = false
-	p.add(Problem{Code: CodeEncoding, Also: []string{CodeMalformed}, Place: place, Expected: "base64url without padding (RFC 7515 section 2)",
-		Got: err.Error(), Text: fmt.Sprintf("The %s is not base64url as tokens use it: %v.", placeName(place), err)})
+	p.add(Problem{
+		Code: CodeEncoding, Also: []string{CodeMalformed}, Place: place, Expected: "base64url without padding (RFC 7515 section 2)",
+		Got: err.Error(), Text: fmt.Sprintf("The %s is not base64url as tokens use it: %v.", placeName(place), err),
+	})
 	if out, ok := leniently(part); ok {
 		return out
 	}
@@ -223,15 +233,19 @@ func (p *parts) claims() {
 		p.add(tooDeep("claims"))
 		out.Why = "the claims are nested too deeply"
 	case err != nil && looksNested(p.payload):
-		p.add(Problem{Code: CodeMalformed, Also: []string{CodeEncrypted}, Place: "claims", Expected: "a JSON object", Got: "another token",
-			Text: "The payload is itself a token (a nested JWT, RFC 7519 section 5.2): inspect the inner one by itself."})
+		p.add(Problem{
+			Code: CodeMalformed, Also: []string{CodeEncrypted}, Place: "claims", Expected: "a JSON object", Got: "another token",
+			Text: "The payload is itself a token (a nested JWT, RFC 7519 section 5.2): inspect the inner one by itself.",
+		})
 		out.Why = "the payload is itself a token"
 	case err != nil:
 		p.add(Problem{Code: CodeMalformed, Place: "claims", Expected: "a JSON object", Got: err.Error(), Text: fmt.Sprintf("The payload is no JSON: %v.", err)})
 		out.Why = "the payload is no JSON"
 	case !isObject:
-		p.add(Problem{Code: CodeMalformed, Place: "claims", Expected: "a JSON object", Got: kindOf(value),
-			Text: fmt.Sprintf("The payload is %s; claims are a JSON object.", kindOf(value))})
+		p.add(Problem{
+			Code: CodeMalformed, Place: "claims", Expected: "a JSON object", Got: kindOf(value),
+			Text: fmt.Sprintf("The payload is %s; claims are a JSON object.", kindOf(value)),
+		})
 		out.Why = "the payload is no JSON object"
 	}
 	out.Claims = claims
@@ -244,22 +258,28 @@ func looksNested(payload []byte) bool {
 
 func (p *parts) twice(place string, paths []string) {
 	for _, path := range paths {
-		p.add(Problem{Code: CodeDuplicate, Also: []string{CodeMalformed}, Place: place + "." + printable(path), Expected: "each member once", Got: "the member twice",
-			Text: fmt.Sprintf("%s is given twice in the %s: readers disagree on which one counts, so that a gateway and an API can see different tokens.", printable(path), placeName(place))})
+		p.add(Problem{
+			Code: CodeDuplicate, Also: []string{CodeMalformed}, Place: place + "." + printable(path), Expected: "each member once", Got: "the member twice",
+			Text: fmt.Sprintf("%s is given twice in the %s: readers disagree on which one counts, so that a gateway and an API can see different tokens.", printable(path), placeName(place)),
+		})
 	}
 }
 
 func tooDeep(place string) Problem {
-	return Problem{Code: CodeTooLarge, Also: []string{CodeMalformed}, Place: place, Expected: fmt.Sprintf("at most %d levels", MaxDepth), Got: "more",
-		Text: fmt.Sprintf("The JSON of the %s is nested more than %d levels deep.", placeName(place), MaxDepth)}
+	return Problem{
+		Code: CodeTooLarge, Also: []string{CodeMalformed}, Place: place, Expected: fmt.Sprintf("at most %d levels", MaxDepth), Got: "more",
+		Text: fmt.Sprintf("The JSON of the %s is nested more than %d levels deep.", placeName(place), MaxDepth),
+	}
 }
 
 // jsonForm reads the JSON serialization for display.
 func (p *parts) jsonForm(raw string) {
 	out := p.parsed
 	out.Form, out.Why = FormJSON, "the token is in the JSON serialization"
-	p.add(Problem{Code: CodeMalformed, Place: "token", Expected: "the compact serialization (RFC 7519 section 1)", Got: "a JSON object",
-		Text: "This is a JSON object; a JWT is always in the compact form of three parts with dots between."})
+	p.add(Problem{
+		Code: CodeMalformed, Place: "token", Expected: "the compact serialization (RFC 7519 section 1)", Got: "a JSON object",
+		Text: "This is a JSON object; a JWT is always in the compact form of three parts with dots between.",
+	})
 	value, _, err := decodeJSON([]byte(raw), MaxDepth)
 	object, _ := value.(map[string]any)
 	if err != nil || object == nil {
@@ -302,6 +322,8 @@ func encrypted(header map[string]any) Problem {
 	if header["zip"] != nil {
 		text += " Its content is compressed (zip): a reader must cap the size of what comes out."
 	}
-	return Problem{Code: CodeEncrypted, Also: []string{CodeMalformed, CodeAlgNotAllowed}, Place: "token", Expected: "a signed token (JWS)",
-		Got: fmt.Sprintf("an encrypted token (JWE), alg %s, enc %s", show(header["alg"]), show(header["enc"])), Text: text}
+	return Problem{
+		Code: CodeEncrypted, Also: []string{CodeMalformed, CodeAlgNotAllowed}, Place: "token", Expected: "a signed token (JWS)",
+		Got: fmt.Sprintf("an encrypted token (JWE), alg %s, enc %s", show(header["alg"]), show(header["enc"])), Text: text,
+	}
 }

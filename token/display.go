@@ -12,8 +12,10 @@ import (
 var shownHeader = [...]string{"alg", "typ", "kid", "cty", "enc", "zip", "crit", "b64", "x5t", "x5t#S256", "jku", "x5u", "p2c"}
 
 // shownClaims are the claims that say what a token is for, and nothing of a person.
-var shownClaims = [...]string{"iss", "aud", "azp", "appid", "client_id", "cid", "exp", "nbf", "iat", "auth_time", "scp", "scope", "roles", "tid", "ver",
-	"amr", "acr", "idtyp", "token_use", "azpacr", "appidacr", "gty", "typ", "htm", "events"}
+var shownClaims = [...]string{
+	"iss", "aud", "azp", "appid", "client_id", "cid", "exp", "nbf", "iat", "auth_time", "scp", "scope", "roles", "tid", "ver",
+	"amr", "acr", "idtyp", "token_use", "azpacr", "appidacr", "gty", "typ", "htm", "events",
+}
 
 // Shown gives the header and claims for a person to look at. Unless all is set,
 // only what says what the token is for keeps its value; of the rest, which may

@@ -84,8 +84,10 @@ const defaultSet = "main"
 func ParseExpectations(data []byte) (*Expectations, error) {
 	e := &Expectations{sets: map[string]*KeySet{}}
 	if err := json.Unmarshal(bytes.TrimPrefix(data, []byte("\ufeff")), e); err != nil {
-		return nil, &usher.Error{Code: usher.ErrUnreadable, Message: "the expectations are not the JSON that was expected: " + err.Error(),
-			Hint: "see docs/tokens.md for the members that they may have", Err: err}
+		return nil, &usher.Error{
+			Code: usher.ErrUnreadable, Message: "the expectations are not the JSON that was expected: " + err.Error(),
+			Hint: "see docs/tokens.md for the members that they may have", Err: err,
+		}
 	}
 	if !e.Profile.Valid() {
 		return nil, &usher.Error{Code: usher.ErrUnreadable, Message: fmt.Sprintf("the expectations name the profile %s, which is not known", show(string(e.Profile))), Hint: typesHint()}

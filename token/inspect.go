@@ -75,8 +75,10 @@ func (in *inspection) size() {
 	if limit == 0 && header {
 		limit = most
 	}
-	p := Problem{Code: CodeTooLarge, Also: []string{CodeMalformed}, Place: "token", Expected: fmt.Sprintf("at most %d bytes", limit), Got: count(size, "byte"),
-		Text: fmt.Sprintf("The token has %d bytes, more than the %d that are allowed.", size, limit)}
+	p := Problem{
+		Code: CodeTooLarge, Also: []string{CodeMalformed}, Place: "token", Expected: fmt.Sprintf("at most %d bytes", limit), Got: count(size, "byte"),
+		Text: fmt.Sprintf("The token has %d bytes, more than the %d that are allowed.", size, limit),
+	}
 	switch {
 	case size > MaxToken || in.parts.parsed.Form == FormBroken: // said already
 	case limit > 0 && size > limit:

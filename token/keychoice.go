@@ -129,14 +129,18 @@ func (in *inspection) minRSABits() int {
 func (in *inspection) foreignKeys() {
 	for _, name := range [...]string{"jwk", "x5c"} {
 		if value, there := in.header()[name]; there {
-			in.foreign = append(in.foreign, Problem{Code: CodeEmbeddedKey, Place: "header." + name, Expected: "a kid of the issuer's key set", Got: kindOf(value),
-				Text: fmt.Sprintf("The token brings its own key (%s). That proves nothing, as the sender made both; it was not used.", name)})
+			in.foreign = append(in.foreign, Problem{
+				Code: CodeEmbeddedKey, Place: "header." + name, Expected: "a kid of the issuer's key set", Got: kindOf(value),
+				Text: fmt.Sprintf("The token brings its own key (%s). That proves nothing, as the sender made both; it was not used.", name),
+			})
 		}
 	}
 	for _, name := range [...]string{"jku", "x5u"} {
 		if value, there := in.header()[name]; there {
-			in.foreign = append(in.foreign, Problem{Code: CodeRemoteKey, Place: "header." + name, Expected: "a kid of the issuer's key set", Got: show(value),
-				Text: fmt.Sprintf("The token names an address for its key (%s). The sender chose it; it was not visited.", name)})
+			in.foreign = append(in.foreign, Problem{
+				Code: CodeRemoteKey, Place: "header." + name, Expected: "a kid of the issuer's key set", Got: show(value),
+				Text: fmt.Sprintf("The token names an address for its key (%s). The sender chose it; it was not visited.", name),
+			})
 		}
 	}
 }
@@ -156,8 +160,10 @@ func (in *inspection) keyUnfit(kid, why string) Problem {
 	if kid != "" {
 		name = "The key " + show(kid)
 	}
-	return Problem{Code: CodeKeyUnfit, Place: "header.kid", Expected: "a key that may verify " + in.report.Parsed.Alg, Got: why,
-		Text: fmt.Sprintf("%s must not verify this token: %s.", name, why)}
+	return Problem{
+		Code: CodeKeyUnfit, Place: "header.kid", Expected: "a key that may verify " + in.report.Parsed.Alg, Got: why,
+		Text: fmt.Sprintf("%s must not verify this token: %s.", name, why),
+	}
 }
 
 // candidates picks the keys to try, and says why the others are not.
@@ -230,8 +236,10 @@ func (in *inspection) candidates(keys *KeySet) ([]*Key, *KeyChoice, *Problem) {
 		return nil, choice, &p
 	}
 	choice.Why = "no key was found"
-	p := Problem{Code: CodeKeyNotFound, Place: "header.kid", Expected: "a key of the set: " + keys.names(), Got: "no kid",
-		Text: fmt.Sprintf("The token names no key (kid), and none of the %s fits its alg %s.", count(len(keys.Keys)+len(keys.Left), "key"), show(alg))}
+	p := Problem{
+		Code: CodeKeyNotFound, Place: "header.kid", Expected: "a key of the set: " + keys.names(), Got: "no kid",
+		Text: fmt.Sprintf("The token names no key (kid), and none of the %s fits its alg %s.", count(len(keys.Keys)+len(keys.Left), "key"), show(alg)),
+	}
 	if unfit > 0 {
 		p.Also = []string{CodeKeyUnfit}
 	}
@@ -337,8 +345,10 @@ func (in *inspection) keyIssuer(k *Key) {
 	if issuerFits(k.Issuer, iss, in.claims()["tid"]) {
 		return
 	}
-	in.add(Problem{Code: CodeIssuer, Place: "claims.iss", Expected: show(k.Issuer) + " (the issuer of the key)", Got: show(iss),
-		Text: fmt.Sprintf("The key %s is published for tokens of %s, but the token says it is from %s.", show(k.Kid), show(k.Issuer), show(iss))})
+	in.add(Problem{
+		Code: CodeIssuer, Place: "claims.iss", Expected: show(k.Issuer) + " (the issuer of the key)", Got: show(iss),
+		Text: fmt.Sprintf("The key %s is published for tokens of %s, but the token says it is from %s.", show(k.Kid), show(k.Issuer), show(iss)),
+	})
 }
 
 // issuerFits compares an issuer with a template in which {tenantid} stands for
@@ -415,8 +425,10 @@ func (in *inspection) proofKey() {
 	}
 	for _, name := range [...]string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"} {
 		if _, there := members[name]; there {
-			in.add(Problem{Code: CodeKeyUnfit, Also: []string{CodePrivateKey, CodeMalformed, CodeEmbeddedKey}, Place: "header.jwk." + name, Expected: "a public key", Got: "a private or secret one",
-				Text: "The proof carries its private key: whoever sees it can make proofs. Withdraw the key, and send the public half only."})
+			in.add(Problem{
+				Code: CodeKeyUnfit, Also: []string{CodePrivateKey, CodeMalformed, CodeEmbeddedKey}, Place: "header.jwk." + name, Expected: "a public key", Got: "a private or secret one",
+				Text: "The proof carries its private key: whoever sees it can make proofs. Withdraw the key, and send the public half only.",
+			})
 			break
 		}
 	}

@@ -157,8 +157,10 @@ func ParseKeySet(data []byte) (*KeySet, error) {
 }
 
 func noKeySet(why string) error {
-	return &usher.Error{Code: usher.ErrUnreadable, Message: "this is no key set: " + why,
-		Hint: `give what the issuer's jwks_uri answers, {"keys":[...]}, or a public key in PEM`}
+	return &usher.Error{
+		Code: usher.ErrUnreadable, Message: "this is no key set: " + why,
+		Hint: `give what the issuer's jwks_uri answers, {"keys":[...]}, or a public key in PEM`,
+	}
 }
 
 func parsePEM(data []byte) (*KeySet, error) {

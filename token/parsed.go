@@ -70,8 +70,10 @@ func Clean(s string) string {
 	s = strings.Trim(s, " \t\r\n")
 	for again := true; again; {
 		again = false
-		for _, prefix := range [...]string{"authorization:", "dpop:", "bearer ", "dpop ", "access_token=", "id_token=", "access_token:", "id_token:",
-			`"access_token":`, `"id_token":`, "logout_token=", "client_assertion=", "token="} {
+		for _, prefix := range [...]string{
+			"authorization:", "dpop:", "bearer ", "dpop ", "access_token=", "id_token=", "access_token:", "id_token:",
+			`"access_token":`, `"id_token":`, "logout_token=", "client_assertion=", "token=",
+		} {
 			if len(s) > len(prefix) && strings.EqualFold(s[:len(prefix)], prefix) {
 				s, again = strings.TrimLeft(s[len(prefix):], " \t\r\n"), true
 			}

@@ -56,8 +56,10 @@ func (in *inspection) authorizedParty() {
 	case there && isString && azp != in.want.ClientID:
 		in.add(Problem{Code: CodeAuthorized, Place: "claims.azp", Expected: show(in.want.ClientID), Got: show(azp), Text: "The token was issued to another client (azp)."})
 	case !there && len(got) > 1:
-		in.add(Problem{Code: CodeAuthorized, Also: []string{CodeMissingClaim, CodeAudience}, Place: "claims.azp", Expected: show(in.want.ClientID), Got: "nothing",
-			Text: "The token has several audiences and does not say which client it was issued to (azp)."})
+		in.add(Problem{
+			Code: CodeAuthorized, Also: []string{CodeMissingClaim, CodeAudience}, Place: "claims.azp", Expected: show(in.want.ClientID), Got: "nothing",
+			Text: "The token has several audiences and does not say which client it was issued to (azp).",
+		})
 	}
 }
 
@@ -145,8 +147,10 @@ func (in *inspection) authTime() {
 	limit := max(in.want.MaxAge.Seconds(), 0)
 	at, usable := in.seconds("auth_time")
 	if _, there := in.claims()["auth_time"]; !there {
-		in.add(Problem{Code: CodeMissingClaim, Also: []string{CodeStaleAuth}, Place: "claims.auth_time", Expected: "the time of the sign-in", Got: "nothing",
-			Text: "max_age was sent, so that the token must say when the person signed in (auth_time)."})
+		in.add(Problem{
+			Code: CodeMissingClaim, Also: []string{CodeStaleAuth}, Place: "claims.auth_time", Expected: "the time of the sign-in", Got: "nothing",
+			Text: "max_age was sent, so that the token must say when the person signed in (auth_time).",
+		})
 		return
 	}
 	if !usable {
@@ -241,8 +245,10 @@ func (in *inspection) soleAudience(want []string) {
 	got, _ := in.audiences()
 	for _, aud := range got {
 		if !contains(want, aud) && !sameServer(aud, in.want.Issuer) {
-			in.add(Problem{Code: CodeAudience, Place: "claims.aud", Expected: "this server only: " + quoteAll(want), Got: quoteAll(got),
-				Text: fmt.Sprintf("The assertion is for %s as well, which could use it here in the client's name.", show(aud))})
+			in.add(Problem{
+				Code: CodeAudience, Place: "claims.aud", Expected: "this server only: " + quoteAll(want), Got: quoteAll(got),
+				Text: fmt.Sprintf("The assertion is for %s as well, which could use it here in the client's name.", show(aud)),
+			})
 			return
 		}
 	}

@@ -205,8 +205,10 @@ func TestRFCVectors(t *testing.T) {
 					t.Errorf("%s %+v", r.Verdict, r.Problems)
 				}
 			case "dpop":
-				r := token.Inspect(v.Token, token.Expect{Type: token.TypeDPoP, Method: v.Claims.HTM, URL: v.Claims.HTU, JKT: v.JKT, AccessToken: usher.Secret(v.AccessToken),
-					Now: func() time.Time { return time.Unix(v.Claims.IAT+1, 0) }})
+				r := token.Inspect(v.Token, token.Expect{
+					Type: token.TypeDPoP, Method: v.Claims.HTM, URL: v.Claims.HTU, JKT: v.JKT, AccessToken: usher.Secret(v.AccessToken),
+					Now: func() time.Time { return time.Unix(v.Claims.IAT+1, 0) },
+				})
 				if r.Verdict != token.Accept {
 					t.Errorf("%s %+v", r.Verdict, r.Problems)
 				}

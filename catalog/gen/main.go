@@ -91,8 +91,10 @@ func codeRules(data *source.Data) []source.Rule {
 		if len(w.causes) > 1 {
 			continue
 		}
-		out = append(out, source.Rule{ID: w.code.Provider + "/" + w.code.Code, Cause: w.code.Cause,
-			Confidence: min(confidence(data, w.code), 0.8), Step: string(w.code.Step), All: []source.Group{{"<" + key + ">"}}})
+		out = append(out, source.Rule{
+			ID: w.code.Provider + "/" + w.code.Code, Cause: w.code.Cause,
+			Confidence: min(confidence(data, w.code), 0.8), Step: string(w.code.Step), All: []source.Group{{"<" + key + ">"}},
+		})
 	}
 	return out
 }

@@ -82,8 +82,10 @@ func (c *ExplainCmd) inputs(env *Env) ([]evidence.Input, error) {
 	args := c.Evidence
 	if len(args) == 0 {
 		if !env.Piped {
-			return nil, &usher.Error{Code: usher.ErrUsage, Message: "there is nothing to explain",
-				Hint: "give a file or a URL, or pipe the error in: pbpaste | usher explain"}
+			return nil, &usher.Error{
+				Code: usher.ErrUsage, Message: "there is nothing to explain",
+				Hint: "give a file or a URL, or pipe the error in: pbpaste | usher explain",
+			}
 		}
 		args = []string{"-"}
 	}
@@ -115,8 +117,10 @@ func input(env *Env, i int, arg string) (evidence.Input, error) {
 	case errors.Is(err, fs.ErrPermission):
 		return evidence.Input{}, &usher.Error{Code: usher.ErrUnreadable, Message: "open " + arg, Err: plainError(err), Hint: "may you read it?"}
 	}
-	return evidence.Input{}, &usher.Error{Code: usher.ErrUnreadable, Message: fmt.Sprintf("%q is no file", arg),
-		Hint: "check the path, or pipe the text in: echo '...' | usher explain"}
+	return evidence.Input{}, &usher.Error{
+		Code: usher.ErrUnreadable, Message: fmt.Sprintf("%q is no file", arg),
+		Hint: "check the path, or pipe the text in: echo '...' | usher explain",
+	}
 }
 
 // looksLikeEvidence tells a text from a mistyped file name.

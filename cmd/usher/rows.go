@@ -34,8 +34,10 @@ func rowError(err error, name string, n int) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, bufio.ErrTooLong):
-		return &usher.Error{Code: usher.ErrTooLarge, Message: fmt.Sprintf("%s:%d: the line is longer than 16 MiB", place(name), n),
-			Hint: "--each-line wants one JSON object a line"}
+		return &usher.Error{
+			Code: usher.ErrTooLarge, Message: fmt.Sprintf("%s:%d: the line is longer than 16 MiB", place(name), n),
+			Hint: "--each-line wants one JSON object a line",
+		}
 	}
 	return &usher.Error{Code: usher.ErrUnreadable, Message: fmt.Sprintf("read %s:%d", place(name), n), Err: plainError(err)}
 }

@@ -324,8 +324,10 @@ type tokenProblem struct {
 }
 
 func tokenJSON(w io.Writer, r token.Report, all bool) error {
-	a := tokenAnswer{Version: 1, Verdict: r.Verdict, Form: r.Parsed.Form, Type: r.Type, Looks: r.Looks, Summary: r.Parsed.Describe(), Why: r.Parsed.Why,
-		Problems: []tokenProblem{}, Checks: r.Checks, Key: r.Key}
+	a := tokenAnswer{
+		Version: 1, Verdict: r.Verdict, Form: r.Parsed.Form, Type: r.Type, Looks: r.Looks, Summary: r.Parsed.Describe(), Why: r.Parsed.Why,
+		Problems: []tokenProblem{}, Checks: r.Checks, Key: r.Key,
+	}
 	for _, p := range r.Problems {
 		code, _ := token.LookupCode(p.Code)
 		a.Problems = append(a.Problems, tokenProblem{p, code.Fix, code.Ref})
