@@ -271,34 +271,35 @@ func (s *situation) inspectIssuer(it *evidence.Item) {
 	if iss == "" {
 		return
 	}
-	for _, o := range s.expectedIssuers() {
-		if o.value == strings.ToLower(iss) {
-			s.clear(usher.Finding{
-				Cause: "token-wrong-issuer", Outcome: usher.OutcomeOK, Confidence: 0.9, Title: "The token is from the expected issuer",
-				Proof: []usher.Proof{{Place: it.Place, Quote: "iss " + iss, Expected: first(o.quote, o.value), Got: iss}},
-			})
-			return
-		}
-		s.propose("token/iss", candidate{
-			cause: "token-wrong-issuer", confidence: 0.88, step: usher.StepValidation,
-			detail: issuerDetail(iss, o.value),
-			proof:  []usher.Proof{{Place: it.Place, Quote: "iss " + iss, Expected: first(o.quote, o.value), Got: iss}},
-		})
+	want, ok := s.expectedIssuer()
+	if !ok {
 		return
 	}
+	proof := []usher.Proof{{Place: it.Place, Quote: "iss " + iss, Expected: first(want.quote, want.value), Got: iss}}
+	if want.value == strings.ToLower(iss) {
+		s.clear(usher.Finding{Cause: "token-wrong-issuer", Outcome: usher.OutcomeOK, Confidence: 0.9, Title: "The token is from the expected issuer", Proof: proof})
+		return
+	}
+	if want.place != "" {
+		proof = append(proof, usher.Proof{Place: want.place, Quote: first(want.quote, want.value)})
+	}
+	s.propose("token/iss", candidate{
+		cause: "token-wrong-issuer", confidence: 0.88, step: usher.StepValidation, exact: true,
+		detail: issuerDetail(iss, want.value), proof: proof,
+	})
 }
 
-// expectedIssuers are the issuers that a setting or the provider's metadata names.
-func (s *situation) expectedIssuers() []observation {
+// expectedIssuer is the issuer that a setting or the provider's metadata names.
+func (s *situation) expectedIssuer() (observation, bool) {
 	if o, ok := s.fact("expected-issuer"); ok {
-		return []observation{o}
+		return o, true
 	}
 	for i := range s.set.Items {
 		if m := s.set.Items[i].Metadata; m != nil && m.Issuer != "" {
-			return []observation{{key: "issuer", value: strings.ToLower(m.Issuer), place: s.set.Items[i].Place, quote: m.Issuer}}
+			return observation{key: "issuer", value: strings.ToLower(m.Issuer), place: s.set.Items[i].Place, quote: m.Issuer}, true
 		}
 	}
-	return nil
+	return observation{}, false
 }
 
 // issuerDetail explains Entra's two token versions, the most frequent reason
