@@ -35,7 +35,8 @@ func (p *plants) keep(s string) string {
 }
 
 // of draws n characters. It draws again until digits, small and capital
-// letters are among them, as far as the alphabet has them, as in real secrets.
+// letters are among them, as far as the alphabet has them and there is room, as
+// in real secrets.
 func (p *plants) of(alphabet string, n int) string {
 	b := make([]byte, n)
 	for {
@@ -44,7 +45,7 @@ func (p *plants) of(alphabet string, n int) string {
 		}
 		s, ok := string(b), true
 		for _, kind := range []string{digits, lower, upper} {
-			if strings.ContainsAny(alphabet, kind) && !strings.ContainsAny(s, kind) {
+			if n >= 8 && strings.ContainsAny(alphabet, kind) && !strings.ContainsAny(s, kind) {
 				ok = false
 			}
 		}
