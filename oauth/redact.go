@@ -218,7 +218,7 @@ func (m *masker) word(start, end int) bool {
 	if m.in[start] == '-' && (m.block(start, end) || m.flag(start, end)) {
 		return true
 	}
-	return m.named(start, end) || m.scheme(start, end) || m.shape(start, end)
+	return m.named(start, end) || m.scheme(start, end) || m.shape(start, end) || m.told(start, end)
 }
 
 // block masks a PEM private key, also with escaped line ends.

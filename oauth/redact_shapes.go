@@ -190,7 +190,7 @@ func highEntropy(text string) bool {
 	if isHex(text) {
 		return len(text) >= 40 && upper == 0
 	}
-	return upper >= 2 && lower >= 2 && changes(text) >= len(text)/5 || digit >= 6 && upper+lower >= 8 && changes(text) >= len(text)/4 && strings.Count(text, "-") < 4
+	return strings.IndexByte(text, '~') > 0 && upper > 0 && lower > 0 || upper >= 2 && lower >= 2 && changes(text) >= len(text)/5 || digit >= 6 && upper+lower >= 8 && changes(text) >= len(text)/4 && strings.Count(text, "-") < 4
 }
 
 func isHex(text string) bool {

@@ -166,3 +166,17 @@ func BenchmarkRedact(b *testing.B) {
 		oauth.Redact(text)
 	}
 }
+
+func TestRedactTold(t *testing.T) {
+	for _, text := range []string{"secret is %s", "the client secret %s was sent", "Password was %s.", "tool -p %s", "client_secret:\n  %s\n", "a secret value of '%s'"} {
+		const secret = "Zz9~Abcdefghijklmnop"
+		if got := oauth.Redact(fmt.Sprintf(text, secret)); strings.Contains(got, secret[:12]) {
+			t.Errorf("%q became %q", text, got)
+		}
+	}
+	for _, text := range []string{"the secret is wrong", "password is AADSTS50126", "secret id 04b07795-8ddb-461a-bbee-02f9e1bf7b46", "the client secret keys for app"} {
+		if got := oauth.Redact(text); got != text {
+			t.Errorf("%q became %q", text, got)
+		}
+	}
+}

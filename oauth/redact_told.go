@@ -1,0 +1,44 @@
+package oauth
+
+import "strings"
+
+// told masks what a sentence tells: "the secret is X", "client secret X",
+// "password was X", "-p X". X counts when letters and digits are mixed in it as
+// in no word.
+func (m *masker) told(start, end int) bool {
+	if !isToldName(m.in[start:end]) {
+		return false
+	}
+	at := skipAny(m.in, end, " \t\r\n:=\"'`")
+	for _, verb := range [...]string{"is ", "was ", "value ", "of "} {
+		if strings.HasPrefix(m.in[at:], verb) {
+			at = skipAny(m.in, at+len(verb), " :\"'`")
+		}
+	}
+	stop := at
+	for stop < len(m.in) && strings.IndexByte(" \t\r\n\"'`,;<>", m.in[stop]) < 0 {
+		stop++
+	}
+	value := strings.TrimRight(m.in[at:stop], ".)")
+	_, lower, digit, _ := classes(value)
+	if at == end || len(value) < 8 || digit == 0 || lower == 0 || isErrorCode(value) || IsGUID(value) || strings.Contains(value, "://") || isMasked(value) || keepValue(value) {
+		return false
+	}
+	m.mask(at, at+len(value))
+	return true
+}
+
+// toldNames are the words before a credential in a sentence or on a command line.
+var toldNames = [...]string{"secret", "password", "passwd", "pwd", "passphrase", "pw", "apikey", "client_secret", "-p", "--password", "--secret"}
+
+func isToldName(word string) bool {
+	if len(word) > 13 {
+		return false
+	}
+	for _, name := range toldNames {
+		if len(name) == len(word) && strings.EqualFold(name, word) {
+			return true
+		}
+	}
+	return false
+}
