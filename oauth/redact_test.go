@@ -1,6 +1,7 @@
 package oauth_test
 
 import (
+	"fmt"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
