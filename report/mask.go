@@ -58,6 +58,15 @@ func maskMember(name, value string) string {
 	return redact(value)
 }
 
+// MaskClaims gives a deep copy of decoded claims in which every credential is
+// masked: by its name, or by what it looks like. Nil stays nil.
+func MaskClaims(claims map[string]any) map[string]any {
+	if claims == nil {
+		return nil
+	}
+	return maskValue(reflect.ValueOf(claims)).Interface().(map[string]any)
+}
+
 // maskID reads an id that was kept as it stood in its row, for what is raw
 // would pass unmasked.
 func maskID(id any) any {

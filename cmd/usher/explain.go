@@ -39,7 +39,7 @@ func (c *ExplainCmd) Run(env *Env) error {
 	if c.Now != "" {
 		now, err := time.Parse(time.RFC3339, c.Now)
 		if err != nil {
-			return &usher.Error{Code: usher.ErrUsage, Message: fmt.Sprintf("--now %q is no time", c.Now), Hint: "write it like 2026-01-05T10:00:00Z"}
+			return &usher.Error{Code: usher.ErrUsage, Message: fmt.Sprintf("--now %s is no time", quoted(c.Now)), Hint: "write it like 2026-01-05T10:00:00Z"}
 		}
 		opt.Now = now
 	}

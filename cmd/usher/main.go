@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -92,6 +93,15 @@ func (e *Env) fail(err error) int {
 		e.say("error", err.Error())
 	}
 	return int(exitUsage)
+}
+
+// quoted repeats a short argument, and of a long one only that it is long: it
+// was meant for another place, and may be a secret.
+func quoted(arg string) string {
+	if len(arg) > 40 {
+		return fmt.Sprintf("of %d characters", len(arg))
+	}
+	return strconv.Quote(arg)
 }
 
 // maxSaid bounds an error: an argument of a megabyte is not repeated.

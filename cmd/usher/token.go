@@ -186,7 +186,7 @@ func parseSpan(flag, s string) (float64, error) {
 	}
 	d, err := time.ParseDuration(s)
 	if err != nil || d < 0 {
-		return 0, &usher.Error{Code: usher.ErrUsage, Message: fmt.Sprintf("%s %q is no length of time", flag, s), Hint: "write it like 60, 60s or 5m"}
+		return 0, &usher.Error{Code: usher.ErrUsage, Message: fmt.Sprintf("%s %s is no length of time", flag, quoted(s)), Hint: "write it like 60, 60s or 5m"}
 	}
 	return d.Seconds(), nil
 }
@@ -198,7 +198,7 @@ func parseMoment(s string) (float64, error) {
 	}
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {
-		return 0, &usher.Error{Code: usher.ErrUsage, Message: fmt.Sprintf("--now %q is no time", s), Hint: "write it like 2026-01-05T10:00:00Z, or in seconds since 1970"}
+		return 0, &usher.Error{Code: usher.ErrUsage, Message: fmt.Sprintf("--now %s is no time", quoted(s)), Hint: "write it like 2026-01-05T10:00:00Z, or in seconds since 1970"}
 	}
 	return float64(t.UnixMilli()) / 1000, nil
 }
@@ -332,7 +332,7 @@ func tokenJSON(w io.Writer, r token.Report, all bool) error {
 		code, _ := token.LookupCode(p.Code)
 		a.Problems = append(a.Problems, tokenProblem{p, code.Fix, code.Ref})
 	}
-	a.Header, a.Claims = r.Parsed.Shown(all)
+	a.Header, a.Claims = shown(r, all)
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
@@ -344,6 +344,13 @@ func tokenJSON(w io.Writer, r token.Report, all bool) error {
 	return err
 }
 
+// shown gives the header and the claims without the credentials that a claim
+// may hold, even where every claim is shown.
+func shown(r token.Report, all bool) (header, claims map[string]any) {
+	header, claims = r.Parsed.Shown(all)
+	return report.MaskClaims(header), report.MaskClaims(claims)
+}
+
 // tokenText prints the report for a person.
 func tokenText(w io.Writer, r token.Report, all bool, now time.Time, color bool) {
 	paint := func(code, s string) string {
@@ -353,7 +360,7 @@ func tokenText(w io.Writer, r token.Report, all bool, now time.Time, color bool)
 		return s
 	}
 	fmt.Fprintln(w, r.Parsed.Describe())
-	header, claims := r.Parsed.Shown(all)
+	header, claims := shown(r, all)
 	members(w, "header", header, nil, now)
 	members(w, "claims", claims, r.Parsed.Claims, now)
 	if r.Parsed.Why != "" && claims == nil && r.Verdict != token.Unknown {
