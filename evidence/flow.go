@@ -1,11 +1,10 @@
 package evidence
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"strings"
 
 	"usher"
+	"usher/oauth"
 )
 
 // flowStep is an exchange with the step of the flow that it is.
@@ -351,13 +350,10 @@ func tokenStepFacts(it *Item, s *flowStep, requests []*flowStep, codes map[strin
 		it.fact("flow-difference", "code-verifier-missing", place, "code_challenge was sent, code_verifier was not")
 	case challenge == "" && verifier != "":
 		it.fact("flow-difference", "code-challenge-missing", place, "code_verifier was sent, code_challenge was not")
-	case challenge != "" && strings.EqualFold(q.get("code_challenge_method"), "S256"):
-		sum := sha256.Sum256([]byte(verifier))
-		if base64.RawURLEncoding.EncodeToString(sum[:]) != challenge {
-			it.fact("flow-difference", "code-verifier", place, "code_challenge is not the S256 of code_verifier")
+	default:
+		if err := oauth.MatchPKCE(challenge, q.get("code_challenge_method"), verifier); err != nil {
+			it.fact("flow-difference", "code-verifier", place, err.Error())
 		}
-	case challenge != "" && challenge != verifier:
-		it.fact("flow-difference", "code-verifier", place, "code_challenge differs from code_verifier")
 	}
 }
 

@@ -68,7 +68,7 @@ func sniffURL(p *piece) int {
 		}
 		return 0
 	}
-	if strings.IndexAny(strings.TrimSpace(h), " \n\t\"") >= 0 || len(strings.TrimSpace(p.text)) > 64<<10 {
+	if strings.ContainsAny(strings.TrimSpace(h), " \n\t\"") || len(strings.TrimSpace(p.text)) > 64<<10 {
 		return 0
 	}
 	return 85

@@ -169,6 +169,10 @@ func TestAttacks(t *testing.T) {
 	out := func(changes ...string) string { return sign("RS256", logoutHeader, with(logoutClaims, changes...)) }
 	dpop := func(changes ...string) string { return sign("ES256", proofHeader(""), with(proofClaims, changes...)) }
 	s := signers()
+	private, err := s.ec.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
 	good := acc()
 	sig := good[strings.LastIndex(good, ".")+1:]
 	trailing := func(s string) string { // the same bytes, spelt with set trailing bits
@@ -390,7 +394,7 @@ func TestAttacks(t *testing.T) {
 		{"proof without iat", dpop(`iat=`), proof, "missing_claim"},
 		{"proof with exp over", dpop(`exp=1767225000`), proof, "expired"},
 		{"proof without key", sign("ES256", `{"alg":"ES256","typ":"dpop+jwt"}`, proofClaims), proof, "key_not_found"},
-		{"proof with private key", sign("ES256", proofHeader(`,"d":"`+b64(s.ec.D.Bytes())+`"`), proofClaims), proof, "key_unfit"},
+		{"proof with private key", sign("ES256", proofHeader(`,"d":"`+b64(private)+`"`), proofClaims), proof, "key_unfit"},
 		{"proof with a secret", sign("HS256", fmt.Sprintf(`{"alg":"HS256","typ":"dpop+jwt","jwk":{"kty":"oct","k":"%s"}}`, b64(s.hmac)), proofClaims), proof, "alg_not_allowed"},
 		{"proof with none", sign("", with(proofHeader(""), `alg="none"`), proofClaims), proof, "alg_none"},
 		{"proof without typ", sign("ES256", with(proofHeader(""), `typ=`), proofClaims), proof, "typ_mismatch"},

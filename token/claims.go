@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -31,7 +32,7 @@ func (in *inspection) judge() {
 }
 
 // unclear tells whether a claim was given twice, so that nobody knows its value.
-func (in *inspection) unclear(name string) bool { return contains(in.parts.claimsTwice, name) }
+func (in *inspection) unclear(name string) bool { return slices.Contains(in.parts.claimsTwice, name) }
 
 // text gives a claim that is a string.
 func (in *inspection) text(name string) (string, bool) {
@@ -82,7 +83,7 @@ func (in *inspection) types() {
 
 func (in *inspection) claimType(name, expected string, got any) {
 	quote := show(got)
-	if !contains(shownClaims[:], name) {
+	if !slices.Contains(shownClaims[:], name) {
 		quote = kindOf(got) // the value may be of a person
 	}
 	in.add(Problem{
@@ -201,7 +202,7 @@ func difference(want, got string) string {
 	wantScheme, wantRest, _ := strings.Cut(want, "://")
 	gotScheme, gotRest, found := strings.Cut(got, "://")
 	if found && wantRest == gotRest {
-		return fmt.Sprintf("its scheme is %s instead of %s.", printable(gotScheme), printable(wantScheme))
+		return fmt.Sprintf("its scheme is %s instead of %s.", Printable(gotScheme), Printable(wantScheme))
 	}
 	wantHost, _, _ := strings.Cut(wantRest, "/")
 	gotHost, _, _ := strings.Cut(gotRest, "/")
@@ -263,7 +264,7 @@ func (in *inspection) audience(want []string, required bool) bool {
 		return false
 	}
 	for _, w := range want {
-		if contains(got, w) {
+		if slices.Contains(got, w) {
 			in.ok("audience", "The token is for "+show(w)+".")
 			return true
 		}

@@ -26,8 +26,6 @@ type parts struct {
 	headerTwice, claimsTwice []string
 	// canonical tells whether every part is base64url as RFC 7515 wants it.
 	canonical bool
-	// claimsWhy says why there are no claims though the payload could be decoded.
-	claimsWhy *Problem
 }
 
 // dissect reads raw as it is: no blank is trimmed and no padding forgiven,
@@ -259,8 +257,8 @@ func looksNested(payload []byte) bool {
 func (p *parts) twice(place string, paths []string) {
 	for _, path := range paths {
 		p.add(Problem{
-			Code: CodeDuplicate, Also: []string{CodeMalformed}, Place: place + "." + printable(path), Expected: "each member once", Got: "the member twice",
-			Text: fmt.Sprintf("%s is given twice in the %s: readers disagree on which one counts, so that a gateway and an API can see different tokens.", printable(path), placeName(place)),
+			Code: CodeDuplicate, Also: []string{CodeMalformed}, Place: place + "." + Printable(path), Expected: "each member once", Got: "the member twice",
+			Text: fmt.Sprintf("%s is given twice in the %s: readers disagree on which one counts, so that a gateway and an API can see different tokens.", Printable(path), placeName(place)),
 		})
 	}
 }

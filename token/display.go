@@ -3,6 +3,7 @@ package token
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 	"unicode/utf8"
@@ -32,7 +33,7 @@ func masked(members map[string]any, open []string, all bool) map[string]any {
 	out := make(map[string]any, len(members))
 	for name, value := range members {
 		switch {
-		case all || contains(open, name):
+		case all || slices.Contains(open, name):
 			out[Printable(name)] = redact(value)
 		default:
 			out[Printable(name)] = hidden(value)
@@ -71,7 +72,7 @@ func redact(v any) any {
 		_, isKey := v["kty"]
 		out := make(map[string]any, len(v))
 		for name, value := range v {
-			if isKey && contains([]string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"}, name) {
+			if isKey && slices.Contains([]string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"}, name) {
 				out[name] = "[secret]"
 				continue
 			}
@@ -108,10 +109,6 @@ func Names(members map[string]any) []string {
 	})
 	return names
 }
-
-// Printable makes text of a token safe for a terminal and for one line, and
-// shortens it; a token within is not quoted.
-func Printable(s string) string { return printable(s) }
 
 // ShowTime shows a time claim, a json.Number, as time and as distance from now
 // (in seconds since 1970); ok is false when it is none.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"usher"
@@ -260,7 +261,7 @@ func (e *Expectations) Judge(line []byte) (RowVerdict, error) {
 		}
 	}
 	for _, p := range r.Problems {
-		if p.Weakness && !contains(out.Findings, p.Code) {
+		if p.Weakness && !slices.Contains(out.Findings, p.Code) {
 			out.Findings = append(out.Findings, p.Code)
 		}
 	}

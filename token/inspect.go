@@ -2,6 +2,7 @@ package token
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -196,7 +197,7 @@ func (in *inspection) critical() {
 		switch {
 		case !isString:
 			bad(CodeMalformed, CodeCrit, show(item), fmt.Sprintf("crit holds %s; it must hold names only.", kindOf(item)))
-		case contains(registered[:], name):
+		case slices.Contains(registered[:], name):
 			bad(CodeMalformed, CodeCrit, show(name), fmt.Sprintf("crit names %s, which the standard itself defines and which must not stand there.", show(name)))
 		case seen[name]:
 			bad(CodeMalformed, CodeCrit, show(name), fmt.Sprintf("crit names %s twice.", show(name)))
@@ -244,7 +245,7 @@ func (in *inspection) typ() {
 			in.weak(CodeTyp, "header.typ", `"logout+jwt"`, "nothing", "The logout token is not marked as one (typ logout+jwt), which is recommended so that no other token passes for it.")
 		}
 		return
-	case there && contains(want, got):
+	case there && slices.Contains(want, got):
 		in.ok("type", "typ is "+show(typ)+".")
 		if in.want.Type == TypeLogout && got == "jwt" {
 			in.weak(CodeTyp, "header.typ", `"logout+jwt"`, show(typ), "The logout token is not marked as one (typ logout+jwt), which is recommended so that no other token passes for it.")

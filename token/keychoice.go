@@ -3,6 +3,7 @@ package token
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -382,7 +383,7 @@ func (in *inspection) explainSignature(tried []*Key) string {
 		if budget == 0 {
 			break
 		}
-		tried := contains2(tried, k)
+		tried := slices.Contains(tried, k)
 		if !tried && k.unfit(alg, in.minRSABits()) == "" {
 			budget--
 			if k.verify(alg, input, sig) == nil {
@@ -398,15 +399,6 @@ func (in *inspection) explainSignature(tried []*Key) string {
 		}
 	}
 	return "The signature does not fit: the token was changed after signing, or was signed with another key than this set's. Are the keys those of the issuer and tenant that iss names?"
-}
-
-func contains2(list []*Key, k *Key) bool {
-	for _, item := range list {
-		if item == k {
-			return true
-		}
-	}
-	return false
 }
 
 // proofKey verifies a DPoP proof with the key in its header, RFC 9449 section 4.3.

@@ -135,7 +135,7 @@ func ParseKeySet(data []byte) (*KeySet, error) {
 	set := &KeySet{}
 	if len(twice) > 0 {
 		// Which of the two values counts cannot be known, for any key.
-		set.Left = append(set.Left, LeftKey{Index: 0, Why: fmt.Sprintf("the set gives %s twice", printable(twice[0]))})
+		set.Left = append(set.Left, LeftKey{Index: 0, Why: fmt.Sprintf("the set gives %s twice", Printable(twice[0]))})
 		return set, nil
 	}
 	for i, item := range list {
@@ -203,7 +203,7 @@ func pemKey(block *pem.Block) (*Key, error) {
 		return nil, fmt.Errorf("a PEM block %s is neither a public key nor a certificate", show(block.Type))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("its %s cannot be read", printable(block.Type))
+		return nil, fmt.Errorf("its %s cannot be read", Printable(block.Type))
 	}
 	k := &Key{public: public}
 	switch public := public.(type) {

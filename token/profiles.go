@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -178,7 +179,7 @@ func (in *inspection) contextClass() {
 	switch {
 	case !there:
 		in.add(Problem{Code: CodeACR, Also: []string{CodeMissingClaim}, Place: "claims.acr", Expected: quoteAll(in.want.ACR), Got: "nothing", Text: "An acr was demanded, but the token holds none."})
-	case !isString || !contains(in.want.ACR, got):
+	case !isString || !slices.Contains(in.want.ACR, got):
 		in.add(Problem{Code: CodeACR, Place: "claims.acr", Expected: quoteAll(in.want.ACR), Got: show(value), Text: "The sign-in was not as strong as demanded (acr)."})
 	default:
 		in.ok("acr", "The acr is "+show(got)+".")
@@ -244,7 +245,7 @@ func (in *inspection) assertion() {
 func (in *inspection) soleAudience(want []string) {
 	got, _ := in.audiences()
 	for _, aud := range got {
-		if !contains(want, aud) && !sameServer(aud, in.want.Issuer) {
+		if !slices.Contains(want, aud) && !sameServer(aud, in.want.Issuer) {
 			in.add(Problem{
 				Code: CodeAudience, Place: "claims.aud", Expected: "this server only: " + quoteAll(want), Got: quoteAll(got),
 				Text: fmt.Sprintf("The assertion is for %s as well, which could use it here in the client's name.", show(aud)),

@@ -14,9 +14,9 @@ import (
 // maxShown is how many characters of a value a report quotes.
 const maxShown = 120
 
-// printable makes s safe for a terminal and for one line, and shortens it.
-// A token in it is not quoted.
-func printable(s string) string {
+// Printable makes text of a token safe for a terminal and for one line, and
+// shortens it to 120 characters. A token in it is not quoted.
+func Printable(s string) string {
 	if hasToken(s) {
 		return fmt.Sprintf("[token, %d characters]", utf8.RuneCountInString(s))
 	}
@@ -51,11 +51,11 @@ func show(v any) string {
 		return "null"
 	case string:
 		if hasToken(v) {
-			return printable(v)
+			return Printable(v)
 		}
-		return `"` + printable(v) + `"`
+		return `"` + Printable(v) + `"`
 	case json.Number:
-		return printable(v.String())
+		return Printable(v.String())
 	case bool:
 		return strconv.FormatBool(v)
 	}
@@ -63,7 +63,7 @@ func show(v any) string {
 	if err != nil {
 		return kindOf(v)
 	}
-	return printable(string(data))
+	return Printable(string(data))
 }
 
 // kindOf names the JSON type of v, with its article.

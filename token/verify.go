@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 )
 
@@ -80,7 +81,7 @@ func (k *Key) unfit(name string, minRSABits int) string {
 		return fmt.Sprintf("the key set binds it to alg %s, the token uses %s", show(k.Alg), name)
 	case k.Use != "" && k.Use != "sig":
 		return fmt.Sprintf("the key set publishes it for use %s, not for signatures", show(k.Use))
-	case k.KeyOps != nil && !contains(k.KeyOps, "verify"):
+	case k.KeyOps != nil && !slices.Contains(k.KeyOps, "verify"):
 		return fmt.Sprintf("its key_ops are %s, without verify", show(strings.Join(k.KeyOps, " ")))
 	case k.weak != "":
 		return k.weak
@@ -96,15 +97,6 @@ func (k *Key) unfit(name string, minRSABits int) string {
 		}
 	}
 	return ""
-}
-
-func contains(list []string, s string) bool {
-	for _, item := range list {
-		if item == s {
-			return true
-		}
-	}
-	return false
 }
 
 // errSignature is a signature of the right form that does not fit.
