@@ -50,7 +50,7 @@ systems: ## tests against real systems; explain needs none yet beside a browser 
 soak: ## long runs: every fuzz target for five minutes
 	$(MAKE) fuzz FUZZTIME=5m
 
-bench: ## the benchmarks behind docs/benchmarks.md
+bench: ## the benchmarks of the rooms that an answer goes through
 	$(GO) test -run '^$$' -bench . -benchmem ./oauth ./token ./evidence ./diagnose ./report
 
 accuracy: ## how often the first answer is right, on the labelled failures

@@ -23,7 +23,7 @@ type Entry struct {
 	Decides string
 	How     string
 	// Query holds ready queries by provider, with the placeholders
-	// {correlation}, {client}, {user}, {time}, {tenant}, {ip} and {policy}.
+	// of FORMAT.md: {correlation}, {client} and so on.
 	Query map[string]string
 	// ConsequenceOf lists causes behind which this one stands back.
 	ConsequenceOf []string

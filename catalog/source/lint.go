@@ -2,7 +2,10 @@ package source
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
+	"time"
 
 	"usher"
 )
@@ -45,9 +48,16 @@ func (l *linter) cause(c *Cause) {
 	if n := len([]rune(c.Title)); n == 0 || n > 90 || strings.HasSuffix(c.Title, ".") {
 		say("title: one line of at most 90 characters without a full stop, got %q", c.Title)
 	}
-	for field, text := range map[string]string{"meaning": c.Meaning, "verify": c.Verify, "decides": c.Decides, "how": c.How} {
-		if len(strings.TrimSpace(text)) < 20 {
-			say("%s is empty or says too little", field)
+	for _, field := range [...]struct{ name, text string }{{"meaning", c.Meaning}, {"verify", c.Verify}, {"decides", c.Decides}, {"how", c.How}} {
+		if len(strings.TrimSpace(field.text)) < 20 {
+			say("%s is empty or says too little", field.name)
+		}
+	}
+	for _, provider := range slices.Sorted(maps.Keys(c.Query)) {
+		for _, name := range places(c.Query[provider]) {
+			if !slices.Contains(queryPlaces, name) {
+				say("query, %s: no place {%s}; the places are %s", provider, name, strings.Join(queryPlaces, ", "))
+			}
 		}
 	}
 	if !c.Step.Valid() {
@@ -73,11 +83,29 @@ func (l *linter) cause(c *Cause) {
 			say("consequence_of: no cause %q", label)
 		}
 	}
-	if c.Reviewed == "" {
-		say("reviewed: the day is missing")
+	if _, err := time.Parse(time.DateOnly, c.Reviewed); err != nil {
+		say("reviewed: a day like 2026-11-25, got %q", c.Reviewed)
 	}
 	if len(c.Examples.Match) == 0 || len(c.Examples.Pass) == 0 {
 		say("examples: both match and pass need at least one text")
+	}
+}
+
+// queryPlaces are the places that diagnose fills in a query.
+var queryPlaces = []string{"correlation", "client", "user", "time", "tenant", "ip", "policy", "request", "resource"}
+
+// places gives the names in braces of a text. A brace that holds anything but
+// small letters is the text's own.
+func places(text string) (names []string) {
+	for {
+		_, rest, found := strings.Cut(text, "{")
+		if !found {
+			return names
+		}
+		if name, _, closed := strings.Cut(rest, "}"); closed && name != "" && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz") == "" {
+			names = append(names, name)
+		}
+		text = rest
 	}
 }
 
@@ -115,6 +143,9 @@ func (l *linter) codes(d *Data) {
 		if !c.Fixer.Valid() {
 			say("fixer: unknown word %q", c.Fixer)
 		}
+		if c.Confidence < 0 || c.Confidence > 1 {
+			say("confidence lies in (0, 1], or is left out, got %v", c.Confidence)
+		}
 		if c.Kind != "error" && c.Kind != "interrupt" {
 			say("kind: error or interrupt, got %q", c.Kind)
 		}
@@ -125,7 +156,8 @@ func (l *linter) codes(d *Data) {
 			say("%s", problem)
 		}
 	}
-	for key, value := range d.Confidence {
+	for _, key := range slices.Sorted(maps.Keys(d.Confidence)) {
+		value := d.Confidence[key]
 		provider, code, _ := strings.Cut(key, "/")
 		if !seen[key] && code != "*" {
 			l.say("codes/confidence.yaml", 0, "no code %q of provider %q", code, provider)
@@ -152,6 +184,9 @@ func (l *linter) rules(d *Data) {
 			if !strings.Contains(r.Fact, "=") {
 				say("fact: write key=value")
 			}
+			if len(r.Given)+len(r.Demotes)+len(r.Says)+len(r.Fix)+len(r.Step) > 0 || r.Confidence != 0 {
+				say("a rule that adds a fact names no cause: given, demotes, says, fix, step and confidence mean nothing")
+			}
 		default:
 			if !l.labels[r.Cause] {
 				say("cause: no cause %q", r.Cause)
@@ -164,6 +199,25 @@ func (l *linter) rules(d *Data) {
 			}
 			if len(r.Examples.Match) > 0 && len(r.Examples.Pass) == 0 {
 				say("examples: a signature needs a text that must pass")
+			}
+		}
+		if r.Step != "" && !usher.Step(r.Step).Valid() {
+			say("step: unknown word %q", r.Step)
+		}
+		captured := map[string]bool{}
+		for _, group := range r.All {
+			if len(group) == 0 {
+				say("all: an empty group never holds")
+			}
+			for _, pattern := range group {
+				for _, name := range places(pattern) {
+					captured[name] = true
+				}
+			}
+		}
+		for _, name := range places(r.Says + " " + r.Fix + " " + r.Fact) {
+			if !captured[name] {
+				say("says, fix, fact: no pattern captures {%s}", name)
 			}
 		}
 		if len(r.All) == 0 && len(r.Facts) == 0 {

@@ -68,6 +68,12 @@ type Code struct {
 	Verify           string      `json:"verify"`
 	Source           string      `json:"source"`
 
+	// For reviewers only; gen leaves them out.
+	OAuthErrorBasis string   `json:"oauth_error_basis"`
+	OAuthErrorAlt   []string `json:"oauth_error_alt"`
+	Suberror        string   `json:"suberror"`
+	ClaimsHint      string   `json:"claims_hint"`
+
 	Provider string `json:"-"`
 	File     string `json:"-"`
 	Line     int    `json:"-"`
@@ -186,7 +192,9 @@ func (d *Data) loadCodes(dir fs.FS, file string) error {
 			continue
 		}
 		c := Code{Provider: owner, File: file, Line: n}
-		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
+		dec := json.NewDecoder(bytes.NewReader(lines.Bytes()))
+		dec.DisallowUnknownFields()
+		if err := dec.Decode(&c); err != nil {
 			return fmt.Errorf("%s:%d: %w", file, n, err)
 		}
 		if strings.HasSuffix(provider, "-suberror") {
