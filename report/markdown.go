@@ -144,10 +144,10 @@ func (m *marking) others(heading string, list []entry) {
 			text += " " + mdText(e.Detail)
 		}
 		m.line(ordinal(i), " ", text)
-		if heading == "Candidates" && len(e.Proof) > 0 {
+		if e.Own != nil {
 			indent := strings.Repeat(" ", len(ordinal(i))+1)
-			m.line("\n", indent, mdCode(e.Proof[0].Place))
-			m.block(indent, e.Proof[0].lines(76))
+			m.line("\n", indent, mdCode(e.Own.Place))
+			m.block(indent, e.Own.lines(76))
 		}
 	}
 }

@@ -46,6 +46,7 @@ type entry struct {
 	Fix          []fixView
 	Verify       string
 	References   []string
+	Own          *proofView // of another cause: the proof that the named cause does not show already
 }
 
 type pair struct{ Name, Value string }
@@ -91,6 +92,7 @@ func newPage(answer *usher.Answer) *page {
 		}
 	}
 	p.Answered = named
+	p.giveOwn()
 	p.tellHeadline(len(a.Evidence))
 	p.Flow = viewFlow(&a, named)
 	for i, m := range a.Missing {
@@ -117,6 +119,25 @@ func newPage(answer *usher.Answer) *page {
 		p.Claims = append(p.Claims, claimsView{prose(c.Place), indented(c.Header), indented(c.Claims)})
 	}
 	return p
+}
+
+// giveOwn finds for every other cause the first quotation that is not already
+// among the proof of the named one: what speaks for it and nobody has read yet.
+func (p *page) giveOwn() {
+	shown := map[proofView]bool{}
+	if p.Answered {
+		for _, q := range p.Top.Proof {
+			shown[q] = true
+		}
+	}
+	for i := range p.Others {
+		for k, q := range p.Others[i].Proof {
+			if !shown[q] {
+				p.Others[i].Own = &p.Others[i].Proof[k]
+				break
+			}
+		}
+	}
 }
 
 // rowID shows an id as it stood in its row, a string without its quotes.

@@ -248,8 +248,8 @@ func (t *typing) others(heading string, list []entry) {
 		if e.Detail != "" {
 			t.para("     ", e.Detail)
 		}
-		if len(e.Proof) > 0 && heading == "CANDIDATES" {
-			t.proof("     ", e.Proof[0])
+		if e.Own != nil {
+			t.proof("     ", *e.Own)
 		}
 	}
 }
