@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"strconv"
 	"time"
 
 	"usher"
@@ -46,15 +47,27 @@ func (e *Env) readFile(name string) ([]byte, error) { return e.readUpTo(name, ma
 func (e *Env) readSmall(name string) ([]byte, error) { return e.readUpTo(name, maxSmall) }
 
 func (e *Env) readUpTo(name string, most int) ([]byte, error) {
+	r, closeInput, err := e.open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer closeInput()
 	if name == "-" {
-		return readBounded(e.Stdin, "standard input", most)
+		name = "standard input"
+	}
+	return readBounded(r, name, most)
+}
+
+// open opens a file or, for "-", gives standard input.
+func (e *Env) open(name string) (io.Reader, func(), error) {
+	if name == "-" {
+		return e.Stdin, func() {}, nil
 	}
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, &usher.Error{Code: usher.ErrUnreadable, Message: "open " + name, Err: plainError(err), Hint: "is the path right, and may you read it?"}
+		return nil, nil, &usher.Error{Code: usher.ErrUnreadable, Message: "open " + name, Err: plainError(err), Hint: "is the path right, and may you read it?"}
 	}
-	defer f.Close() //nolint:errcheck // read only
-	return readBounded(f, name, most)
+	return f, func() { _ = f.Close() }, nil
 }
 
 // readBounded reads at most so many bytes. Its memory stays near the size of
@@ -92,4 +105,16 @@ func plainError(err error) error {
 		return pe.Err
 	}
 	return err
+}
+
+// parseMoment reads RFC 3339 or seconds since 1970.
+func parseMoment(s string) (time.Time, error) {
+	if n, err := strconv.ParseInt(s, 10, 40); err == nil {
+		return time.Unix(n, 0).UTC(), nil
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		return time.Time{}, &usher.Error{Code: usher.ErrUsage, Message: fmt.Sprintf("--now %s is no time", quoted(s)), Hint: "write it like 2026-01-05T10:00:00Z, or in seconds since 1970"}
+	}
+	return t, nil
 }

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"usher"
 	"usher/catalog"
@@ -24,7 +23,7 @@ import (
 type ExplainCmd struct {
 	Evidence   []string `arg:"" optional:"" help:"Files, URLs or texts that hold evidence; - is standard input."`
 	Format     string   `enum:"text,markdown,html,json" default:"text" help:"Form of the answer: ${enum}."`
-	Now        string   `placeholder:"TIME" help:"The moment of the failure, RFC 3339; without it the clock of this machine."`
+	Now        string   `placeholder:"TIME" help:"The moment of the failure, RFC 3339 or seconds since 1970; without it the clock of this machine."`
 	EachLine   bool     `help:"Read NDJSON rows {id, evidence, context} or log records, write one answer a line."`
 	List       bool     `help:"List every cause and code that is known."`
 	ShowClaims bool     `help:"Show the decoded claims of tokens; signatures never."`
@@ -37,9 +36,9 @@ func (c *ExplainCmd) Run(env *Env) error {
 	}
 	opt := diagnose.Options{Now: env.Now(), ShowClaims: c.ShowClaims}
 	if c.Now != "" {
-		now, err := time.Parse(time.RFC3339, c.Now)
+		now, err := parseMoment(c.Now)
 		if err != nil {
-			return &usher.Error{Code: usher.ErrUsage, Message: fmt.Sprintf("--now %s is no time", quoted(c.Now)), Hint: "write it like 2026-01-05T10:00:00Z"}
+			return err
 		}
 		opt.Now = now
 	}
@@ -55,25 +54,13 @@ func (c *ExplainCmd) Run(env *Env) error {
 		return err
 	}
 	answer := diagnose.Explain(set, opt)
-	if err := c.write(env, &answer); err != nil {
+	if err := report.Write(env.Stdout, &answer, report.Format(c.Format), report.TextOptions{Color: env.Color, Width: env.Width}); err != nil {
 		return err
 	}
 	if !answer.Answered {
 		return exitUnknown
 	}
 	return nil
-}
-
-func (c *ExplainCmd) write(env *Env, a *usher.Answer) error {
-	switch c.Format {
-	case "json":
-		return report.JSON(env.Stdout, a)
-	case "markdown":
-		return report.Markdown(env.Stdout, a)
-	case "html":
-		return report.HTML(env.Stdout, a)
-	}
-	return report.Text(env.Stdout, a, report.TextOptions{Color: env.Color, Width: env.Width})
 }
 
 // inputs reads what the arguments name. An argument that is no file is
@@ -184,17 +171,6 @@ func (c *ExplainCmd) eachLine(env *Env, opt diagnose.Options) error {
 		}
 	}
 	return out.Flush()
-}
-
-func (e *Env) open(name string) (io.Reader, func(), error) {
-	if name == "-" {
-		return e.Stdin, func() {}, nil
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, nil, &usher.Error{Code: usher.ErrUnreadable, Message: "open " + name, Err: plainError(err), Hint: "is the path right, and may you read it?"}
-	}
-	return f, func() { _ = f.Close() }, nil
 }
 
 // explainLines answers row by row and gives the number of answers.
