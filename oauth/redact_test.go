@@ -1,10 +1,10 @@
 package oauth_test
 
 import (
-	"fmt"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"html"
 	"net/url"
 	"regexp"
