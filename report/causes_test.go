@@ -11,27 +11,27 @@ import (
 
 func causeList() ([]usher.Cause, map[string][]report.CodeRow) {
 	return []usher.Cause{
-			{
-				Label: "redirect-uri-mismatch", Title: "The redirect URI that the app sends is not registered",
-				Meaning: "The provider compares redirect_uri with the registered ones. A slash | a case | a port is enough to differ.",
-				Step:    usher.StepAuthRequest, Fixer: usher.FixerDeveloper,
-				Fix:       []usher.FixStep{{Text: "Send the registered URI.", Risk: usher.RiskNeutral}, {Text: "Register a wildcard", Risk: usher.RiskWeakening}},
-				Verify:    "The sign-in page opens.",
-				Questions: []string{"Which URI does the request carry?", "Which ones are registered?"},
-				References: []string{
-					"RFC 6749 section 3.1.2.3", "https://datatracker.ietf.org/doc/html/rfc9700#section-2.1",
-				},
+		{
+			Label: "redirect-uri-mismatch", Title: "The redirect URI that the app sends is not registered",
+			Meaning: "The provider compares redirect_uri with the registered ones. A slash | a case | a port is enough to differ.",
+			Step:    usher.StepAuthRequest, Fixer: usher.FixerDeveloper,
+			Fix:       []usher.FixStep{{Text: "Send the registered URI.", Risk: usher.RiskNeutral}, {Text: "Register a wildcard", Risk: usher.RiskWeakening}},
+			Verify:    "The sign-in page opens.",
+			Questions: []string{"Which URI does the request carry?", "Which ones are registered?"},
+			References: []string{
+				"RFC 6749 section 3.1.2.3", "https://datatracker.ietf.org/doc/html/rfc9700#section-2.1",
 			},
-			{Label: "policy-blocked", Title: "A policy blocks this sign-in", Fixer: usher.FixerTenantAdmin, Step: usher.StepSignIn},
-			{Label: "no|table [x](y)", Title: "A | B <script>alert(1)</script>", Fixer: usher.FixerNobody},
-		}, map[string][]report.CodeRow{
-			"redirect-uri-mismatch": {
-				{Provider: "okta", Code: "redirect_uri_mismatch", Meaning: "The URI is not in the list."},
-				{Provider: "entra", Code: "AADSTS500112", Name: "ReplyAddress|Wrong", Meaning: "Reply address `differs` | from the code's."},
-				{Provider: "entra", Code: "AADSTS50011", Name: "InvalidReplyTo", Meaning: "The reply address is not registered."},
-			},
-			"policy-blocked": {{Provider: "entra", Code: "AADSTS53003", Name: "BlockedByConditionalAccess", Meaning: "Blocked."}},
-		}
+		},
+		{Label: "policy-blocked", Title: "A policy blocks this sign-in", Fixer: usher.FixerTenantAdmin, Step: usher.StepSignIn},
+		{Label: "no|table [x](y)", Title: "A | B <script>alert(1)</script>", Fixer: usher.FixerNobody},
+	}, map[string][]report.CodeRow{
+		"redirect-uri-mismatch": {
+			{Provider: "okta", Code: "redirect_uri_mismatch", Meaning: "The URI is not in the list."},
+			{Provider: "entra", Code: "AADSTS500112", Name: "ReplyAddress|Wrong", Meaning: "Reply address `differs` | from the code's."},
+			{Provider: "entra", Code: "AADSTS50011", Name: "InvalidReplyTo", Meaning: "The reply address is not registered."},
+		},
+		"policy-blocked": {{Provider: "entra", Code: "AADSTS53003", Name: "BlockedByConditionalAccess", Meaning: "Blocked."}},
+	}
 }
 
 func TestCauses(t *testing.T) {
