@@ -29,6 +29,7 @@ type reader struct {
 	set     *Set
 	context bool
 	known   map[string]bool
+	longest []usher.Secret // the set's secrets by length, the longest first
 	full    bool
 	work    int // bytes that embedded texts may still cost
 	started int // items before this input

@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"encoding/base64"
+	"slices"
 	"strings"
 
 	"usher"
@@ -21,6 +22,8 @@ func (r *reader) secret(s string) {
 	if !r.known[s] {
 		r.known[s] = true
 		r.set.Secrets = append(r.set.Secrets, usher.Secret(s))
+		at, _ := slices.BinarySearchFunc(r.longest, len(s), func(known usher.Secret, n int) int { return n - len(known) })
+		r.longest = slices.Insert(r.longest, at, usher.Secret(s))
 	}
 }
 
@@ -238,9 +241,10 @@ func isTokenByte(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_'
 }
 
-// mask puts fingerprints in the place of the credentials known so far.
+// mask puts fingerprints in the place of the credentials known so far, the
+// longest first: of one that holds another nothing may stay.
 func (r *reader) mask(s string) string {
-	for _, sec := range r.set.Secrets {
+	for _, sec := range r.longest {
 		if v := sec.Reveal(); len(v) <= len(s) && strings.Contains(s, v) {
 			s = strings.ReplaceAll(s, v, sec.Fingerprint())
 		}
