@@ -79,10 +79,10 @@ func newIndex(texts []string) *index {
 	ix := &index{patterns: make([]pattern, len(texts))}
 	ix.four.entries = make(map[uint32][]gramEntry, len(texts))
 	ix.three.entries = make(map[uint32][]gramEntry, 64)
-	shared := make(map[uint32]int, 8*len(texts)) // how many patterns hold a gram: a measure of how common it is
+	shared := make([]uint16, 1<<18) // how many patterns hold a gram, by its hash: a measure of how common it is
 	for i, text := range texts {
 		ix.patterns[i] = compile(text)
-		ix.patterns[i].grams(4, func(_, _ int, g uint32) { shared[g]++ })
+		ix.patterns[i].grams(4, func(_, _ int, g uint32) { shared[gramHash(g)]++ })
 	}
 	for i := range ix.patterns {
 		if !ix.file(int32(i), 4, &ix.four, shared) && !ix.file(int32(i), 3, &ix.three, shared) {
@@ -93,19 +93,20 @@ func newIndex(texts []string) *index {
 }
 
 // file puts a pattern under its gram that the fewest patterns share.
-func (ix *index) file(i int32, size int, table *gramTable, shared map[uint32]int) bool {
+func (ix *index) file(i int32, size int, table *gramTable, shared []uint16) bool {
 	var best gramEntry
 	var bestGram uint32
-	least := -1
+	least := uint16(0)
+	filed := false
 	ix.patterns[i].grams(size, func(element, offset int, g uint32) {
-		if least < 0 || shared[g] < least {
-			least, bestGram, best = shared[g], g, gramEntry{i, int32(offset), int32(element)}
+		if n := shared[gramHash(g)]; !filed || n < least {
+			filed, least, bestGram, best = true, n, g, gramEntry{i, int32(offset), int32(element)}
 		}
 	})
-	if least >= 0 {
+	if filed {
 		table.add(bestGram, best)
 	}
-	return least >= 0
+	return filed
 }
 
 func gramOf(s string, size int) uint32 {

@@ -24,6 +24,7 @@ type message struct {
 	respBody  piece
 	www       []piece // values of WWW-Authenticate
 	headSeen  bool    // request headers were seen
+	headers   int     // lines of headers that were kept
 	noRequest bool    // the response stands alone
 	harError  string  // what the browser says of a request that failed
 }
@@ -228,7 +229,8 @@ func readExchange(r *reader, p *piece) bool {
 			} else {
 				m.headSeen = true
 			}
-			if len(h) < maxHeaders {
+			if m.headers < maxHeaders { // lines, not names: one name may stand a million times
+				m.headers++
 				h.Add(name, val)
 			}
 			if strings.EqualFold(name, "WWW-Authenticate") && len(m.www) < maxChallenges {

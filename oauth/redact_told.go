@@ -10,9 +10,9 @@ func (m *masker) told(start, end int) bool {
 		return false
 	}
 	at := skipAny(m.in, end, " \t\r\n:=\"'`")
-	for _, verb := range [...]string{"is ", "was ", "value ", "of "} {
-		if strings.HasPrefix(m.in[at:], verb) {
-			at = skipAny(m.in, at+len(verb), " :\"'`")
+	for _, verb := range [...]string{"value", "of", "is", "was"} {
+		if end := at + len(verb); strings.HasPrefix(m.in[at:], verb) && end < len(m.in) && strings.IndexByte(" :=", m.in[end]) >= 0 {
+			at = skipAny(m.in, end, " :=\"'`")
 		}
 	}
 	stop := at
