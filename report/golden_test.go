@@ -53,24 +53,17 @@ func TestGoldenColorAndWidth(t *testing.T) {
 }
 
 func TestGoldenLines(t *testing.T) {
-	var lines, rows bytes.Buffer
+	var lines bytes.Buffer
 	for i, s := range samples() {
 		s.answer.ID = i
 		if err := report.JSONLine(&lines, &s.answer); err != nil {
-			t.Fatal(err)
-		}
-		if err := report.Line(&rows, &s.answer); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if got, want := bytes.Count(lines.Bytes(), []byte("\n")), len(samples()); got != want {
 		t.Errorf("%d answers gave %d lines of JSON", want, got)
 	}
-	if got, want := bytes.Count(rows.Bytes(), []byte("\n")), len(samples()); got != want {
-		t.Errorf("%d answers gave %d rows of text", want, got)
-	}
 	golden(t, "lines.jsonl.golden", lines.Bytes())
-	golden(t, "lines.txt.golden", rows.Bytes())
 }
 
 // golden compares with a file of testdata, or renews it with -update.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"usher"
+	"usher/oauth"
 )
 
 // Masked gives a deep copy of an answer in which every string went through
@@ -35,6 +36,9 @@ func keepQuoted(p *usher.Proof, got string) {
 		p.Got = got
 	}
 }
+
+// redact replaces what looks like a secret by its fingerprint.
+func redact(s string) string { return oauth.Redact(s) }
 
 // identifiers are claims whose values are long and random and no credentials.
 var identifiers = map[string]bool{

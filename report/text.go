@@ -23,21 +23,6 @@ func Text(w io.Writer, a *usher.Answer, opt TextOptions) error {
 	return err
 }
 
-// Line writes an answer as one line, for a batch: id, confidence, cause, title
-// and who can fix it, separated by tabs.
-func Line(w io.Writer, a *usher.Answer) error {
-	p := newPage(a)
-	fields := []string{p.Row, "-", "could not tell", p.Headline, "-"}
-	if p.Answered {
-		fields = []string{p.Row, p.Top.Number, p.Top.Cause, p.Top.Title, p.Top.FixerShort}
-	}
-	if p.Row == "" {
-		fields[0] = "-"
-	}
-	_, err := io.WriteString(w, strings.Join(fields, "\t")+"\n")
-	return err
-}
-
 // typing is a page being typed.
 type typing struct {
 	out   bytes.Buffer

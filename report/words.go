@@ -133,6 +133,16 @@ func providerName(s string) string {
 		return "GitLab"
 	case "paypal":
 		return "PayPal"
+	case "linkedin":
+		return "LinkedIn"
+	case "onelogin":
+		return "OneLogin"
+	case "ibm":
+		return "IBM"
+	case "rfc":
+		return "RFC"
+	case "oidc":
+		return "OpenID Connect"
 	}
 	return capital(label(s))
 }
