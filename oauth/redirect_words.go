@@ -20,7 +20,7 @@ func (m *redirectMatcher) say(r RedirectResult, entries []redirectEntry, request
 	if m.rule.Unknown != "" {
 		sentence = "by the standard, since " + clip(m.rule.Unknown) + " has no rule of its own here: " + sentence
 	}
-	r.Explanation, r.Expected, r.Got = Redact(visible(sentence)), Redact(cut(withoutPassword(r.Expected))), Redact(cut(withoutPassword(r.Got)))
+	r.Explanation, r.Expected, r.Got = Redact(withoutControls(sentence)), Redact(cut(withoutPassword(r.Expected))), Redact(cut(withoutPassword(r.Got)))
 	return r
 }
 
@@ -325,9 +325,9 @@ func visible(s string) string {
 	return b.String()
 }
 
-// visible puts a mark in the place of control characters, so that a URI cannot
+// withoutControls puts a mark in the place of control characters, so that a URI cannot
 // break the sentence that names it.
-func visible(s string) string {
+func withoutControls(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
 			return '\u2423'
