@@ -20,6 +20,8 @@ const (
 type message struct {
 	x         Exchange
 	at        piece // where the exchange starts
+	length    int   // how far it goes from there, 0: unknown
+	statusAt  int   // where its status line starts, counted from at
 	reqBody   piece
 	respBody  piece
 	www       []piece // values of WWW-Authenticate
@@ -205,6 +207,7 @@ func readExchange(r *reader, p *piece) bool {
 				m.noRequest = true
 			}
 			m.x.Status = status
+			m.statusAt = p.off(lineAt) - m.at.base
 			state = responseHead
 		case state == requestHead || state == responseHead:
 			if strings.TrimSpace(line) == "" {
@@ -248,6 +251,13 @@ func readExchange(r *reader, p *piece) bool {
 	if len(list) == 0 {
 		return false
 	}
+	for i, m := range list {
+		end := p.off(len(p.text))
+		if i+1 < len(list) {
+			end = list[i+1].at.base
+		}
+		m.length = end - m.at.base
+	}
 	for _, m := range list {
 		r.message(m)
 	}
@@ -283,6 +293,7 @@ func (r *reader) message(m *message) {
 	base, query, _, _, _ := splitURL(u)
 	it := &Item{Line: m.at.line(0), Exchange: x, Time: x.Started}
 	it.Kind, it.Place = usher.KindExchange, m.at.place(0)
+	it.bound(&m.at, 0, m.length)
 	_, host := splitURI(u)
 	endpoint := endpointOf(base)
 	lower := fold(u)
@@ -295,7 +306,7 @@ func (r *reader) message(m *message) {
 	it.factIf("endpoint", endpoint, it.Place, u)
 	it.factIf("tenant", tenantOf(base), it.Place, u)
 	if x.Status != 0 {
-		it.fact("status", itoa(x.Status), it.Place, itoa(x.Status))
+		it.fact("status", itoa(x.Status), m.at.place(m.statusAt), itoa(x.Status))
 	}
 	r.headerSecrets(x.Request)
 	r.headerSecrets(x.Header)
@@ -316,6 +327,13 @@ func (r *reader) message(m *message) {
 	it.Text = text.String()
 	inner := piece{src: m.at.src, text: it.Text, base: m.at.base, fixed: true, depth: m.at.depth}
 	scanText(it, &inner, it.Text, fold(it.Text))
+	for i := range it.Facts { // the scan saw a text that was put together
+		if f := &it.Facts[i]; f.Place == it.Place && f.Quote != "" && f.Key != "method" {
+			if place, ok := it.PlaceOf(f.Quote); ok {
+				f.Place = place
+			}
+		}
+	}
 	if it.Error != nil && it.Error.Status == 0 && x.Status >= 400 {
 		it.Error.Status = x.Status
 	}

@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"usher"
@@ -58,6 +59,31 @@ type Item struct {
 	// Object is the decoded JSON of a log record or other object that has no
 	// reader of its own, for knowledge that asks for a member.
 	Object map[string]any
+
+	// from and to bound the item in src; src is nil where it has no text of its own there.
+	src      *source
+	from, to int
+}
+
+// PlaceOf gives the place of words that stand in Text or in a decoded member.
+// Text is put together from parts for some kinds, so its lines are not those of
+// the input: words that do not stand literally in the input have the item's
+// place. It gives false where only Line and the lines of Text can tell.
+func (it *Item) PlaceOf(words string) (place string, ok bool) {
+	if it.src == nil {
+		return "", false
+	}
+	if i := strings.Index(it.src.text[it.from:it.to], words); i >= 0 && words != "" {
+		return it.src.place(it.from + i), true
+	}
+	return it.Place, true
+}
+
+// bound notes where an item stands in its input.
+func (it *Item) bound(p *piece, from, to int) {
+	if !p.fixed && !p.src.flat && 0 <= from && from < to && p.off(to) <= len(p.src.text) {
+		it.src, it.from, it.to = p.src, p.off(from), p.off(to)
+	}
 }
 
 // Fact is one observation in a closed vocabulary, "grant=refresh_token" or

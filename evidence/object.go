@@ -245,6 +245,7 @@ func (r *reader) newItem(kind usher.EvidenceKind, v *value, p *piece) (*Item, st
 	r.secretsIn(raw, lower)
 	it := &Item{Line: p.line(int(v.at)), Text: plainText(raw)}
 	it.Kind, it.Place = kind, p.place(int(v.at))
+	it.bound(p, int(v.at), int(v.end))
 	it.Provider = providerIn(lower)
 	return it, raw, lower
 }
