@@ -32,6 +32,9 @@ type ExplainCmd struct {
 // Run reads the evidence, explains it and prints the answer.
 func (c *ExplainCmd) Run(env *Env) error {
 	if c.List {
+		if len(c.Evidence) > 0 || c.EachLine {
+			return &usher.Error{Code: usher.ErrUsage, Message: "--list takes no evidence", Hint: "search the list: usher explain --list | grep AADSTS53003"}
+		}
 		return listKnowledge(env.Stdout, c.Format)
 	}
 	opt := diagnose.Options{Now: env.Now(), ShowClaims: c.ShowClaims}
