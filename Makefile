@@ -44,8 +44,11 @@ test: ## all tests that need Go alone
 race: ## the same with the race detector
 	$(GO) test -race ./...
 
-systems: ## tests against real systems; explain needs none yet beside a browser for the report
-	USHER_SYSTEMS=require $(GO) test -count=1 ./test/systems/...
+systems: ## real failures of a real provider and client, and the report in a real browser; installs Node.js and Chromium from Debian if missing
+	@lacks=; command -v node >/dev/null && command -v npm >/dev/null || lacks="nodejs npm"; \
+	command -v chromium >/dev/null || lacks="$$lacks chromium"; \
+	if [ -n "$$lacks" ]; then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$lacks; fi
+	USHER_SYSTEMS=require $(GO) test -count=1 -timeout 5m ./test/systems/...
 
 soak: ## long runs: every fuzz target for five minutes
 	$(MAKE) fuzz FUZZTIME=5m
