@@ -175,7 +175,9 @@ func (s *situation) proofAt(h hit) usher.Proof {
 	it := &s.set.Items[h.item]
 	text := s.texts[h.item]
 	place := it.Place
-	if line := strings.Count(text[:h.match.Start], "\n"); line > 0 {
+	if at, ok := it.PlaceOf(text[h.match.Start:h.match.End]); ok {
+		place = at
+	} else if line := strings.Count(text[:h.match.Start], "\n"); line > 0 {
 		if name, n, ok := splitPlace(place); ok {
 			place = fmt.Sprintf("%s:%d", name, n+line)
 		}
