@@ -1,7 +1,8 @@
 package diagnose
 
 import (
-	"encoding/json"
+	"maps"
+	"slices"
 	"sort"
 	"strings"
 
@@ -22,13 +23,14 @@ func (s *situation) answer() usher.Answer {
 	s.applyDemotions()
 	s.applyConsequences()
 	sort.SliceStable(s.candidates, func(i, j int) bool { return s.candidates[i].confidence > s.candidates[j].confidence })
+	s.dropFallbacks()
 	s.calibrate()
 	s.doubtTopic()
 	a := usher.Answer{Version: usher.AnswerVersion, Evidence: []usher.Evidence{}, Findings: []usher.Finding{}, Missing: []usher.Missing{}}
 	for i := range s.set.Items {
 		a.Evidence = append(a.Evidence, s.set.Items[i].Evidence)
 	}
-	a.Ignored = s.set.Ignored
+	a.Ignored = slices.Clone(s.set.Ignored)
 	for _, c := range s.candidates {
 		if c.confidence >= worthy && len(a.Findings) < mostNamed {
 			a.Findings = append(a.Findings, s.finding(c))
@@ -96,6 +98,26 @@ func (s *situation) calibrate() {
 	}
 }
 
+// dropFallbacks takes out what only a status or a generic error suggests as
+// soon as something is really known.
+func (s *situation) dropFallbacks() {
+	if len(s.candidates) < 2 || s.candidates[0].confidence < answered {
+		return
+	}
+	s.candidates = slices.DeleteFunc(s.candidates, func(c *candidate) bool {
+		if len(c.sources) != 1 || c.confidence > 0.45 {
+			return false
+		}
+		for source := range c.sources {
+			switch source {
+			case "words-unauthorized", "words-forbidden", "status-forbidden", "rfc/invalid_grant", "rfc/invalid_token", "rfc/access_denied", "rfc/invalid_request":
+				return true
+			}
+		}
+		return false
+	})
+}
+
 // doubtTopic lowers every confidence when nothing in the evidence speaks of
 // identity at all: a refused connection may be any program's.
 func (s *situation) doubtTopic() {
@@ -111,7 +133,7 @@ func (s *situation) finding(c *candidate) usher.Finding {
 	entry := catalog.Cause(c.cause)
 	f := usher.Finding{
 		Cause: c.cause, Outcome: usher.OutcomeWrong, Confidence: round(c.confidence),
-		Title: first(c.title, entry.Title), Detail: first(c.detail, entry.Meaning), Step: firstStep(c.step, entry.Step),
+		Title: first(c.title, entry.Title), Detail: first(c.detail, entry.Meaning), Step: s.stepOf(first(c.step, entry.Step)),
 		Subject: s.subject, Proof: uniqueProof(c.proof), Fixer: first(c.fixer, entry.Fixer),
 		Fix: s.fixSteps(c, entry), Verify: first(c.verify, entry.Verify), References: entry.References,
 	}
@@ -119,6 +141,26 @@ func (s *situation) finding(c *candidate) usher.Finding {
 		f.Proof = []usher.Proof{}
 	}
 	return f
+}
+
+// stepOf is where the refusal showed: a policy that a refresh, a code or an
+// on-behalf-of exchange ran into refused at the token endpoint, not at a
+// sign-in that a person saw.
+func (s *situation) stepOf(step usher.Step) usher.Step {
+	if step != usher.StepSignIn {
+		return step
+	}
+	for i := range s.set.Items {
+		it := &s.set.Items[i]
+		if it.Context || it.Kind != usher.KindErrorResponse || it.Error == nil {
+			continue
+		}
+		switch it.Error.Code {
+		case oauth.ErrInvalidGrant, oauth.ErrInteractionRequired, oauth.ErrInvalidClient:
+			return usher.StepTokenRequest
+		}
+	}
+	return step
 }
 
 // fixSteps are the code's own steps where it has some, else the cause's; a
@@ -190,7 +232,7 @@ func (s *situation) clearedFindings() []usher.Finding {
 		if entry == nil {
 			continue
 		}
-		f.Step, f.Subject, f.Fixer = firstStep(f.Step, entry.Step), s.subject, entry.Fixer
+		f.Step, f.Subject, f.Fixer = first(f.Step, entry.Step), s.subject, entry.Fixer
 		f.References = entry.References
 		if f.Proof == nil {
 			f.Proof = []usher.Proof{}
@@ -204,7 +246,7 @@ func (s *situation) clearedFindings() []usher.Finding {
 // flow is the flow that a reader saw, else the steps up to the failing one.
 func (s *situation) flow(a usher.Answer) []usher.FlowStep {
 	if !a.Answered {
-		return s.set.Flow
+		return slices.Clone(s.set.Flow)
 	}
 	failing := a.Findings[0]
 	if len(s.set.Flow) > 0 {
@@ -274,21 +316,8 @@ func drawn(s *situation, failing usher.Step) []usher.Step {
 func (s *situation) claims() (out []usher.ShownClaims) {
 	for i := range s.set.Items {
 		if t := s.set.Items[i].Token; t != nil && t.Claims != nil {
-			out = append(out, usher.ShownClaims{Place: s.set.Items[i].Place, Header: plain(t.Header), Claims: plain(t.Claims)})
+			out = append(out, usher.ShownClaims{Place: s.set.Items[i].Place, Header: maps.Clone(t.Header), Claims: maps.Clone(t.Claims)})
 		}
-	}
-	return out
-}
-
-// plain copies claims so that they marshal as they were written.
-func plain(m map[string]any) map[string]any {
-	out := make(map[string]any, len(m))
-	for k, v := range m {
-		if n, ok := v.(json.Number); ok {
-			out[k] = n
-			continue
-		}
-		out[k] = v
 	}
 	return out
 }
@@ -327,19 +356,24 @@ func (s *situation) mask(a *usher.Answer) {
 			m(field)
 		}
 		for j := range f.Proof {
+			m(&f.Proof[j].Place)
 			m(&f.Proof[j].Quote)
 			m(&f.Proof[j].Expected)
 			m(&f.Proof[j].Got)
 			f.Proof[j].Quote = short(f.Proof[j].Quote)
 		}
 	}
-	for i := range s.set.Flow {
-		m(&a.Flow[i].Summary)
+	for i := range a.Flow {
+		m(&a.Flow[i].Place)
+		if len(s.set.Flow) > 0 {
+			m(&a.Flow[i].Summary)
+		}
 	}
 	for i := range s.set.Notes {
 		m(&a.Notes[i])
 	}
 	for i := range a.Ignored {
+		m(&a.Ignored[i].Place)
 		m(&a.Ignored[i].Reason)
 	}
 }

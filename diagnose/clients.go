@@ -13,6 +13,7 @@ import (
 // checkClients holds the client's request against its registration: dates of
 // its credentials, its kind, its grants, whether it is enabled.
 func (s *situation) checkClients() {
+	s.sentSecret()
 	it := s.registration()
 	if it == nil {
 		return
@@ -38,6 +39,27 @@ func (s *situation) secretShape() {
 		_, after, found := strings.Cut(text, "client_secret=")
 		if found && len(after) >= 36 && oauth.IsGUID(after[:36]) {
 			s.observe("secret-shape", "guid", s.set.Items[i].Place, "client_secret="+after[:36])
+		}
+	}
+}
+
+// sentSecret names what a badly built form did to the secret that was sent.
+func (s *situation) sentSecret() {
+	for i := range s.set.Items {
+		req := s.set.Items[i].TokenRequest
+		if req == nil || s.candidate("client-secret-invalid") == nil && !s.has("error", oauth.ErrInvalidClient) {
+			continue
+		}
+		for _, defect := range req.Defects {
+			if !strings.HasPrefix(defect, "client_secret") {
+				continue
+			}
+			s.propose("request/secret-form", candidate{
+				cause: "client-secret-invalid", confidence: 0.9, step: usher.StepTokenRequest, exact: true,
+				detail: "The form was built wrongly: " + defect + ". Percent-encode the value, and take it without blanks and line ends.",
+				proof:  []usher.Proof{{Place: s.set.Items[i].Place, Quote: defect, Expected: "the secret, percent-encoded", Got: "another value after decoding"}},
+			})
+			return
 		}
 	}
 }

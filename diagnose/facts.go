@@ -69,9 +69,6 @@ func (s *situation) deriveFacts() {
 	if s.has("prompt", "none") {
 		s.observe("flow", "silent", "", "")
 	}
-	for o := range s.each("redirect-uri") {
-		s.sentRedirect(o.value, o.place, o.quote)
-	}
 	s.secretShape()
 	s.subject.Client = s.value("client-id")
 	if s.subject.Client == "" {

@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"strings"
+	"time"
 
 	"usher"
 	"usher/catalog"
@@ -79,7 +80,7 @@ func (s *situation) query(entry *catalog.Entry) string {
 	}
 	values := map[string]string{
 		"correlation": s.value("correlation"), "client": s.subject.Client, "user": s.subject.User,
-		"tenant": first(s.subject.Tenant, s.value("tenant-id")), "ip": s.value("ip"), "policy": s.subject.Policy, "time": s.value("time"),
+		"tenant": first(s.subject.Tenant, s.value("tenant-id")), "ip": s.value("ip"), "policy": s.subject.Policy, "time": s.when(),
 		"request": s.value("request-id"), "resource": s.subject.Resource,
 	}
 	var out strings.Builder
@@ -94,6 +95,16 @@ func (s *situation) query(entry *catalog.Entry) string {
 		out.WriteString(filled)
 	}
 	return out.String()
+}
+
+// when is the moment of the failure as the evidence tells it, RFC 3339.
+func (s *situation) when() string {
+	for i := range s.set.Items {
+		if it := &s.set.Items[i]; !it.Context && !it.Time.IsZero() {
+			return it.Time.UTC().Format(time.RFC3339)
+		}
+	}
+	return ""
 }
 
 // fillPlaces fills the {places} of a line; ok is false when one stays open.

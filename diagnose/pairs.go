@@ -97,7 +97,7 @@ func (s *situation) redirectOfExchange() {
 // differences maps what the reader of whole flows found between two steps.
 var differences = map[string]string{
 	"redirect-uri": "redirect-uri-mismatch", "state": "state-mismatch", "client-id": "code-wrong-client",
-	"code-reused": "code-reused", "code-verifier": "pkce-mismatch", "host": "cookie-blocked",
+	"code-reused": "code-reused", "code-verifier": "pkce-mismatch", "code-verifier-missing": "pkce-missing", "code-challenge-missing": "pkce-missing",
 }
 
 func (s *situation) flowDifferences() {

@@ -125,7 +125,7 @@ func recordWords(it *evidence.Item) string {
 	}
 	for _, f := range it.Facts {
 		switch f.Key {
-		case "event-reason", "event-error", "event-type", "failure-reason", "client-name", "client-app", "user-agent":
+		case "event-reason", "event-error", "event-type", "client-name", "client-app":
 			words = append(words, first(f.Quote, f.Value))
 		}
 	}
@@ -240,12 +240,12 @@ func (s *situation) propose(source string, p candidate) {
 	strong, weak := c.confidence, p.confidence
 	if weak > strong {
 		strong, weak = weak, strong
-		c.step, c.proof = firstStep(p.step, c.step), append(p.proof, c.proof...)
+		c.step, c.proof = first(p.step, c.step), append(p.proof, c.proof...)
 		c.title, c.detail = first(p.title, c.title), first(p.detail, c.detail)
 		c.verify, c.fixer = first(p.verify, c.verify), first(p.fixer, c.fixer)
 		c.fix, c.ownFix = mergeFix(p.fix, c.fix, p.ownFix, c.ownFix)
 	} else {
-		c.step, c.proof = firstStep(c.step, p.step), append(c.proof, p.proof...)
+		c.step, c.proof = first(c.step, p.step), append(c.proof, p.proof...)
 		c.title, c.detail = first(c.title, p.title), first(c.detail, p.detail)
 		c.verify, c.fixer = first(c.verify, p.verify), first(c.fixer, p.fixer)
 		c.fix, c.ownFix = mergeFix(c.fix, p.fix, c.ownFix, p.ownFix)
@@ -268,8 +268,6 @@ func first[T ~string](a, b T) T {
 	}
 	return b
 }
-
-func firstStep(a, b usher.Step) usher.Step { return first(a, b) }
 
 // demote puts a cause behind the one that a rule names.
 func (s *situation) demote(rule, winner string, confidence float64, causes ...string) {

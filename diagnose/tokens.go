@@ -20,7 +20,7 @@ func (s *situation) inspectTokens() {
 			continue
 		}
 		switch {
-		case it.Token.Form == token.FormJWE && !it.Context:
+		case it.Token.Form == token.FormJWE && !it.Context && len(s.set.Items) > 1:
 			s.encryptedToken(it)
 		case it.Token.Claims == nil:
 			continue

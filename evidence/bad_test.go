@@ -19,7 +19,7 @@ import (
 // The promise for any input: an answer or one clear error that names the
 // place, in 5 seconds and 256 MiB.
 const (
-	timeBudget   = 5 * time.Second
+	timeBudget   = slower * 5 * time.Second
 	memoryBudget = 256 << 20
 )
 
