@@ -147,7 +147,7 @@ func (s *situation) finding(c *candidate) usher.Finding {
 // on-behalf-of exchange ran into refused at the token endpoint, not at a
 // sign-in that a person saw.
 func (s *situation) stepOf(step usher.Step) usher.Step {
-	if step != usher.StepSignIn {
+	if step != usher.StepSignIn || len(s.set.Flow) > 0 {
 		return step
 	}
 	for i := range s.set.Items {

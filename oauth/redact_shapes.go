@@ -117,6 +117,10 @@ func (m *masker) shape(start, end int) bool {
 		m.mask(start, stop)
 		return true
 	}
+	if m.encodedLine(run) {
+		m.mask(start, stop)
+		return true
+	}
 	// A run without dots and slashes is one value; one with them is a path or
 	// a name unless its first part is random already.
 	word := run

@@ -169,7 +169,7 @@ func BenchmarkRedact(b *testing.B) {
 }
 
 func TestRedactTold(t *testing.T) {
-	for _, text := range []string{"secret is %s", "the client secret %s was sent", "Password was %s.", "tool -p %s", "my password is: %s", "secret value: %s", "the secret value is %s", "client_secret:\n  %s\n", "a secret value of '%s'"} {
+	for _, text := range []string{"secret is %s", "the client secret %s was sent", "Password was %s.", "tool -p %s", "my password is: %s", "The refresh token %sQm3tdSSI4w was", "secret value: %s", "the secret value is %s", "client_secret:\n  %s\n", "a secret value of '%s'"} {
 		const secret = "Zz9~Abcdefghijklmnop"
 		if got := oauth.Redact(fmt.Sprintf(text, secret)); strings.Contains(got, secret[:12]) {
 			t.Errorf("%q became %q", text, got)

@@ -6,8 +6,13 @@ import "strings"
 // "password was X", "-p X". X counts when letters and digits are mixed in it as
 // in no word.
 func (m *masker) told(start, end int) bool {
-	if !isToldName(m.in[start:end]) {
+	word := m.in[start:end]
+	if !isToldName(word) {
 		return false
+	}
+	least := 8
+	if strings.EqualFold(word, "token") {
+		least = 24 // "token v2ray1" is prose
 	}
 	at := skipAny(m.in, end, " \t\r\n:=\"'`")
 	for _, verb := range [...]string{"value", "of", "is", "was"} {
@@ -21,7 +26,7 @@ func (m *masker) told(start, end int) bool {
 	}
 	value := strings.TrimRight(m.in[at:stop], ".)")
 	_, lower, digit, _ := classes(value)
-	if at == end || len(value) < 8 || digit == 0 || lower == 0 || isErrorCode(value) || IsGUID(value) || strings.Contains(value, "://") || isMasked(value) || keepValue(value) {
+	if at == end || len(value) < least || digit == 0 || lower == 0 || isErrorCode(value) || IsGUID(value) || strings.Contains(value, "://") || isMasked(value) || keepValue(value) {
 		return false
 	}
 	m.mask(at, at+len(value))
@@ -29,7 +34,7 @@ func (m *masker) told(start, end int) bool {
 }
 
 // toldNames are the words before a credential in a sentence or on a command line.
-var toldNames = [...]string{"secret", "password", "passwd", "pwd", "passphrase", "pw", "apikey", "client_secret", "-p", "--password", "--secret"}
+var toldNames = [...]string{"secret", "password", "passwd", "pwd", "passphrase", "pw", "apikey", "token", "client_secret", "-p", "--password", "--secret"}
 
 func isToldName(word string) bool {
 	if len(word) > 13 {
@@ -41,4 +46,14 @@ func isToldName(word string) bool {
 		}
 	}
 	return false
+}
+
+// encodedLine tells a line of base64, as a PEM block has it, from a path: it is
+// long, unbroken, and its kinds of characters change all the time.
+func (m *masker) encodedLine(run string) bool {
+	if len(run) < 60 || len(run) > 80 || strings.ContainsAny(run, ".-_~") {
+		return false
+	}
+	upper, lower, digit, _ := classes(run)
+	return upper >= 8 && lower >= 8 && digit >= 3 && changes(run) >= len(run)/3
 }
