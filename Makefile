@@ -41,8 +41,9 @@ generated: ## generated files are what the generators give
 test: ## all tests that need Go alone
 	$(GO) test ./...
 
-race: ## the same with the race detector
-	$(GO) test -race ./...
+race: ## the tests with the race detector; the hostile ones run the built program and measure it, without
+	$(GO) test -race $$($(GO) list ./... | grep -v /test/)
+	$(GO) test ./test/accuracy/... ./test/hostile/...
 
 systems: ## real failures of a real provider and client, and the report in a real browser; installs Node.js and Chromium from Debian if missing
 	@lacks=; command -v node >/dev/null && command -v npm >/dev/null || lacks="nodejs npm"; \
@@ -50,7 +51,8 @@ systems: ## real failures of a real provider and client, and the report in a rea
 	if [ -n "$$lacks" ]; then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$lacks; fi
 	USHER_SYSTEMS=require $(GO) test -count=1 -timeout 5m ./test/systems/...
 
-soak: ## long runs: every fuzz target for five minutes
+soak: ## long runs: every fuzz target for five minutes, many planted secrets
+	USHER_SOAK=1 $(GO) test -timeout 60m ./test/hostile/...
 	$(MAKE) fuzz FUZZTIME=5m
 
 bench: ## the benchmarks of the rooms that an answer goes through

@@ -55,14 +55,20 @@ func main() {
 	}
 }
 
+// sharedSet is where the shared set lies when it was put beside the repository.
+const sharedSet = "../shared/corpus/dev.jsonl"
+
 // defaultFiles is the shared set where it lies beside the repository, and the
 // part that the repository holds.
 func defaultFiles() []string {
-	if _, err := os.Stat("../shared/corpus/dev.jsonl"); err == nil {
-		return []string{"../shared/corpus/dev.jsonl"}
+	if corpus := os.Getenv("USHER_CORPUS"); corpus != "" {
+		return []string{corpus}
+	}
+	if _, err := os.Stat(sharedSet); err == nil {
+		return []string{sharedSet}
 	}
 	fmt.Println("the shared corpus is not beside this repository: measuring test/accuracy/testdata/*.jsonl only")
-	return []string{"test/accuracy/testdata/fresh-1.jsonl", "test/accuracy/testdata/fresh-2.jsonl"}
+	return []string{"test/accuracy/testdata/fresh-1.jsonl", "test/accuracy/testdata/fresh-2.jsonl", "test/accuracy/testdata/fresh-3.jsonl"}
 }
 
 func measure(file string, groups map[string]*score, misses bool) {

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -25,6 +26,10 @@ var binaryDir string
 func TestMain(m *testing.M) {
 	if os.Getenv(measureEnv) != "" {
 		os.Exit(measure(os.Args[1], os.Args[2:]))
+	}
+	flag.Parse()
+	if os.Getenv("USHER_SOAK") == "" {
+		_ = flag.Set("rapid.checks", "10") // every check runs thirty kinds of evidence through every output; make soak runs many
 	}
 	code := m.Run()
 	if binaryDir != "" {
