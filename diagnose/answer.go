@@ -26,7 +26,7 @@ func (s *situation) answer() usher.Answer {
 	s.dropFallbacks()
 	s.calibrate()
 	s.doubtTopic()
-	a := usher.Answer{Version: usher.AnswerVersion, Evidence: []usher.Evidence{}, Findings: []usher.Finding{}, Missing: []usher.Missing{}}
+	a := usher.Answer{Version: usher.AnswerVersion, Evidence: []usher.Evidence{}, Findings: make([]usher.Finding, 0, min(len(s.candidates), mostNamed)+len(s.cleared)), Missing: []usher.Missing{}}
 	for i := range s.set.Items {
 		a.Evidence = append(a.Evidence, s.set.Items[i].Evidence)
 	}
@@ -38,7 +38,7 @@ func (s *situation) answer() usher.Answer {
 	}
 	a.Answered = len(a.Findings) > 0 && a.Findings[0].Confidence >= answered
 	a.Missing = append(a.Missing, s.missing(a.Findings)...)
-	a.Findings = append(a.Findings, s.clearedFindings()...)
+	a.Findings = s.addCleared(a.Findings)
 	a.Flow = s.flow(a)
 	a.Notes = append(append(a.Notes, s.set.Notes...), s.notes...)
 	if s.opt.ShowClaims {
@@ -221,9 +221,8 @@ next:
 	return out
 }
 
-// clearedFindings are the hypotheses that were tested, each complete.
-func (s *situation) clearedFindings() []usher.Finding {
-	var out []usher.Finding
+// addCleared adds the hypotheses that were tested, each complete.
+func (s *situation) addCleared(out []usher.Finding) []usher.Finding {
 	for _, f := range s.cleared {
 		if c := s.candidate(f.Cause); c != nil && c.confidence >= worthy {
 			continue

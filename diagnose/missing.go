@@ -84,6 +84,7 @@ func (s *situation) query(entry *catalog.Entry) string {
 		"request": s.value("request-id"), "resource": s.subject.Resource,
 	}
 	var out strings.Builder
+	out.Grow(len(template) + 128)
 	for line := range strings.SplitSeq(template, "\n") {
 		filled, ok := s.fillPlaces(line, values)
 		if !ok {

@@ -3,6 +3,7 @@ package diagnose
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"usher"
@@ -151,6 +152,7 @@ var blamed = []struct{ cause, what, own string }{
 // its own and was not tested.
 func (s *situation) blameTheUsual() {
 	s.notes = append(s.notes, "Many pages on the web blame tokens, client secrets, redirect URIs or scopes for 53003. None of them is behind this code: it is given only when a Conditional Access policy decided.")
+	s.cleared = slices.Grow(s.cleared, len(blamed))
 	for _, b := range blamed {
 		if s.candidate(b.cause) != nil || s.isCleared(b.cause) {
 			continue
