@@ -56,7 +56,7 @@ soak: ## long runs: every fuzz target for five minutes, many planted secrets
 	$(MAKE) fuzz FUZZTIME=5m
 
 bench: ## the benchmarks of the rooms that an answer goes through
-	$(GO) test -run '^$$' -bench . -benchmem ./oauth ./token ./evidence ./diagnose ./report
+	GOGC=400 $(GO) test -run '^$$' -bench . -benchmem ./oauth ./token ./evidence ./diagnose ./report
 
 accuracy: ## how often the first answer is right, on the labelled failures
 	$(GO) run ./test/accuracy $(ARGS)

@@ -36,6 +36,7 @@ const memoryGoal = 160 << 20
 
 func main() {
 	debug.SetMemoryLimit(memoryGoal)
+	debug.SetGCPercent(400) // the heap of one answer is small: collect less often, up to the goal
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
 	go func() {
