@@ -196,6 +196,7 @@ func (s *situation) otherProvider(step string) bool {
 	return false
 }
 
+// uniqueProof keeps one quotation of a line, the one that shows most.
 func uniqueProof(list []usher.Proof) (out []usher.Proof) {
 next:
 	for _, p := range list {
@@ -203,22 +204,42 @@ next:
 			continue
 		}
 		for i := range out {
-			if out[i].Place == p.Place && len(out[i].Quote) > 40 && p.Expected == "" && p.Got == "" {
-				continue next // another window on the same line
+			if lineOf(out[i].Place) != lineOf(p.Place) || !sameWords(out[i].Quote, p.Quote) && (p.Expected != "" || p.Got != "" || len(out[i].Quote) <= 40) {
+				continue
 			}
-			if out[i].Place == p.Place && (strings.Contains(out[i].Quote, p.Quote) || strings.Contains(p.Quote, out[i].Quote)) {
-				if len(p.Quote) > len(out[i].Quote) && len(p.Quote) < 300 {
-					out[i].Quote = p.Quote
-				}
-				out[i].Expected, out[i].Got = first(out[i].Expected, p.Expected), first(out[i].Got, p.Got)
-				continue next
+			if len(p.Quote) > len(out[i].Quote) && len(p.Quote) < 300 && out[i].Expected == "" {
+				out[i].Quote = p.Quote
 			}
+			out[i].Expected, out[i].Got = first(out[i].Expected, p.Expected), first(out[i].Got, p.Got)
+			continue next
 		}
 		if out = append(out, p); len(out) == 5 {
 			break
 		}
 	}
 	return out
+}
+
+// lineOf cuts the column off a place: FILE:LINE.
+func lineOf(place string) string {
+	if head, column, ok := cutLast(place, ":"); ok && strings.Trim(column, "0123456789") == "" && strings.Contains(head, ":") {
+		return head
+	}
+	return place
+}
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
+}
+
+// sameWords tells whether one quotation holds the other, or both are windows
+// on the same words.
+func sameWords(a, b string) bool {
+	a, b = strings.Trim(a, "…\"{}, "), strings.Trim(b, "…\"{}, ")
+	return strings.Contains(a, b) || strings.Contains(b, a)
 }
 
 // addCleared adds the hypotheses that were tested, each complete.

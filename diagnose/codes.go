@@ -42,7 +42,7 @@ func (s *situation) applyCodes() {
 	}
 	for o := range s.each("suberror") {
 		for _, code := range [...]string{"suberror:" + o.value, "invalid_grant/" + o.value} {
-			if known := catalog.LookupCode(provider, code); known != nil && known.Provider == provider {
+			if known := catalog.LookupCode(provider, code); known != nil && known.Provider == provider && known.Confidence >= 0.3 {
 				s.proposeCode(known, known.Confidence, o)
 			}
 		}
