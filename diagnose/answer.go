@@ -210,6 +210,9 @@ next:
 			if len(p.Quote) > len(out[i].Quote) && len(p.Quote) < 300 && out[i].Expected == "" {
 				out[i].Quote = p.Quote
 			}
+			if len(p.Place) > len(out[i].Place) && lineOf(out[i].Place) == out[i].Place {
+				out[i].Place = p.Place // the one with the column
+			}
 			out[i].Expected, out[i].Got = first(out[i].Expected, p.Expected), first(out[i].Got, p.Got)
 			continue next
 		}
