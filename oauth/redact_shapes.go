@@ -96,7 +96,7 @@ func (m *masker) shape(start, end int) bool {
 		m.run = stop
 	}
 	stop := m.run
-	if stop-start < 15 {
+	if stop-start < 12 {
 		return false
 	}
 	run := in[start:stop]
@@ -113,7 +113,7 @@ func (m *masker) shape(start, end int) bool {
 			return true
 		}
 	}
-	if len(run) >= 30 && strings.Contains(run[3:8], "Q~") { // Entra client secrets
+	if len(run) >= 12 && strings.Contains(run[3:8], "Q~") { // Entra client secrets
 		m.mask(start, stop)
 		return true
 	}

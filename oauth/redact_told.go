@@ -12,10 +12,10 @@ func (m *masker) told(start, end int) bool {
 	}
 	least := 8
 	if strings.EqualFold(word, "token") {
-		least = 24 // "token v2ray1" is prose
+		least = 14 // "token v2ray1" is prose
 	}
 	at := skipAny(m.in, end, " \t\r\n:=\"'`")
-	for _, verb := range [...]string{"value", "of", "is", "was"} {
+	for _, verb := range [...]string{"value", "of", "provided", "supplied", "sent", "is", "was"} {
 		if end := at + len(verb); strings.HasPrefix(m.in[at:], verb) && end < len(m.in) && strings.IndexByte(" :=", m.in[end]) >= 0 {
 			at = skipAny(m.in, end, " :=\"'`")
 		}

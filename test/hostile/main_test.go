@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 		os.Exit(measure(os.Args[1], os.Args[2:]))
 	}
 	flag.Parse()
-	if os.Getenv("USHER_SOAK") == "" {
+	if os.Getenv("USHER_SOAK") == "" && flag.Lookup("rapid.checks").Value.String() == flag.Lookup("rapid.checks").DefValue {
 		_ = flag.Set("rapid.checks", "10") // every check runs thirty kinds of evidence through every output; make soak runs many
 	}
 	code := m.Run()
