@@ -93,6 +93,11 @@ func (s *situation) calibrate() {
 			next.confidence = top.confidence
 		}
 	}
+	for _, c := range s.candidates[2:] {
+		if c.confidence > 0.8*top.confidence { // three and more that fit alike: a list of codes, not a failure
+			top.confidence *= 0.9
+		}
+	}
 	for _, c := range s.candidates[1:] {
 		c.confidence = min(c.confidence, top.confidence)
 	}
