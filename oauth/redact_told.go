@@ -7,14 +7,18 @@ import "strings"
 // in no word.
 func (m *masker) told(start, end int) bool {
 	word := m.in[start:end]
-	if !isToldName(word) {
+	opened := start > 0 && m.in[start-1] == '<' && end < len(m.in) && m.in[end] == '>' // an element that a cut has left open
+	if opened && nameKind(word) == nameNone || !opened && !isToldName(word) {
 		return false
 	}
 	least := 8
 	if strings.EqualFold(word, "token") {
-		least = 14 // "token v2ray1" is prose
+		least = 12 // "token v2ray1" is prose
 	}
 	at := skipAny(m.in, end, " \t\r\n:=\"'`")
+	if opened {
+		at = end + 1
+	}
 	for _, verb := range [...]string{"value", "of", "provided", "supplied", "sent", "is", "was"} {
 		if end := at + len(verb); strings.HasPrefix(m.in[at:], verb) && end < len(m.in) && strings.IndexByte(" :=", m.in[end]) >= 0 {
 			at = skipAny(m.in, end, " :=\"'`")
@@ -26,7 +30,7 @@ func (m *masker) told(start, end int) bool {
 	}
 	value := strings.TrimRight(m.in[at:stop], ".)")
 	_, lower, digit, _ := classes(value)
-	if at == end || len(value) < least || digit == 0 || lower == 0 || isErrorCode(value) || IsGUID(value) || strings.Contains(value, "://") || isMasked(value) || keepValue(value) {
+	if at == end || len(value) < least || (digit == 0 || lower == 0) && !(len(value) >= 12 && random(value)) || isErrorCode(value) && !random(value) || IsGUID(value) || strings.Contains(value, "://") || isMasked(value) || keepValue(value) {
 		return false
 	}
 	m.mask(at, at+len(value))
