@@ -10,7 +10,7 @@ import (
 )
 
 func causeList() ([]usher.Cause, map[string][]report.CodeRow) {
-	return []usher.Cause{
+	causes := []usher.Cause{
 		{
 			Label: "redirect-uri-mismatch", Title: "The redirect URI that the app sends is not registered",
 			Meaning: "The provider compares redirect_uri with the registered ones. A slash | a case | a port is enough to differ.",
@@ -24,7 +24,8 @@ func causeList() ([]usher.Cause, map[string][]report.CodeRow) {
 		},
 		{Label: "policy-blocked", Title: "A policy blocks this sign-in", Fixer: usher.FixerTenantAdmin, Step: usher.StepSignIn},
 		{Label: "no|table [x](y)", Title: "A | B <script>alert(1)</script>", Fixer: usher.FixerNobody},
-	}, map[string][]report.CodeRow{
+	}
+	codes := map[string][]report.CodeRow{
 		"redirect-uri-mismatch": {
 			{Provider: "okta", Code: "redirect_uri_mismatch", Meaning: "The URI is not in the list."},
 			{Provider: "entra", Code: "AADSTS500112", Name: "ReplyAddress|Wrong", Meaning: "Reply address `differs` | from the code's."},
@@ -32,6 +33,7 @@ func causeList() ([]usher.Cause, map[string][]report.CodeRow) {
 		},
 		"policy-blocked": {{Provider: "entra", Code: "AADSTS53003", Name: "BlockedByConditionalAccess", Meaning: "Blocked."}},
 	}
+	return causes, codes
 }
 
 func TestCauses(t *testing.T) {
