@@ -20,7 +20,7 @@ func (s *situation) applyCodes() {
 		provider, code, _ := strings.Cut(o.value, "/")
 		known := catalog.LookupCode(provider, code)
 		if known == nil || known.Provider != provider {
-			s.unknownCode(provider, code, o)
+			s.unknownCode(provider, code)
 			continue
 		}
 		confidence := known.Confidence
@@ -136,7 +136,7 @@ func (s *situation) withDescription(provider, code string) *catalog.Code {
 }
 
 // unknownCode says honestly that a code is not described here.
-func (s *situation) unknownCode(provider, code string, o observation) {
+func (s *situation) unknownCode(provider, code string) {
 	if provider != "entra" {
 		return
 	}
@@ -146,5 +146,4 @@ func (s *situation) unknownCode(provider, code string, o observation) {
 	} else {
 		s.notes = append(s.notes, "AADSTS"+number+" is in no list known here; look it up at https://login.microsoftonline.com/error?code="+number)
 	}
-	_ = o
 }
