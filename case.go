@@ -2,19 +2,33 @@ package usher
 
 import "time"
 
+// CaseVersion is the version of the JSON contract of Case. Later versions add
+// members and never rename or remove one.
+const CaseVersion = 1
+
 // CaseState is where a case stands.
 type CaseState string
 
 // The states of a case. Only CaseFixed says that it is proven fixed.
 const (
 	CaseOpen      CaseState = "open"
-	CaseFixing    CaseState = "fixing"
-	CaseVerifying CaseState = "verifying"
+	CaseFixing    CaseState = "fixing"    // a fix is planned or being carried out
+	CaseVerifying CaseState = "verifying" // a fix was carried out; its proof is awaited
 	CaseFixed     CaseState = "fixed"     // proven
 	CaseIntended  CaseState = "intended"  // the refusal is right: owner, reason, expiry
 	CaseQuiet     CaseState = "quiet"     // stopped without proof
 	CaseRegressed CaseState = "regressed" // was fixed and is back
 )
+
+// CaseStates lists every state, those that ask for somebody first.
+var CaseStates = []CaseState{
+	CaseRegressed, CaseOpen, CaseFixing, CaseVerifying, CaseQuiet, CaseIntended, CaseFixed,
+}
+
+// Active tells whether a case in this state asks for somebody.
+func (s CaseState) Active() bool {
+	return s == CaseOpen || s == CaseFixing || s == CaseVerifying || s == CaseRegressed
+}
 
 // CaseKind says what a case is about.
 type CaseKind string
@@ -22,21 +36,95 @@ type CaseKind string
 // The kinds of cases.
 const (
 	CaseFailure       CaseKind = "failure"
-	CaseAttack        CaseKind = "attack" // a success escalates it
+	CaseAttack        CaseKind = "attack" // a success escalates it; it ends when the credential or session is proven dead
 	CaseExposure      CaseKind = "exposure"
 	CaseConfiguration CaseKind = "configuration"
 )
 
-// Case is the findings with one fingerprint over time.
+// Case is the findings with one fingerprint over time. Every string is masked.
 type Case struct {
-	ID          int64     `json:"id"`
+	Version     int       `json:"version"` // CaseVersion
+	ID          int64     `json:"id"`      // from 1, in the order of their opening
 	Fingerprint string    `json:"fingerprint"`
 	Kind        CaseKind  `json:"kind"`
 	State       CaseState `json:"state"`
+	Title       string    `json:"title"`   // "Sign-ins to 'shop' are refused: ..."
+	Summary     string    `json:"summary"` // the title, since when, how often, what changed: one paragraph
 	Finding     Finding   `json:"finding"` // the best one so far
-	First       time.Time `json:"first"`
-	Last        time.Time `json:"last"`
-	Count       int       `json:"count"`
-	Affected    []Party   `json:"affected,omitempty"`
-	Changed     []Event   `json:"changed,omitempty"` // in the 72 hours before First
+
+	First  time.Time `json:"first"`  // of the first try that belongs to it
+	Last   time.Time `json:"last"`   // of the last
+	Opened time.Time `json:"opened"` // when usher showed it: Opened minus First is the time to visible
+	Count  int       `json:"count"`  // tries
+
+	Addresses int     `json:"addresses"`          // different source addresses, counted up to 1,000
+	Users     int     `json:"users"`              // different users, counted up to 1,000
+	Affected  []Party `json:"affected,omitempty"` // the first 20 users
+	Refusal   Event   `json:"refusal"`            // the last try: what proofs are compared with
+
+	Changed      []Event `json:"changed,omitempty"`      // in the 72 hours before First, what may explain it, latest first, at most 10
+	Consequences []int64 `json:"consequences,omitempty"` // cases that are hidden behind this one
+	Behind       int64   `json:"behind,omitempty"`       // the case that this one is hidden behind
+
+	Fixes []Fix    `json:"fixes"`          // in order; a weakening one never comes first
+	Runs  []FixRun `json:"runs,omitempty"` // what was carried out
+	// Proven says what proved it, once the state is CaseFixed.
+	Proven *Proven `json:"proven,omitempty"`
+
+	Escalated time.Time `json:"escalated,omitzero"` // an attack that had a success
+	Owner     string    `json:"owner,omitempty"`    // of an intended one
+	Reason    string    `json:"reason,omitempty"`   // of an intended one
+	Expires   time.Time `json:"expires,omitzero"`   // when intended is asked again
+
+	Timeline []Entry `json:"timeline"` // at most 200: the first, and the last ones
+}
+
+// Proven is the proof that a case is fixed: the success and how it was held
+// against the refusal.
+type Proven struct {
+	Fix     string       `json:"fix"`   // id of the Fix whose condition holds
+	Event   Event        `json:"event"` // the success
+	Fields  []Comparison `json:"fields"`
+	At      time.Time    `json:"at"`
+	Comment string       `json:"comment"` // one sentence for a person
+}
+
+// Comparison is one field of a proof.
+type Comparison struct {
+	Field   string `json:"field"` // path, see FieldPaths
+	Must    string `json:"must"`  // "equal" or "differ"
+	Refusal string `json:"refusal"`
+	Success string `json:"success"`
+	Holds   bool   `json:"holds"`
+}
+
+// EntryKind says what an entry of a timeline tells.
+type EntryKind string
+
+// The kinds of entries.
+const (
+	EntryChange     EntryKind = "change"   // somebody changed what decides
+	EntryFirst      EntryKind = "first"    // the first try
+	EntryOpened     EntryKind = "opened"   // usher showed the case
+	EntryTries      EntryKind = "tries"    // more tries, counted
+	EntryState      EntryKind = "state"    // the state changed
+	EntryPlanned    EntryKind = "planned"  // a fix was planned
+	EntryApplied    EntryKind = "applied"  // a fix was carried out
+	EntryUndone     EntryKind = "undone"   // a fix was taken back
+	EntryFailed     EntryKind = "failed"   // a fix could not be carried out
+	EntryUnproven   EntryKind = "unproven" // a success that proves nothing, and why
+	EntryProven     EntryKind = "proven"
+	EntryEscalated  EntryKind = "escalated" // an attack had a success
+	EntryDiagnosis  EntryKind = "diagnosis" // the finding became better
+	EntryConsequent EntryKind = "consequence"
+)
+
+// Entry is one line of a case's timeline.
+type Entry struct {
+	Time  time.Time `json:"time"`
+	Kind  EntryKind `json:"kind"`
+	Text  string    `json:"text"`
+	By    string    `json:"by,omitempty"`    // who, where a person did it
+	Event string    `json:"event,omitempty"` // uid of the event
+	Count int       `json:"count,omitempty"` // of tries
 }
