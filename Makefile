@@ -33,9 +33,9 @@ vuln: ## known vulnerabilities in what is linked
 	$(TOOL) govulncheck -db $(USHER_VULNDB) ./...
 
 generated: ## generated files are what the generators give
-	@before=$$(cat catalog/zz_data.go docs/reference/*.md | sha256sum); \
+	@before=$$(cat catalog/zz_data.go docs/reference/* | sha256sum); \
 	$(MAKE) --no-print-directory docs >/dev/null; \
-	after=$$(cat catalog/zz_data.go docs/reference/*.md | sha256sum); \
+	after=$$(cat catalog/zz_data.go docs/reference/* | sha256sum); \
 	if [ "$$before" != "$$after" ]; then echo "generated files are old: run 'make docs' and commit"; exit 1; fi
 
 test: ## all tests that need Go alone
@@ -74,3 +74,4 @@ golden: ## renew golden files; read the difference before you commit it
 docs: ## generate the catalog's code and the reference pages
 	cd catalog && $(GO) run ./gen
 	$(GO) run ./cmd/usher explain --list --format markdown > docs/reference/causes.md.tmp && mv docs/reference/causes.md.tmp docs/reference/causes.md
+	$(GO) run ./test/reference

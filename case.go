@@ -43,14 +43,14 @@ const (
 
 // Case is the findings with one fingerprint over time. Every string is masked.
 type Case struct {
-	Version     int       `json:"version"` // CaseVersion
-	ID          int64     `json:"id"`      // from 1, in the order of their opening
-	Fingerprint string    `json:"fingerprint"`
-	Kind        CaseKind  `json:"kind"`
-	State       CaseState `json:"state"`
-	Title       string    `json:"title"`   // "Sign-ins to 'shop' are refused: ..."
-	Summary     string    `json:"summary"` // the title, since when, how often, what changed: one paragraph
-	Finding     Finding   `json:"finding"` // the best one so far
+	Version     int       `json:"version"`     // of the contract, 1
+	ID          int64     `json:"id"`          // from 1, in the order of their opening
+	Fingerprint string    `json:"fingerprint"` // what makes two findings one case, hashed
+	Kind        CaseKind  `json:"kind"`        // what it is about
+	State       CaseState `json:"state"`       // where it stands
+	Title       string    `json:"title"`       // "Sign-ins to 'shop' are refused: ..."
+	Summary     string    `json:"summary"`     // the title, since when, how often, what changed: one paragraph
+	Finding     Finding   `json:"finding"`     // the best one so far
 
 	First  time.Time `json:"first"`  // of the first try that belongs to it
 	Last   time.Time `json:"last"`   // of the last
@@ -68,7 +68,7 @@ type Case struct {
 
 	Fixes []Fix    `json:"fixes"`          // in order; a weakening one never comes first
 	Runs  []FixRun `json:"runs,omitempty"` // what was carried out
-	// Proven says what proved it, once the state is CaseFixed.
+	// What proved it, once the state is fixed.
 	Proven *Proven `json:"proven,omitempty"`
 
 	Escalated time.Time `json:"escalated,omitzero"` // an attack that had a success
@@ -82,19 +82,19 @@ type Case struct {
 // Proven is the proof that a case is fixed: the success and how it was held
 // against the refusal.
 type Proven struct {
-	Fix     string       `json:"fix"`   // id of the Fix whose condition holds
-	Event   Event        `json:"event"` // the success
-	Fields  []Comparison `json:"fields"`
-	At      time.Time    `json:"at"`
+	Fix     string       `json:"fix"`     // id of the Fix whose condition holds
+	Event   Event        `json:"event"`   // the success
+	Fields  []Comparison `json:"fields"`  // each field of the condition
+	At      time.Time    `json:"at"`      // when usher saw it
 	Comment string       `json:"comment"` // one sentence for a person
 }
 
 // Comparison is one field of a proof.
 type Comparison struct {
-	Field   string `json:"field"` // path, see FieldPaths
-	Must    string `json:"must"`  // "equal" or "differ"
-	Refusal string `json:"refusal"`
-	Success string `json:"success"`
+	Field   string `json:"field"`   // path, see FieldPaths
+	Must    string `json:"must"`    // "equal" or "differ"
+	Refusal string `json:"refusal"` // its value there
+	Success string `json:"success"` // its value there
 	Holds   bool   `json:"holds"`
 }
 
