@@ -1,0 +1,51 @@
+package lab
+
+import (
+	"fmt"
+	"slices"
+
+	"usher"
+)
+
+// Dialect says whose words a fault speaks.
+type Dialect string
+
+// The dialects.
+const (
+	DialectKeycloak Dialect = "keycloak" // Keycloak's answers and log lines
+	DialectEntra    Dialect = "entra"    // Entra's answers and Graph's sign-in records
+	DialectAPI      Dialect = "usher"    // RFC 6750 challenges of the API, and usher's own events
+)
+
+// Fault is one way to fail, documented. The words are sentences for a person
+// who tests a program of theirs.
+type Fault struct {
+	Name    string  `json:"name"` // the label of the cause
+	Title   string  `json:"title"`
+	Dialect Dialect `json:"dialect"`
+	Does    string  `json:"does"`    // what the lab does while the fault is on
+	Provoke string  `json:"provoke"` // how it is provoked
+	Shows   string  `json:"shows"`   // which behaviour of a client shows it
+	Fix     string  `json:"fix"`     // how it is fixed, and by whom
+	Proof   string  `json:"proof"`   // what proves the fix
+	// Action is what usher can carry out to fix it; empty: a person must act.
+	Action usher.ActionKind `json:"action,omitempty"`
+
+	on, off func(*Lab) // change the lab's world; they hold l.mu
+}
+
+// Faults lists every fault, in the order of a flow.
+var Faults = []*Fault{}
+
+// Find gives the fault of a name.
+func Find(name string) (*Fault, bool) {
+	i := slices.IndexFunc(Faults, func(f *Fault) bool { return f.Name == name })
+	if i < 0 {
+		return nil, false
+	}
+	return Faults[i], true
+}
+
+func unknownFault(name string) error {
+	return &usher.Error{Code: usher.ErrUsage, Message: fmt.Sprintf("the lab has no fault %q", name), Hint: "usher lab --list names them"}
+}
