@@ -20,6 +20,12 @@ const (
 	ErrUnreadable = "unreadable" // the input cannot be read or is not what it claims to be
 	ErrTooLarge   = "too-large"  // the input is over a stated limit
 	ErrInternal   = "internal"   // a defect of usher
+
+	ErrRefused     = "refused"     // usher will not do it: it must not go there, or it would weaken security
+	ErrForbidden   = "forbidden"   // the other side says that a right is missing
+	ErrNotFound    = "not-found"   // there is no such thing
+	ErrChanged     = "changed"     // it is no longer what was looked at
+	ErrUnreachable = "unreachable" // no answer, or none that can be used
 )
 
 // Error gives the message and, behind it, the wrapped error.
