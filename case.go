@@ -71,12 +71,26 @@ type Case struct {
 	// What proved it, once the state is fixed.
 	Proven *Proven `json:"proven,omitempty"`
 
+	Sources     []string     `json:"sources,omitempty"`     // of an attack: the addresses that it comes from (IPv6 as /64), at most 100
+	Compromised []Compromise `json:"compromised,omitempty"` // of an attack: who was got into, at most 100
+
 	Escalated time.Time `json:"escalated,omitzero"` // an attack that had a success
 	Owner     string    `json:"owner,omitempty"`    // of an intended one
 	Reason    string    `json:"reason,omitempty"`   // of an intended one
 	Expires   time.Time `json:"expires,omitzero"`   // when intended is asked again
 
 	Timeline []Entry `json:"timeline"` // at most 200: the first, and the last ones
+}
+
+// Compromise is one user whom an attack got into.
+type Compromise struct {
+	User    Party     `json:"user"`
+	Client  Party     `json:"client"`
+	Session string    `json:"session_uid,omitempty"`
+	Event   string    `json:"event"`         // uid of the attacker's first success
+	At      time.Time `json:"at"`            // of the attacker's last success
+	Dead    time.Time `json:"dead,omitzero"` // when the credential or the session was proven dead
+	How     string    `json:"how,omitempty"` // what proved it: "the password was reset by admin"
 }
 
 // Proven is the proof that a case is fixed: the success and how it was held

@@ -66,4 +66,6 @@ type Cause struct {
 	Verify     string    `json:"verify"`              // how to see that it is fixed
 	Questions  []string  `json:"questions,omitempty"` // the ladder: each answer halves the doubt
 	References []string  `json:"references"`          // RFC sections and pages
+	// Proof says which later success proves that it is fixed; nil: none can.
+	Proof *ProofCondition `json:"proof_condition,omitempty"`
 }
