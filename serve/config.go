@@ -12,7 +12,7 @@ import (
 type Config struct {
 	Listen    string     `yaml:"listen" doc:"Address of the pages and the API, host:port. Port 0 takes a free one."`
 	Data      string     `yaml:"data" doc:"Folder of the database and of the socket; made if it is missing. A relative path starts at the folder of the file."`
-	Providers []Provider `yaml:"providers" doc:"The identity providers whose logs are read."`
+	Providers []Provider `yaml:"providers,omitempty" doc:"The identity providers whose logs are read."`
 	Cases     Cases      `yaml:"cases" doc:"When cases change by themselves."`
 	Log       Log        `yaml:"log" doc:"What usher writes about itself to standard error."`
 }
@@ -22,25 +22,25 @@ type Config struct {
 type Provider struct {
 	Name    string   `yaml:"name" required:"true" doc:"Your word for it; in fixes and on pages. Small letters, digits and hyphens."`
 	Kind    string   `yaml:"kind" required:"true" enum:"keycloak,lab,entra" doc:"Which software it is."`
-	Issuer  string   `yaml:"issuer" doc:"Its issuer, as its discovery document says it. Needed by admin."`
-	Tenants []string `yaml:"tenants" doc:"Realm or tenant names or ids, as log lines give them. Without any, what its own sources tell belongs to it."`
-	Admin   *Admin   `yaml:"admin" doc:"The client with which usher reads registrations and carries out fixes. Without it usher explains and repairs nothing."`
-	Sources []Source `yaml:"sources" doc:"The log files that are read."`
+	Issuer  string   `yaml:"issuer,omitempty" doc:"Its issuer, as its discovery document says it. Needed by admin."`
+	Tenants []string `yaml:"tenants,omitempty" doc:"Realm or tenant names or ids, as log lines give them. Without any, what its own sources tell belongs to it."`
+	Admin   *Admin   `yaml:"admin,omitempty" doc:"The client with which usher reads registrations and carries out fixes. Without it usher explains and repairs nothing."`
+	Sources []Source `yaml:"sources,omitempty" doc:"The log files that are read."`
 }
 
 // Admin is usher's own client at a provider. Its secret is not in the file.
 type Admin struct {
 	ClientID         string `yaml:"client_id" required:"true" doc:"Client id of usher's own client there, with the client credentials grant."`
-	ClientSecretEnv  string `yaml:"client_secret_env" doc:"Environment variable that holds its secret."`
-	ClientSecretFile string `yaml:"client_secret_file" doc:"File that holds its secret, readable by its owner alone."`
+	ClientSecretEnv  string `yaml:"client_secret_env,omitempty" doc:"Environment variable that holds its secret."`
+	ClientSecretFile string `yaml:"client_secret_file,omitempty" doc:"File that holds its secret, readable by its owner alone."`
 }
 
 // Source is one log file.
 type Source struct {
 	Kind string `yaml:"kind" required:"true" enum:"keycloak,entra,usher,auto" doc:"The form of its lines."`
 	Path string `yaml:"path" required:"true" doc:"The file. It may be missing at the start, and may be rotated."`
-	Zone string `yaml:"zone" doc:"Time zone of times that are written without one: Local, UTC, or a name like Europe/Berlin."`
-	From string `yaml:"from" enum:"end,start" doc:"Where reading begins the first time: with what comes (end), or with what is there (start)."`
+	Zone string `yaml:"zone,omitempty" doc:"Time zone of times that are written without one: Local, UTC, or a name like Europe/Berlin."`
+	From string `yaml:"from,omitempty" enum:"end,start" doc:"Where reading begins the first time: with what comes (end), or with what is there (start)."`
 }
 
 // Cases says when cases change by themselves.
