@@ -1,0 +1,224 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"usher"
+)
+
+// Name of the database file in the data directory. SQLite keeps a -wal and a
+// -shm file beside it while it is open.
+const fileName = "usher.db"
+
+// Options are what a store may be told. The zero value is right.
+type Options struct {
+	Now     func() time.Time // nil is time.Now
+	Readers int              // transactions of View at one time; 0 is 4
+
+	// MaxPages bounds the database to so many pages of 4 KiB; 0 leaves it to
+	// the disk. What does not fit is refused with ErrFull.
+	MaxPages int
+}
+
+// Store is the state of one usher in one directory. Its methods may be used by
+// any number of goroutines at a time.
+type Store struct {
+	dir     string
+	path    string
+	now     func() time.Time
+	lock    *lockFile
+	writing *pool // of one connection
+	reading *pool
+	notes   []string
+	unclean bool
+
+	close func() error
+}
+
+// Open opens the state in a directory, which it makes when there is none, and
+// brings its schema up to date. Its errors, for errors.Is: ErrLocked,
+// ErrNewer, ErrDamaged.
+func Open(ctx context.Context, dir string) (*Store, error) { return OpenWith(ctx, dir, Options{}) }
+
+// OpenWith is Open with options.
+func OpenWith(ctx context.Context, dir string, opt Options) (_ *Store, err error) {
+	if dir == "" {
+		return nil, &usher.Error{Code: usher.ErrUsage, Message: "no data directory is named", Hint: "write data: usher-data into the configuration"}
+	}
+	dir, err = filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("find the data directory %s: %w", dir, err)
+	}
+	s := &Store{dir: dir, path: filepath.Join(dir, fileName), now: opt.Now}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if opt.Readers <= 0 {
+		opt.Readers = 4
+	}
+	if s.notes, err = prepareDir(dir); err != nil {
+		return nil, err
+	}
+	if s.lock, err = lockDir(dir); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			s.closeAll()
+		}
+	}()
+	notes, err := prepareFile(s.path)
+	s.notes = append(s.notes, notes...)
+	if err != nil {
+		return nil, err
+	}
+	s.unclean = sizeOf(s.path+"-wal") > 0
+	if err := migrate(ctx, s.path, s.now()); err != nil {
+		return nil, explain(err, s.path)
+	}
+	if s.writing, err = openPool(s.path, 1, true, opt.MaxPages); err != nil {
+		return nil, err
+	}
+	if s.reading, err = openPool(s.path, opt.Readers, false, 0); err != nil {
+		return nil, err
+	}
+	if err := s.probe(ctx); err != nil {
+		return nil, s.explain(err)
+	}
+	s.close = sync.OnceValue(s.closeAll)
+	return s, nil
+}
+
+// Close writes everything into the database file and gives the directory free.
+// It waits for what is under way. A second call does nothing.
+func (s *Store) Close() error { return s.close() }
+
+func (s *Store) closeAll() error {
+	var errs []error
+	if s.reading != nil { // first, so that the writer is the last and tidies up
+		errs = append(errs, s.reading.close())
+	}
+	if s.writing != nil {
+		errs = append(errs, s.writing.close())
+	}
+	if s.lock != nil {
+		errs = append(errs, s.lock.release())
+	}
+	return errors.Join(errs...)
+}
+
+// Dir is the data directory, absolute.
+func (s *Store) Dir() string { return s.dir }
+
+// Notes are what Open noticed and put right, one sentence each: rights of
+// files that others could read.
+func (s *Store) Notes() []string { return s.notes }
+
+// Unclean tells whether the last usher that worked here was ended before it
+// could tidy up. Nothing is lost by that; after a failure of the machine it is a
+// good time for Check.
+func (s *Store) Unclean() bool { return s.unclean }
+
+// Update runs f in a transaction that may write. When f gives an error, or
+// panics, nothing of it is kept; when Update gives nil, all of it is on the
+// disk. Only one Update runs at a time. f must not call Update of the same
+// store, and must not keep its Tx.
+func (s *Store) Update(ctx context.Context, f func(*Tx) error) error {
+	return s.run(ctx, s.writing, "BEGIN IMMEDIATE", f)
+}
+
+// View runs f in a transaction that only reads, and sees one state throughout.
+func (s *Store) View(ctx context.Context, f func(*Tx) error) error {
+	return s.run(ctx, s.reading, "BEGIN", f)
+}
+
+func (s *Store) run(ctx context.Context, p *pool, begin string, f func(*Tx) error) (err error) {
+	c, err := p.take(ctx)
+	if err != nil {
+		return s.explain(err)
+	}
+	sound := false
+	defer func() { p.give(c, sound) }()
+	if _, err := c.exec(ctx, begin); err != nil {
+		return s.explain(fmt.Errorf("begin a transaction: %w", err))
+	}
+	done := false
+	rollback := func() {
+		done = true
+		_, err := c.exec(context.WithoutCancel(ctx), "ROLLBACK")
+		sound = err == nil // on some errors SQLite has rolled back by itself: a new connection then
+	}
+	defer func() {
+		if !done { // a panic
+			rollback()
+		}
+	}()
+	tx := &Tx{ctx: ctx, c: c, s: s, write: p == s.writing}
+	err = f(tx)
+	tx.c = nil
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		rollback()
+		return s.explain(err)
+	}
+	if _, err := c.exec(context.WithoutCancel(ctx), "COMMIT"); err != nil {
+		rollback()
+		return s.explain(fmt.Errorf("commit: %w", err))
+	}
+	done, sound = true, true
+	return nil
+}
+
+// probe reads a little of every table, along one path of each tree: what is
+// grossly damaged shows at the start, at a cost that does not grow with the
+// file. Check reads all.
+func (s *Store) probe(ctx context.Context) error {
+	return s.View(ctx, func(tx *Tx) error {
+		for _, q := range []string{
+			"SELECT count(*) FROM (SELECT body FROM events ORDER BY uid DESC LIMIT 1)",
+			"SELECT count(*) FROM (SELECT body FROM events ORDER BY time DESC LIMIT 1)",
+			"SELECT count(*) FROM (SELECT body FROM cases ORDER BY id DESC LIMIT 1)",
+			"SELECT count(*) FROM (SELECT body FROM cases ORDER BY id LIMIT 1)",
+			"SELECT count(*) FROM cursors",
+			"SELECT count(*) FROM accounts",
+		} {
+			var n int
+			if err := tx.row(q).Scan(&n); err != nil {
+				return fmt.Errorf("look into the database: %w", err)
+			}
+		}
+		return nil
+	})
+}
+
+// Check reads the whole database and gives ErrDamaged when something in it does
+// not fit together. It takes about a second for each 100 MB, and other
+// transactions go on meanwhile.
+func (s *Store) Check(ctx context.Context) error {
+	return s.View(ctx, func(tx *Tx) error {
+		var told string
+		if err := tx.row("PRAGMA quick_check(1)").Scan(&told); err != nil {
+			return err
+		}
+		if told != "ok" {
+			return damaged(s.path, told)
+		}
+		return nil
+	})
+}
+
+func sizeOf(path string) int64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
