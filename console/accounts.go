@@ -25,11 +25,15 @@ type Accounts interface {
 	Session(ctx context.Context, hash string) (Session, error)
 	// PutSession adds a session or replaces the one of that hash.
 	PutSession(ctx context.Context, session Session) error
+	// TouchSession notes that a session was used. One that is not there is no
+	// error and stays away: a request that was under way while its person signed
+	// out must not bring the session back.
+	TouchSession(ctx context.Context, hash string, used time.Time) error
 	// DropSession ends a session; one that is not there is no error.
 	DropSession(ctx context.Context, hash string) error
-	// DropSessions ends every session of an account, and those that ended before
-	// the time given.
-	DropSessions(ctx context.Context, account string, before time.Time) error
+	// DropSessions ends every session of an account, and of any account those
+	// that expired before now.
+	DropSessions(ctx context.Context, account string, now time.Time) error
 
 	// PutTicket keeps the hash of the one-time password in place of any other.
 	PutTicket(ctx context.Context, ticket Ticket) error
@@ -43,6 +47,8 @@ type Accounts interface {
 	Keys(ctx context.Context) ([]Key, error)
 	// PutKey adds a key or replaces the one of that id.
 	PutKey(ctx context.Context, key Key) error
+	// TouchKey notes that a key was used, and brings none back, as TouchSession.
+	TouchKey(ctx context.Context, id string, used time.Time) error
 	// DropKey removes a key by its id; one that is not there is no error.
 	DropKey(ctx context.Context, id string) error
 }

@@ -1,21 +1,56 @@
 package console
 
 import (
-	"context"
+	"cmp"
+	"log/slog"
 	"net/http"
+	"net/url"
 	"time"
 
 	"usher"
 )
 
-// New gives the handler of every page and of the API.
-func New(opt Options) http.Handler {
-	return http.NewServeMux()
+// console is the server's state between requests: what limits guesses, which
+// plans were shown, and how many streams are open. All of it may be lost.
+type console struct {
+	opt     Options
+	doors   []string // hosts that may stand in the Host header
+	secure  bool     // people come over https
+	hasher  *hasher
+	limits  *limits
+	plans   *plans
+	streams chan struct{}
+	mux     *http.ServeMux
 }
 
-// FirstPassword makes the one-time password with which the first person signs
-// in, keeps its hash, and gives it to be printed on the terminal. It is empty
-// when somebody has an account already. It is valid once, for 24 hours.
-func FirstPassword(ctx context.Context, accounts Accounts, now time.Time) (usher.Secret, error) {
-	return "", nil
+// maxStreams is the number of pages and programs that may watch at once.
+const maxStreams = 256
+
+// New gives the handler of every page and of the API.
+func New(opt Options) http.Handler {
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	if opt.Cause == nil {
+		opt.Cause = func(string) (usher.Cause, bool) { return usher.Cause{}, false }
+	}
+	opt.Location = cmp.Or(opt.Location, time.Local)
+	opt.Log = cmp.Or(opt.Log, slog.New(slog.DiscardHandler))
+	c := &console{
+		opt:     opt,
+		doors:   allowedHosts(opt.Listen, opt.URL),
+		hasher:  newHasher(),
+		limits:  newLimits(),
+		plans:   newPlans(),
+		streams: make(chan struct{}, maxStreams),
+		mux:     http.NewServeMux(),
+	}
+	if u, err := url.Parse(opt.URL); err == nil && u.Scheme == "https" {
+		c.secure = true
+	}
+	for _, r := range routes {
+		c.mux.Handle(r.Method+" "+r.Path, c.serve(r))
+	}
+	c.mux.Handle("/", c.serve(route{Access: open, Handle: notFound}))
+	return c.defend(c.mux)
 }

@@ -1,0 +1,160 @@
+package console
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// access says who may use a route.
+type access int
+
+const (
+	open   access = iota // anybody: the sign-in itself, health, style and script
+	member               // who is signed in, has a key, or comes over the unix socket
+)
+
+// A route is one row of the only table of routes: it feeds the mux, the
+// OpenAPI document and the tests.
+type route struct {
+	Method, Path string
+	Access       access
+	API          bool                                                     // answers JSON, also when it fails
+	Handle       func(*console, http.ResponseWriter, *http.Request) error // what it returns is told in the form of the route
+	Body         int64                                                    // bytes that a request may hold; 0: formBytes
+	Doc          operation                                                // of the routes that programs use
+}
+
+// Bounds of what a request may hold.
+const (
+	formBytes   = 64 << 10
+	eventsBytes = 8 << 20
+)
+
+var routes = []route{
+	{Method: "GET", Path: "/{$}", Access: member, Handle: (*console).listPage},
+	{Method: "GET", Path: "/cases/{id}", Access: member, Handle: (*console).casePage},
+	{Method: "POST", Path: "/cases/{id}/plan", Access: member, Handle: (*console).planForm},
+	{Method: "POST", Path: "/cases/{id}/apply", Access: member, Handle: (*console).applyForm},
+	{Method: "POST", Path: "/cases/{id}/undo", Access: member, Handle: (*console).undoForm},
+	{Method: "POST", Path: "/cases/{id}/declare", Access: member, Handle: (*console).declareForm},
+	{Method: "POST", Path: "/cases/{id}/intend", Access: member, Handle: (*console).intendForm},
+	{Method: "POST", Path: "/cases/{id}/reopen", Access: member, Handle: (*console).reopenForm},
+
+	{Method: "GET", Path: "/signin", Access: open, Handle: (*console).signInPage},
+	{Method: "POST", Path: "/signin", Access: open, Handle: (*console).signInForm},
+	{Method: "POST", Path: "/signout", Access: open, Handle: (*console).signOutForm},
+	{Method: "GET", Path: "/password", Access: open, Handle: (*console).passwordPage},
+	{Method: "POST", Path: "/password", Access: open, Handle: (*console).passwordForm},
+	{Method: "GET", Path: "/keys", Access: member, Handle: (*console).keysPage},
+	{Method: "POST", Path: "/keys", Access: member, Handle: (*console).makeKeyForm},
+	{Method: "POST", Path: "/keys/{key}/drop", Access: member, Handle: (*console).dropKeyForm},
+	{Method: "GET", Path: "/assets/{name}", Access: open, Handle: (*console).asset},
+
+	{Method: "GET", Path: "/api/v1/cases", Access: member, API: true, Handle: (*console).apiList, Doc: operation{
+		ID: "listCases", Summary: "List cases", Detail: "Without a parameter: the cases that ask for somebody and are not hidden behind another.",
+		Query: []parameter{
+			{"state", "string", "only cases in this state; may be repeated"},
+			{"client", "string", "only cases of the client with this id or name"},
+			{"all", "boolean", "every case, also those that are over or hidden behind another"},
+		},
+		Gives: list{},
+	}},
+	{Method: "GET", Path: "/api/v1/cases/{id}", Access: member, API: true, Handle: (*console).apiCase, Doc: operation{
+		ID: "getCase", Summary: "Show one case", Gives: caseBody{},
+	}},
+	{Method: "POST", Path: "/api/v1/cases/{id}/plan", Access: member, API: true, Handle: (*console).apiPlan, Doc: operation{
+		ID: "planFix", Summary: "Show the exact difference that a fix would make", Detail: "The provider is asked, nothing is changed.",
+		Takes: fixChoice{}, Gives: planBody{},
+	}},
+	{Method: "POST", Path: "/api/v1/cases/{id}/apply", Access: member, API: true, Handle: (*console).apiApply, Doc: operation{
+		ID: "applyFix", Summary: "Carry out a plan that was shown",
+		Detail: "Refused when the plan is no longer what would be done, or when it weakens and `weaken` is not true. A secret that replaces another is told in this answer and never again.",
+		Takes:  Confirm{}, Gives: appliedBody{},
+	}},
+	{Method: "POST", Path: "/api/v1/cases/{id}/undo", Access: member, API: true, Handle: (*console).apiUndo, Doc: operation{
+		ID: "undoFix", Summary: "Take back what was carried out", Takes: runChoice{}, Gives: runBody{},
+	}},
+	{Method: "POST", Path: "/api/v1/cases/{id}/declare", Access: member, API: true, Handle: (*console).apiDeclare, Doc: operation{
+		ID: "declareFix", Summary: "Say that a person has carried out a fix", Takes: fixChoice{}, Gives: runBody{},
+	}},
+	{Method: "POST", Path: "/api/v1/cases/{id}/intend", Access: member, API: true, Handle: (*console).apiIntend, Doc: operation{
+		ID: "intendCase", Summary: "Say that the refusal is right, who answers for it, and until when", Takes: Intent{}, Gives: caseBody{},
+	}},
+	{Method: "POST", Path: "/api/v1/cases/{id}/reopen", Access: member, API: true, Handle: (*console).apiReopen, Doc: operation{
+		ID: "reopenCase", Summary: "Open a case again", Gives: caseBody{},
+	}},
+	{Method: "GET", Path: "/api/v1/watch", Access: member, API: true, Handle: (*console).watch, Doc: operation{
+		ID: "watchCases", Summary: "Be told of cases as they change",
+		Detail: "Server-sent events: each `case` event holds the id and the state of a case that is new or has changed. " +
+			"Nothing is repeated after a pause in the connection: read the list again when the stream opens.",
+		Gives: Change{}, Type: "text/event-stream",
+	}},
+	{Method: "POST", Path: "/api/v1/events", Access: member, API: true, Body: eventsBytes, Handle: (*console).apiEvents, Doc: operation{
+		ID: "takeEvents", Summary: "Hand in events",
+		Detail: "One event a line, at most 10,000 lines and 8 MiB. All are kept or, when one of them is wrong, none. An event whose uid is known already changes nothing.",
+		Takes:  eventBody{}, TakesType: "application/x-ndjson", Gives: takenBody{},
+	}},
+	{Method: "GET", Path: "/api/v1/keys", Access: member, API: true, Handle: (*console).apiKeys, Doc: operation{
+		ID: "listKeys", Summary: "List the keys of programs", Gives: keysBody{},
+	}},
+	{Method: "POST", Path: "/api/v1/keys", Access: member, API: true, Handle: (*console).apiMakeKey, Doc: operation{
+		ID: "makeKey", Summary: "Make a key for a program", Detail: "Its value is told in this answer and never again.",
+		Takes: keyWish{}, Gives: madeKey{},
+	}},
+	{Method: "DELETE", Path: "/api/v1/keys/{key}", Access: member, API: true, Handle: (*console).apiDropKey, Doc: operation{
+		ID: "dropKey", Summary: "Take a key away from its program",
+	}},
+	{Method: "GET", Path: "/api/v1/openapi.json", Access: open, API: true, Handle: (*console).openAPI, Doc: operation{
+		ID: "getDocument", Summary: "This document", Gives: documentBody{},
+	}},
+
+	{Method: "GET", Path: "/healthz", Access: open, API: true, Handle: (*console).health, Doc: operation{
+		ID: "health", Summary: "Tell whether the server is alive", Gives: healthBody{},
+	}},
+	{Method: "GET", Path: "/readyz", Access: open, API: true, Handle: (*console).ready, Doc: operation{
+		ID: "ready", Summary: "Tell whether the server can do its work", Gives: healthBody{},
+	}},
+	{Method: "GET", Path: "/metrics", Access: open, API: true, Handle: (*console).metrics, Doc: operation{
+		ID: "metrics", Summary: "Counters in the format of Prometheus", Gives: "", Type: "text/plain",
+	}},
+}
+
+// serve wraps one route with what must hold before it runs.
+func (c *console) serve(rt route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		limit := rt.Body
+		if limit == 0 {
+			limit = formBytes
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, limit)
+		if err := c.admit(rt, w, r); err != nil {
+			c.tell(rt, w, r, err)
+			return
+		}
+		who, err := c.recognise(r)
+		if err != nil {
+			c.tell(rt, w, r, err)
+			return
+		}
+		if rt.Access == member && who.name == "" {
+			c.turnAway(rt, w, r, who)
+			return
+		}
+		r = r.WithContext(context.WithValue(r.Context(), actorKey{}, who))
+		if err := rt.Handle(c, w, r); err != nil {
+			c.tell(rt, w, r, err)
+		}
+	})
+}
+
+// patient gives a context for a change at a provider: it does not end when the
+// browser that asked for it goes away, for half a change is the worst of all.
+func patient(r *http.Request) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(r.Context()), 60*time.Second)
+}
+
+// changes tells whether a request may change something.
+func changes(r *http.Request) bool {
+	return r.Method != http.MethodGet && r.Method != http.MethodHead
+}

@@ -1,0 +1,248 @@
+package console
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"usher"
+	"usher/report"
+)
+
+// Bounds of what is shown of one string, in characters.
+const (
+	maxShown = 300
+	maxText  = 2000
+)
+
+// show prepares somebody else's string for a page: one line, bounded, and
+// nothing in it that acts or hides. html/template escapes it besides.
+func show(s string) string { return tidy(s, maxShown) }
+
+// text is show for what may be a paragraph.
+func text(s string) string { return tidy(s, maxText) }
+
+func tidy(s string, limit int) string {
+	return report.Inert(cut(strings.Join(strings.Fields(s), " "), limit))
+}
+
+// exact is show for a value whose every character counts: blanks that cannot be
+// told from a space or from nothing become visible.
+func exact(s string) string {
+	s = report.Inert(cut(s, maxText))
+	s = strings.NewReplacer("\n", `\n`, "\t", `\t`).Replace(s)
+	var b strings.Builder
+	for _, r := range s {
+		if r != ' ' && r >= 0x80 && unicode.Is(unicode.Zs, r) {
+			fmt.Fprintf(&b, `\u%04x`, r)
+			continue
+		}
+		b.WriteRune(r)
+	}
+	s = b.String()
+	lead := len(s) - len(strings.TrimLeft(s, " "))
+	trail := len(s[lead:]) - len(strings.TrimRight(s[lead:], " "))
+	return strings.Repeat("␠", lead) + s[lead:len(s)-trail] + strings.Repeat("␠", trail)
+}
+
+// cut shortens a string and says by how much.
+func cut(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	count := utf8.RuneCountInString(s)
+	if count <= limit {
+		return s
+	}
+	end := 0
+	for range limit {
+		_, size := utf8.DecodeRuneInString(s[end:])
+		end += size
+	}
+	return fmt.Sprintf("%s… (%d more characters)", s[:end], count-limit)
+}
+
+func capital(s string) string {
+	if s == "" || s[0] < 'a' || s[0] > 'z' {
+		return s
+	}
+	return string(s[0]-'a'+'A') + s[1:]
+}
+
+// sentence ends a line with a full stop, unless it has an end.
+func sentence(s string) string {
+	if s == "" || strings.ContainsAny(s[len(s)-1:], ".?!:") {
+		return s
+	}
+	return s + "."
+}
+
+func hintAfter(hint string) string {
+	if hint == "" {
+		return ""
+	}
+	return " " + sentence(capital(hint))
+}
+
+func count(n int, one, many string) string {
+	switch {
+	case n == 1:
+		return "1 " + one
+	case n >= 1000 && (one == "address" || one == "person"):
+		return "1,000 or more " + many // counted no further
+	}
+	return thousands(n) + " " + many
+}
+
+func thousands(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// moment is a time as a page shows it: short to read, whole on a closer look.
+type moment struct {
+	ISO, Short, Full string
+}
+
+// moment gives a time of today by its clock only.
+func (c *console) moment(t time.Time) moment {
+	if t.IsZero() {
+		return moment{}
+	}
+	t = t.In(c.opt.Location)
+	now := c.opt.Now().In(c.opt.Location)
+	layout := "2 Jan 2006 15:04"
+	switch {
+	case t.Year() == now.Year() && t.YearDay() == now.YearDay():
+		layout = "15:04"
+	case t.Year() == now.Year():
+		layout = "2 Jan 15:04"
+	}
+	return moment{ISO: t.UTC().Format(time.RFC3339), Short: t.Format(layout), Full: t.Format("Monday, 2 January 2006, 15:04:05 MST")}
+}
+
+// span says how long something lasts in its two largest units.
+func span(d time.Duration) string {
+	d = d.Round(time.Second)
+	switch {
+	case d < time.Second:
+		return "less than a second"
+	case d < time.Minute:
+		return count(int(d/time.Second), "second", "seconds")
+	case d < time.Hour:
+		return count(int(d/time.Minute), "minute", "minutes")
+	case d < 48*time.Hour:
+		h, m := int(d/time.Hour), int(d%time.Hour/time.Minute)
+		if m == 0 {
+			return count(h, "hour", "hours")
+		}
+		return fmt.Sprintf("%d h %d min", h, m)
+	}
+	return count(int(d/(24*time.Hour)), "day", "days")
+}
+
+// stateWord is a state as its chip says it.
+func stateWord(s usher.CaseState) string {
+	switch s {
+	case usher.CaseRegressed:
+		return "Back again"
+	case usher.CaseIntended:
+		return "Intended"
+	}
+	return capital(show(string(s)))
+}
+
+func kindWord(k usher.CaseKind) string {
+	switch k {
+	case usher.CaseAttack:
+		return "Attack"
+	case usher.CaseExposure:
+		return "Exposure"
+	case usher.CaseConfiguration:
+		return "Configuration"
+	}
+	return ""
+}
+
+func riskWord(r usher.Risk) string {
+	switch r {
+	case usher.RiskNeutral:
+		return "keeps security as it is"
+	case usher.RiskTightening:
+		return "tightens security"
+	case usher.RiskWeakening:
+		return "weakens security"
+	}
+	return ""
+}
+
+func fixerWord(f usher.Fixer) string {
+	switch f {
+	case usher.FixerUser:
+		return "the person who signs in"
+	case usher.FixerDeveloper:
+		return "the app's developer"
+	case usher.FixerTenantAdmin:
+		return "the tenant's administrator"
+	case usher.FixerProvider:
+		return "the identity provider"
+	case usher.FixerNobody:
+		return "nobody"
+	}
+	return show(string(f))
+}
+
+// fieldWord is a field of an event as a person says it.
+func fieldWord(path string) string {
+	switch path {
+	case "user", "user.uid", "user.name":
+		return "person"
+	case "client", "client.uid":
+		return "client"
+	case "resource", "resource.uid":
+		return "API"
+	case "src_endpoint.ip":
+		return "address"
+	case "oauth.redirect_uri":
+		return "redirect URI"
+	case "oauth.scopes_requested":
+		return "scopes asked for"
+	case "oauth.scopes_granted":
+		return "scopes granted"
+	case "oauth.credential_uid":
+		return "credential"
+	case "oauth.client_auth":
+		return "client authentication"
+	case "tenant_uid":
+		return "tenant"
+	case "device.uid":
+		return "device"
+	}
+	return strings.ReplaceAll(strings.TrimPrefix(show(path), "oauth."), "_", " ")
+}
+
+func providerWord(s string) string {
+	switch s {
+	case "entra":
+		return "Microsoft Entra ID"
+	case "usher":
+		return "usher"
+	}
+	return capital(show(s))
+}
+
+func stepWord(s usher.Step) string {
+	switch s {
+	case usher.StepSignIn, usher.StepSignOut:
+		return string(s)
+	case usher.StepAPICall:
+		return "API call"
+	}
+	return strings.ReplaceAll(show(string(s)), "-", " ")
+}
