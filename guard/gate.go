@@ -1,0 +1,164 @@
+package guard
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"sync"
+	"time"
+
+	"usher"
+)
+
+// gate is the transport: it judges each request, also those of redirects, and
+// sends it through the transport of its kind. The two kinds share no
+// connections, so a connection to a trusted place never serves another.
+type gate struct {
+	c     *Client
+	proxy *url.URL
+	ready func() (trusted, foreign http.RoundTripper, err error)
+}
+
+func newGate(c *Client, proxy *url.URL) *gate {
+	g := &gate{c: c, proxy: proxy}
+	var trusted, foreign *http.Transport
+	var err error
+	var once sync.Once
+	g.ready = func() (http.RoundTripper, http.RoundTripper, error) {
+		once.Do(func() {
+			var roots *x509.CertPool
+			if roots, err = readRoots(c.opt.CAFile); err == nil {
+				trusted = g.transport(roots, &dialer{lookup: c.pins.lookup})
+				foreign = g.transport(roots, &dialer{c.freshly, func(a netip.Addr) string { return c.pins.inside(a) }})
+			}
+		})
+		return trusted, foreign, err
+	}
+	return g
+}
+
+func (c *Client) freshly(ctx context.Context, _, host string) ([]netip.Addr, error) {
+	return resolve(ctx, c.opt.Resolver, host)
+}
+
+func (g *gate) transport(roots *x509.CertPool, d *dialer) *http.Transport {
+	t := &http.Transport{
+		DialContext:            d.dial,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
+		TLSHandshakeTimeout:    10 * time.Second,
+		ResponseHeaderTimeout:  g.c.opt.Timeout,
+		MaxResponseHeaderBytes: 64 << 10,
+		MaxIdleConns:           16,
+		MaxIdleConnsPerHost:    2,
+		MaxConnsPerHost:        16,
+		IdleConnTimeout:        30 * time.Second,
+		ForceAttemptHTTP2:      true,
+	}
+	if g.proxy != nil {
+		// What is dialled is the proxy, which the operator configured.
+		t.Proxy = http.ProxyURL(g.proxy)
+		t.DialContext = (&dialer{lookup: g.c.freshly}).dial
+	}
+	return t
+}
+
+// readRoots gives the authorities of the system and those of a file; nil is the
+// system's alone.
+func readRoots(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	unreadable := func(why string, err error) error {
+		return &usher.Error{
+			Code: usher.ErrUnreadable, Message: "the file of certificate authorities " + file + " " + why, Err: err,
+			Hint: "give a PEM file with the certificate of the authority that signed the server's",
+		}
+	}
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, unreadable("cannot be read", err)
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, unreadable("holds no certificate", nil)
+	}
+	return roots, nil
+}
+
+// RoundTrip implements http.RoundTripper.
+func (g *gate) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := g.send(req)
+	if err != nil {
+		if req.Body != nil {
+			_ = req.Body.Close() // as http.RoundTripper demands; a second close does no harm
+		}
+		return nil, err
+	}
+	limit := g.c.opt.Body
+	if resp.ContentLength > limit {
+		_ = resp.Body.Close()
+		return nil, tooLarge(req.URL, limit)
+	}
+	resp.Body = &bounded{body: resp.Body, left: limit, url: req.URL, limit: limit}
+	return resp, nil
+}
+
+func (g *gate) send(req *http.Request) (*http.Response, error) {
+	if g.c.err != nil {
+		return nil, g.c.err
+	}
+	isTrusted, err := g.c.judge(req)
+	if err != nil {
+		return nil, err
+	}
+	trusted, foreign, err := g.ready()
+	if err != nil {
+		return nil, err
+	}
+	if req.Header.Get("User-Agent") == "" {
+		req = req.Clone(req.Context())
+		req.Header.Set("User-Agent", g.c.opt.UserAgent)
+	}
+	if isTrusted {
+		return trusted.RoundTrip(req)
+	}
+	if g.proxy != nil {
+		if err := g.c.lookBeforeProxy(req); err != nil {
+			return nil, err
+		}
+	}
+	return foreign.RoundTrip(req)
+}
+
+// lookBeforeProxy judges where an untrusted name leads as seen from here.
+func (c *Client) lookBeforeProxy(req *http.Request) error {
+	host := req.URL.Hostname()
+	addrs, err := c.freshly(req.Context(), "", host)
+	if err != nil {
+		return err
+	}
+	for _, a := range addrs {
+		if why := c.pins.inside(a); why != "" {
+			return &errInside{host, a, why}
+		}
+	}
+	return nil
+}
+
+// CloseIdleConnections lets http.Client close what is not in use.
+func (g *gate) CloseIdleConnections() {
+	trusted, foreign, err := g.ready()
+	if err != nil {
+		return
+	}
+	for _, t := range []http.RoundTripper{trusted, foreign} {
+		t.(*http.Transport).CloseIdleConnections()
+	}
+}
