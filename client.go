@@ -27,6 +27,7 @@ type Client struct {
 	PKCE           string   `json:"pkce_method,omitempty"` // the code_challenge_method that is demanded, empty: none
 
 	SecretCreated time.Time `json:"secret_created,omitzero"`    // of the secret in use; zero is unknown
+	SecretMark    string    `json:"-"`                          // stands for the secret in use within this process, see Secret.Fingerprint
 	SecretExpires time.Time `json:"secret_expires_at,omitzero"` // zero: never, or unknown
 
 	// Attributes are the provider's further settings of the client, none of
