@@ -50,11 +50,12 @@ type Server struct {
 	token  token
 }
 
-// Start runs a server for one test and stops it when the test ends. Where
-// Keycloak cannot be had the test is skipped, or fails if USHER_SYSTEMS is
-// "require".
+// Start runs a server for one test and stops it when the test ends. Tests skip
+// where nobody asked for real systems (see Wanted), or where Keycloak cannot be
+// had; with USHER_SYSTEMS=require nothing is skipped.
 func Start(t testing.TB, opt Options) *Server {
 	t.Helper()
+	Wanted(t)
 	s, err := Run(t.Context(), opt)
 	switch {
 	case errors.Is(err, ErrMissing) && os.Getenv("USHER_SYSTEMS") != "require":
@@ -64,6 +65,15 @@ func Start(t testing.TB, opt Options) *Server {
 	}
 	t.Cleanup(s.Stop)
 	return s
+}
+
+// Wanted skips a test unless USHER_SYSTEMS says that Keycloak is wanted ("1", or
+// "require" as `make systems` sets it): a plain `go test ./...` fetches nothing.
+func Wanted(t testing.TB) {
+	t.Helper()
+	if os.Getenv("USHER_SYSTEMS") == "" {
+		t.Skip("NOT TESTED against Keycloak: run `make systems`, or set USHER_SYSTEMS=1")
+	}
 }
 
 // Run starts a server and waits until it answers. Whoever calls it must call
