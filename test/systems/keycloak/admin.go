@@ -119,9 +119,12 @@ func (s *Server) Client(ctx context.Context, realm, clientID string) (map[string
 	return found[0], nil
 }
 
-// EditClient lets the administrator change members of a client, as the admin
-// console does: the whole representation is written back.
+// EditClient lets the administrator sign in and change members of a client, as
+// the admin console does: the whole representation is written back.
 func (s *Server) EditClient(ctx context.Context, realm, clientID string, members map[string]any) error {
+	s.token.mu.Lock()
+	s.token.until = time.Time{}
+	s.token.mu.Unlock()
 	client, err := s.Client(ctx, realm, clientID)
 	if err != nil {
 		return err

@@ -1,5 +1,6 @@
-// Command kc runs a Keycloak for a script: it prints its address when it is
-// ready and stops it when standard input ends.
+// Command kc runs a Keycloak for a script: when it is ready it prints its
+// address and, on a second line, its folder, which has bin/kcadm.sh. It stops
+// the server when standard input ends.
 //
 //	go run ./test/systems/keycloak/kc --log keycloak.log --realm realm.json
 package main
@@ -55,8 +56,11 @@ func run(ctx context.Context) error {
 			return fmt.Errorf("import %s: %w", *realm, err)
 		}
 	}
-	fmt.Println(s.URL)
-	fmt.Fprintln(os.Stderr, "log:", s.LogPath)
+	home, err := keycloak.Install(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%s\n%s\n", s.URL, home)
 
 	closed := make(chan struct{})
 	go func() {
