@@ -35,7 +35,10 @@ type Fault struct {
 }
 
 // Faults lists every fault, in the order of a flow.
-var Faults = []*Fault{}
+var Faults = []*Fault{
+	redirectMismatch, policyDevice, consentRequired, secretInvalid, secretExpiredFault, secretIDUsed, refreshReusedFault,
+	tokenExpired, wrongAudience, keyNotFound, clockSkew, scopeInsufficient,
+}
 
 // Find gives the fault of a name.
 func Find(name string) (*Fault, bool) {
@@ -48,4 +51,27 @@ func Find(name string) (*Fault, bool) {
 
 func unknownFault(name string) error {
 	return &usher.Error{Code: usher.ErrUsage, Message: fmt.Sprintf("the lab has no fault %q", name), Hint: "usher lab --list names them"}
+}
+
+// target is the client that faults change: the first that is no administrator.
+func (l *Lab) target() *client {
+	for _, c := range l.clients {
+		if len(c.Roles) == 0 && !c.Public {
+			return c
+		}
+	}
+	return l.clients[0]
+}
+
+// edited writes the admin event of a client that somebody edited on the console.
+func (l *Lab) edited(c *client) {
+	l.tellAdmin(l.person(), "UPDATE", "CLIENT", "clients/"+c.UUID, masked(l.represent(c)))
+}
+
+// putBack undoes what a fault changed in a registration.
+func (l *Lab) putBack(name string) {
+	if restore := l.before[name]; restore != nil {
+		delete(l.before, name)
+		restore()
+	}
 }

@@ -1,0 +1,45 @@
+package lab
+
+import (
+	"slices"
+
+	"usher"
+)
+
+var scopeInsufficient = &Fault{
+	Name:    "scope-insufficient",
+	Title:   "The client is no longer allowed the API's scope",
+	Dialect: DialectAPI,
+	Does:    "An administrator takes the scope " + scopeOrders + " from the client. Whoever asks for it gets a token without it, and the answer's member scope says so (RFC 6749 section 3.3).",
+	Provoke: "Sign in and call the API.",
+	Shows:   "Clients that do not compare the scope of the answer with what they asked for.",
+	Fix:     "Allow the client the scope again (usher can do it, as an optional one), then ask for it and sign in anew: a refresh does not widen a grant.",
+	Proof:   "The same client's next call for the same person succeeds, with a token that has the scope.",
+	Action:  usher.ActionAllowScope,
+	on: func(l *Lab) {
+		c := l.target()
+		had := [2]bool{slices.Contains(c.Scopes, scopeOrders), slices.Contains(c.Optional, scopeOrders)}
+		l.dropScope(c, "default", had[0])
+		l.dropScope(c, "optional", had[1])
+		l.before["scope-insufficient"] = func() {
+			c.Optional = slices.DeleteFunc(c.Optional, func(s string) bool { return s == scopeOrders })
+			for i, list := range []*[]string{&c.Scopes, &c.Optional} {
+				if had[i] && !slices.Contains(*list, scopeOrders) {
+					*list = append(*list, scopeOrders)
+				}
+			}
+			l.edited(c)
+		}
+	},
+	off: func(l *Lab) { l.putBack("scope-insufficient") },
+}
+
+func (l *Lab) dropScope(c *client, kind string, had bool) {
+	if !had {
+		return
+	}
+	list := c.scopesOf(kind)
+	*list = slices.DeleteFunc(*list, func(s string) bool { return s == scopeOrders })
+	s, _ := l.scope(scopeOrders)
+	l.tellAdmin(l.person(), "DELETE", "CLIENT_SCOPE_CLIENT_MAPPING", "clients/"+c.UUID+"/"+kind+"-client-scopes/"+s.id, nil)
+}
