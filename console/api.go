@@ -80,7 +80,7 @@ func plainJSONError(err error) string {
 func caseID(r *http.Request) (int64, error) {
 	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
 	if err != nil || id < 1 {
-		return 0, refusal(CodeNotFound, "there is no such case", "cases have numbers from 1: see /")
+		return 0, refusal(usher.ErrNotFound, "there is no such case", "cases have numbers from 1: see /")
 	}
 	return id, nil
 }
@@ -284,7 +284,7 @@ func (c *console) ready(w http.ResponseWriter, r *http.Request) error {
 
 func (c *console) metrics(w http.ResponseWriter, r *http.Request) error {
 	if c.opt.Metrics == nil {
-		return refusal(CodeNotFound, "no metrics are kept", "")
+		return refusal(usher.ErrNotFound, "no metrics are kept", "")
 	}
 	if !c.opt.OpenMetrics && by(r) == "" {
 		return refusal(CodeSignIn, "sign in first", "give the scraper a key, or open the metrics in the configuration")

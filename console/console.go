@@ -55,20 +55,20 @@ type Source struct {
 }
 
 // Cases is what the console asks of the engine. Errors are *usher.Error with
-// one of the codes of this package or of the root; any other error is a defect
+// one of the codes of the root or of this package; any other error is a defect
 // and its text is not shown. By is the person or key who asks.
 type Cases interface {
 	// List gives the cases that match, those that ask for somebody first, then
 	// the latest first.
 	List(ctx context.Context, filter Filter) ([]usher.Case, error)
-	// Case gives one case, or CodeNotFound.
+	// Case gives one case, or usher.ErrNotFound.
 	Case(ctx context.Context, id int64) (*usher.Case, error)
 	// Plan asks the provider for the exact difference that a fix would make and
 	// changes nothing there.
 	Plan(ctx context.Context, id int64, fix, by string) (usher.FixPlan, error)
-	// Apply carries out what was confirmed. CodeConflict when the plan is no
-	// longer what would be done, CodeWeakens when it weakens and nobody said twice
-	// that it may.
+	// Apply carries out what was confirmed: usher.ErrChanged when the plan is no
+	// longer what would be done, usher.ErrRefused when it weakens and nobody said
+	// twice that it may.
 	Apply(ctx context.Context, id int64, confirm Confirm, by string) (Applied, error)
 	// Undo takes a run back.
 	Undo(ctx context.Context, id int64, run, by string) (usher.FixRun, error)
@@ -137,18 +137,14 @@ type Change struct {
 	State usher.CaseState `json:"state"`
 }
 
-// Codes of usher.Error that Cases may answer with, beside those of the root.
+// Codes of usher.Error that the console answers with beside those of the root;
+// Cases may use them too.
 const (
-	CodeNotFound     = "not-found"       // 404
-	CodeConflict     = "conflict"        // 409: the case or the provider is no longer as it was shown
-	CodeWeakens      = "weakens"         // 409: the fix weakens and was not said yes to twice
-	CodeUnavailable  = "unavailable"     // 503: the provider or the store does not answer
-	CodeSignIn       = "sign-in"         // 401
-	CodeForbidden    = "forbidden"       // 403
-	CodeTooMany      = "too-many"        // 429
-	CodeMethod       = "method"          // 405
-	CodeWrongType    = "wrong-type"      // 415
-	CodeUnprocessed  = "unprocessable"   // 422: understood, and refused for what it says
-	CodeNotSupported = "not-supported"   // 501: this provider cannot do it
-	CodeRefused      = "provider-refuse" // 502: the provider refused what usher asked for
+	CodeConflict    = "conflict"      // 409: the case does not allow it in its state, or it was shown too long ago
+	CodeUnavailable = "unavailable"   // 503: not now
+	CodeSignIn      = "sign-in"       // 401
+	CodeTooMany     = "too-many"      // 429
+	CodeMethod      = "method"        // 405
+	CodeWrongType   = "wrong-type"    // 415
+	CodeUnprocessed = "unprocessable" // 422: understood, and refused for what it says
 )

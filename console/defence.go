@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"usher"
 )
 
 // policy lets in what the pages hold and nothing else: no script but the one
@@ -33,7 +35,7 @@ func (c *console) defend(next http.Handler) http.Handler {
 		if !isTrusted(r.Context()) && !c.meant(r.Host) {
 			// A foreign name that leads here is how a web page reaches into
 			// a network (DNS rebinding).
-			c.tell(route{API: true}, w, r, refusal(CodeForbidden, "this server does not answer to the name in the Host header",
+			c.tell(route{API: true}, w, r, refusal(usher.ErrForbidden, "this server does not answer to the name in the Host header",
 				"use the address that usher serve printed, or set its url in the configuration"))
 			return
 		}
@@ -97,7 +99,7 @@ func (c *console) admit(rt route, w http.ResponseWriter, r *http.Request) error 
 	return checkType(rt, r)
 }
 
-var errForeign = refusal(CodeForbidden, "the request comes from another site", "open the page of usher itself and try again")
+var errForeign = refusal(usher.ErrForbidden, "the request comes from another site", "open the page of usher itself and try again")
 
 // ownOrigin tells whether a request that may change something comes from a page
 // of this server. Programs send neither header and have no cookie; the cookie is

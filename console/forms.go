@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"usher"
 )
 
 // act runs what a form asks for and goes back to the case, where what went
@@ -61,7 +63,7 @@ func (c *console) applyForm(w http.ResponseWriter, r *http.Request) error {
 	}
 	if weakens(&plan) {
 		if plan.Fix.Action == nil || r.PostFormValue("client") != plan.Fix.Action.Client {
-			return again(refusal(CodeWeakens, "this fix weakens security, and the name that was typed is not the client's", "type the name exactly as it is shown"))
+			return again(refusal(usher.ErrRefused, "this fix weakens security, and the name that was typed is not the client's", "type the name exactly as it is shown"))
 		}
 		confirm.Weaken = true
 	}

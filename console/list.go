@@ -71,7 +71,7 @@ func (c *console) listPage(w http.ResponseWriter, r *http.Request) error {
 	view := listView{Client: show(query.Get("client")), Show: query.Get("show"), Any: len(cases) > 0, More: len(cases) == maxRows}
 	at := slices.IndexFunc(tabs, func(t pile) bool { return t.name == view.Show })
 	if at < 0 {
-		return refusal(CodeNotFound, "there is no such list of cases", "the lists are behind the tabs of the page of cases")
+		return refusal(usher.ErrNotFound, "there is no such list of cases", "the lists are behind the tabs of the page of cases")
 	}
 	filter := Filter{All: true, Client: query.Get("client")}
 	for i := range cases {

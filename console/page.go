@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+
+	"usher"
 )
 
 //go:embed assets pages
@@ -77,7 +79,7 @@ func (c *console) asset(w http.ResponseWriter, r *http.Request) error {
 	name := r.PathValue("name")
 	text, err := files.ReadFile("assets/" + name)
 	if err != nil {
-		return refusal(CodeNotFound, "there is no such file", "")
+		return refusal(usher.ErrNotFound, "there is no such file", "")
 	}
 	types := map[string]string{".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 	w.Header().Set("Content-Type", types[name[strings.LastIndex(name, "."):]]+"; charset=utf-8")

@@ -40,10 +40,11 @@ func (e *linesError) Error() string { return e.told.Error() }
 var statuses = map[string]int{
 	usher.ErrUsage: http.StatusBadRequest, usher.ErrUnreadable: http.StatusBadRequest,
 	usher.ErrTooLarge: http.StatusRequestEntityTooLarge, usher.ErrInternal: http.StatusInternalServerError,
-	CodeNotFound: http.StatusNotFound, CodeConflict: http.StatusConflict, CodeWeakens: http.StatusConflict,
-	CodeUnavailable: http.StatusServiceUnavailable, CodeSignIn: http.StatusUnauthorized, CodeForbidden: http.StatusForbidden,
-	CodeTooMany: http.StatusTooManyRequests, CodeMethod: http.StatusMethodNotAllowed, CodeWrongType: http.StatusUnsupportedMediaType,
-	CodeUnprocessed: http.StatusUnprocessableEntity, CodeNotSupported: http.StatusNotImplemented, CodeRefused: http.StatusBadGateway,
+	usher.ErrNotFound: http.StatusNotFound, usher.ErrForbidden: http.StatusForbidden,
+	usher.ErrRefused: http.StatusConflict, usher.ErrChanged: http.StatusConflict, usher.ErrUnreachable: http.StatusBadGateway,
+	CodeConflict: http.StatusConflict, CodeUnavailable: http.StatusServiceUnavailable, CodeSignIn: http.StatusUnauthorized,
+	CodeTooMany: http.StatusTooManyRequests, CodeMethod: http.StatusMethodNotAllowed,
+	CodeWrongType: http.StatusUnsupportedMediaType, CodeUnprocessed: http.StatusUnprocessableEntity,
 }
 
 // refusal makes an error for the person or program that asked.
@@ -64,7 +65,7 @@ func (c *console) asProblem(r *http.Request, err error) (problemBody, int) {
 		told = lines.told
 	case errors.As(err, &told) && told.Code != usher.ErrInternal:
 	case errors.Is(err, ErrNotFound):
-		told = &usher.Error{Code: CodeNotFound, Message: "there is no such thing"}
+		told = &usher.Error{Code: usher.ErrNotFound, Message: "there is no such thing"}
 	default:
 		c.opt.Log.Error("a request could not be answered", "method", r.Method, "path", r.URL.Path, "error", err)
 		told = &usher.Error{Code: usher.ErrInternal, Message: "something went wrong inside usher", Hint: "look at the log of usher serve"}
@@ -122,5 +123,5 @@ func notFound(c *console, w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
 		return refusal(CodeMethod, "this address does not take "+r.Method, "use "+strings.Join(allowed, " or "))
 	}
-	return refusal(CodeNotFound, "there is nothing at this address", "the cases are at /")
+	return refusal(usher.ErrNotFound, "there is nothing at this address", "the cases are at /")
 }

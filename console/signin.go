@@ -183,7 +183,7 @@ func (c *console) maySet(r *http.Request, who actor) error {
 	if who.setup {
 		has, err := c.opt.Accounts.HasAccounts(r.Context())
 		if err == nil && has {
-			err = refusal(CodeForbidden, "somebody has set a password already", "sign in with it")
+			err = refusal(usher.ErrForbidden, "somebody has set a password already", "sign in with it")
 		}
 		return err
 	}
