@@ -122,7 +122,7 @@ func describe(rep token.Report, parsed *token.Parsed) string {
 		case token.CodeNotYetValid:
 			return "The token is not yet valid: nbf is " + p.Got
 		case token.CodeFutureIssue:
-			return "The token was used before it was issued: iat is " + p.Got
+			return "The token was issued in the future: iat is " + p.Got
 		case token.CodeAudience:
 			return "Invalid audience: expected " + apiName + ", got " + p.Got
 		case token.CodeIssuer:

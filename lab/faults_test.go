@@ -54,7 +54,9 @@ var provocations = map[string]func(*bench){
 		b.on("client-secret-id-used")
 		b.conf.ClientSecret = b.lab.Secret("shop").Reveal()
 		_, err := b.trySignIn()
-		explains(b.t, "client-secret-id-used", "body", refused(b.t, err, http.StatusUnauthorized, "invalid_client"))
+		body := refused(b.t, err, http.StatusUnauthorized, "invalid_client") // the same as for any wrong secret
+		explains(b.t, "client-secret-id-used", "exchange", "POST "+b.conf.Endpoint.TokenURL+" HTTP/1.1\nContent-Type: application/x-www-form-urlencoded\n\n"+
+			"grant_type=authorization_code&code=x&client_id="+b.conf.ClientID+"&client_secret="+b.conf.ClientSecret+"\n\nHTTP/1.1 401 Unauthorized\nContent-Type: application/json\n\n"+body)
 		explains(b.t, "client-secret-id-used", "record", last(b.t, b.log.take(), "7000215"))
 		_, value, err := b.lab.AddSecret("shop")
 		if err != nil {

@@ -253,7 +253,7 @@ func (l *Lab) authenticate(req *oauth.TokenRequest) (*client, refusal) {
 	for _, s := range c.secrets {
 		switch {
 		case req.ClientSecret.Reveal() == s.id:
-			return c, refusal{is: secretIsID}
+			return c, refusal{is: secretIsID, credential: s.id}
 		case req.ClientSecret != s.value:
 		case !s.expires.IsZero() && !l.now().Before(s.expires):
 			return c, refusal{is: secretExpired, credential: s.id}

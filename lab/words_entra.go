@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -35,6 +36,7 @@ type entraWords struct {
 	text     string
 	suberror string
 	claims   string
+	record   string // failureReason of the sign-in record, where it is not text
 	more     string // additionalDetails of the sign-in record
 }
 
@@ -64,7 +66,11 @@ func (l *Lab) entraWords(bad refusal, c *client, clientID, redirect string) entr
 	case secretMissing:
 		return entraWords{code: 7000218, status: 401, error: "invalid_client", text: "The request body must contain the following parameter: 'client_assertion' or 'client_secret'."}
 	case secretWrong, secretIsID:
-		return entraWords{code: 7000215, status: 401, error: "invalid_client", text: fmt.Sprintf("Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '%s'.", app)}
+		more := ""
+		if bad.is == secretIsID {
+			more = "The secret id was sent instead of the value."
+		}
+		return entraWords{code: 7000215, record: "Invalid client secret is provided.", more: more, status: 401, error: "invalid_client", text: fmt.Sprintf("Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '%s'.", app)}
 	case secretExpired:
 		return entraWords{code: 7000222, status: 401, error: "invalid_client", text: fmt.Sprintf("The provided client secret keys for app '%s' are expired. Visit the Azure portal to create new keys for your app: https://aka.ms/NewClientSecret, or consider using certificate credentials for added security: https://aka.ms/certCreds.", app)}
 	case redirectUnknown:
@@ -203,7 +209,7 @@ func (l *Lab) write(rec record) {
 func (l *Lab) newRecord(r *http.Request, t trace, c *client, clientID string, u *User, d *device, w entraWords, bad refusal) record {
 	status := map[string]any{"errorCode": 0, "failureReason": "Other.", "additionalDetails": nil}
 	if bad.bad() {
-		status = map[string]any{"errorCode": w.code, "failureReason": w.text, "additionalDetails": w.more}
+		status = map[string]any{"errorCode": w.code, "failureReason": cmp.Or(w.record, w.text), "additionalDetails": w.more}
 	}
 	rec := record{
 		"id": t.id, "createdDateTime": t.time.Format("2006-01-02T15:04:05Z"), "correlationId": t.correlation, "originalRequestId": t.id,
