@@ -2,13 +2,354 @@ package serve
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
 
 	"usher"
+	"usher/casebook"
+	"usher/catalog"
+	"usher/console"
+	"usher/detect"
+	"usher/diagnose"
+	"usher/fix"
+	"usher/provider"
+	"usher/store"
 )
 
 // Engine is the pipeline from lines to cases. It implements console.Cases.
-type Engine struct{}
+//
+// What is slow (decoding, looking registrations up, explaining) is done for a
+// batch of events before its transaction, by each source for itself; the
+// transactions follow one another.
+type Engine struct {
+	store   *store.Store
+	book    *casebook.Book
+	fixer   *fix.Fixer
+	now     func() time.Time
+	log     *slog.Logger
+	metrics *metrics
+	subs    subscribers
+	plans   plans
 
-// Take takes events from usher's own doors, as console and demo give them, and
-// returns when they are kept.
-func (e *Engine) Take(ctx context.Context, events []usher.Event) error { return nil }
+	providers []*configured
+	byName    map[string]*configured
+
+	ctx      context.Context // ends when the server stops
+	group    sync.WaitGroup  // of everything that runs beside it
+	started  time.Time
+	explains sync.Pool // of *diagnose.Explainer
+
+	mu    sync.Mutex // orders what watch sees and what the store keeps
+	watch *detect.Watch
+
+	names nameMemory
+
+	stateMu sync.Mutex
+	states  map[int64]usher.CaseState // of every case, for the metrics
+
+	failMu  sync.Mutex
+	failure error // why the store does not keep what it is given, while it does not
+}
+
+var (
+	_ console.Cases = (*Engine)(nil)
+	_ casebook.Tx   = (*store.Tx)(nil)
+)
+
+// configured is a provider of the configuration with what usher may ask of it.
+type configured struct {
+	*Provider
+	admin provider.Admin // nil: nothing may be asked there
+	place string         // of its registrations, for a person
+	regs  *registrations
+}
+
+// newEngine makes an engine that does nothing yet.
+func newEngine(ctx context.Context, cfg *Config, st *store.Store, admins map[string]provider.Admin, env Env, log *slog.Logger, m *metrics) *Engine {
+	e := &Engine{store: st, now: env.Now, log: log, metrics: m, ctx: ctx, byName: map[string]*configured{}, states: map[int64]usher.CaseState{}, watch: detect.New(detect.Options{Now: env.Now})}
+	e.started = e.now()
+	e.explains.New = func() any { return diagnose.New() }
+	for i := range cfg.Providers {
+		p := &configured{Provider: &cfg.Providers[i], admin: admins[cfg.Providers[i].Name]}
+		if p.admin != nil {
+			p.place = p.admin.Capabilities().Place
+			p.regs = newRegistrations(ctx, &e.group, p.admin, e.now, e.explainAgain)
+		}
+		e.providers = append(e.providers, p)
+		e.byName[p.Name] = p
+	}
+	e.fixer = fix.New(fix.Options{Admins: admins, Now: env.Now})
+	e.book = casebook.New(casebook.Options{
+		Now: env.Now, Location: time.Local,
+		Cause: causeOf, ConsequenceOf: consequencesOf, Fixes: e.fixesOf,
+		QuietAfter: time.Duration(cfg.Cases.QuietAfter), ProofWithin: time.Duration(cfg.Cases.ProofWithin),
+	})
+	return e
+}
+
+func causeOf(label string) (usher.Cause, bool) {
+	if c := catalog.Cause(label); c != nil {
+		return c.Cause, true
+	}
+	return usher.Cause{}, false
+}
+
+func consequencesOf(label string) []string {
+	if c := catalog.Cause(label); c != nil {
+		return c.ConsequenceOf
+	}
+	return nil
+}
+
+// fixesOf gives the ways out of a case. It is called within a transaction, so
+// it asks nobody: what is not known of the registration yet stays unknown.
+func (e *Engine) fixesOf(c *usher.Case) []usher.Fix {
+	cause, ok := causeOf(c.Finding.Cause)
+	if !ok {
+		cause = usher.Cause{Label: c.Finding.Cause}
+	}
+	p := e.providerOf(c.Refusal.Tenant, c.Refusal.Provider, nil)
+	if p == nil || p.admin == nil {
+		return fix.Propose(c, cause, nil, "")
+	}
+	return fix.Propose(c, cause, p.regs.peek(c.Refusal.Client.String()), p.Name)
+}
+
+// providerOf finds the provider that a tenant belongs to. from is the provider
+// whose source told of it, or nil.
+func (e *Engine) providerOf(tenant, kind string, from *configured) *configured {
+	for _, p := range e.providers {
+		for _, t := range p.Tenants {
+			if t == tenant && speaks(p.Kind, kind) {
+				return p
+			}
+		}
+	}
+	if from != nil && len(from.Tenants) == 0 {
+		return from
+	}
+	// One provider without tenants is meant for everything of its kind.
+	var only *configured
+	for _, p := range e.providers {
+		if len(p.Tenants) == 0 && speaks(p.Kind, kind) {
+			if only != nil {
+				return nil
+			}
+			only = p
+		}
+	}
+	return only
+}
+
+// speaks tells whether a provider of a kind writes events of a kind: the lab
+// speaks like Keycloak and like Entra.
+func speaks(provider, event string) bool {
+	return provider == event || event == "" || provider == "lab"
+}
+
+// storeFailed notes that the store does not keep what it is given, and nil that
+// it does again.
+func (e *Engine) storeFailed(err error) {
+	e.failMu.Lock()
+	before := e.failure
+	e.failure = err
+	e.failMu.Unlock()
+	switch {
+	case err != nil:
+		e.metrics.storeErrors.inc()
+		if before == nil || before.Error() != err.Error() {
+			e.log.Error("nothing can be kept, it is tried again", "error", err)
+		}
+	case before != nil:
+		e.log.Info("the store keeps what it is given again")
+	}
+}
+
+// Ready tells why the server cannot do its work, or nil.
+func (e *Engine) Ready(context.Context) error {
+	e.failMu.Lock()
+	defer e.failMu.Unlock()
+	return e.failure
+}
+
+// update runs a transaction that changes cases, and tells those who watch.
+func (e *Engine) update(ctx context.Context, f func(*store.Tx) ([]*usher.Case, error)) ([]*usher.Case, error) {
+	var changed []*usher.Case
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	err := e.store.Update(ctx, func(tx *store.Tx) (err error) {
+		changed, err = f(tx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	e.tell(changed)
+	return changed, nil
+}
+
+// tell tells those who watch which cases changed, each once, in order.
+func (e *Engine) tell(changed []*usher.Case) {
+	var changes []console.Change
+	at := map[int64]int{}
+	for _, c := range changed {
+		if i, ok := at[c.ID]; ok {
+			changes[i].State = c.State
+			continue
+		}
+		at[c.ID] = len(changes)
+		changes = append(changes, console.Change{ID: c.ID, State: c.State})
+	}
+	if len(changes) == 0 {
+		return
+	}
+	e.stateMu.Lock()
+	for _, c := range changes {
+		e.states[c.ID] = c.State
+	}
+	e.stateMu.Unlock()
+	e.subs.tell(changes)
+}
+
+// load reads what an engine keeps in memory beside the store.
+func (e *Engine) load(ctx context.Context) error {
+	cases, err := e.List(ctx, console.Filter{All: true})
+	if err != nil {
+		return err
+	}
+	for i := range cases {
+		e.states[cases[i].ID] = cases[i].State
+	}
+	return e.warm(ctx)
+}
+
+// gauges adds the figures of the engine that are asked for.
+func (e *Engine) gauges() {
+	for _, state := range usher.CaseStates {
+		e.metrics.gauge("usher_cases", "Cases by state.", map[string]string{"state": string(state)}, func() float64 {
+			e.stateMu.Lock()
+			defer e.stateMu.Unlock()
+			n := 0
+			for _, s := range e.states {
+				if s == state {
+					n++
+				}
+			}
+			return float64(n)
+		})
+	}
+	e.metrics.gauge("usher_watching", "Pages and programs that watch.", nil, func() float64 { return float64(e.subs.count()) })
+}
+
+// run begins what goes on by itself: the passing of time, and what a crash left
+// half-done.
+func (e *Engine) run(every time.Duration) {
+	e.background(func(ctx context.Context) { e.tick(ctx, every) })
+	e.background(e.resume)
+}
+
+// background runs f until the server stops.
+func (e *Engine) background(f func(context.Context)) {
+	e.group.Add(1)
+	go func() {
+		defer e.group.Done()
+		f(e.ctx)
+	}()
+}
+
+func (e *Engine) tick(ctx context.Context, every time.Duration) {
+	t := time.NewTicker(every)
+	defer t.Stop()
+	for {
+		_, err := e.update(ctx, func(tx *store.Tx) ([]*usher.Case, error) { return e.book.Tick(tx, e.now()) })
+		if err != nil && ctx.Err() == nil {
+			e.storeFailed(err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+	}
+}
+
+// tickEvery says how often cases are looked at for the passing of time.
+func tickEvery(quietAfter time.Duration) time.Duration {
+	return max(250*time.Millisecond, min(quietAfter/4, 30*time.Second))
+}
+
+// warm shows the watch for attacks what the store has of the last while, so
+// that a restart does not hide one.
+func (e *Engine) warm(ctx context.Context) error {
+	const most, window = 20_000, time.Hour
+	var events []*usher.Event
+	err := e.store.View(ctx, func(tx *store.Tx) error {
+		var to time.Time
+		var from time.Time
+		for len(events) < most {
+			list, err := tx.Events(store.EventFilter{From: from, To: to, Limit: 1000})
+			if err != nil || len(list) == 0 {
+				return err
+			}
+			if from.IsZero() {
+				from = list[0].Time.Add(-window)
+			}
+			for _, ev := range list {
+				if ev.Time.Before(from) {
+					return nil
+				}
+				events = append(events, ev)
+			}
+			last := list[len(list)-1].Time
+			if len(list) < 1000 || !to.IsZero() && !last.Before(to) {
+				return nil
+			}
+			to = last
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for i := len(events) - 1; i >= 0; i-- { // the earliest first
+		e.watch.Observe(events[i])
+	}
+	return nil
+}
+
+// Take takes events of usher's own doors, all or none.
+func (e *Engine) Take(ctx context.Context, events []usher.Event) (added int, err error) {
+	for i := range events {
+		if err := events[i].Validate(); err != nil {
+			return 0, &usher.Error{Code: console.CodeUnprocessed, Message: fmt.Sprintf("event %d is none", i+1), Err: err, Hint: "docs/reference/event.md says what an event holds"}
+		}
+	}
+	b := &batch{source: "doors", events: events}
+	e.prepare(ctx, b)
+	added, err = e.keep(ctx, b)
+	if err != nil && ctx.Err() == nil {
+		e.metrics.storeErrors.inc()
+		return 0, &usher.Error{Code: console.CodeUnavailable, Message: "the events cannot be kept now", Err: err, Hint: "send them again later: what is known already changes nothing"}
+	}
+	return added, err
+}
+
+// wait waits for what runs beside the sources.
+func (e *Engine) wait(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() {
+		e.group.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return errors.New("something is still running")
+	}
+}

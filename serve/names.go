@@ -1,0 +1,132 @@
+package serve
+
+import (
+	"cmp"
+	"context"
+	"sync"
+
+	"usher"
+	"usher/store"
+)
+
+// maxNames bounds each of the memories of names.
+const maxNames = 5000
+
+// nameMemory remembers which names belong to which ids, as events told them:
+// admin events often hold the id alone.
+type nameMemory struct {
+	mu      sync.Mutex
+	users   map[string]string // user id: name
+	clients map[string]string // the provider's own id of a client: client id
+}
+
+func (m *nameMemory) put(table *map[string]string, id, name string) {
+	if id == "" || name == "" || id == name {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if *table == nil || len(*table) >= maxNames {
+		*table = map[string]string{}
+	}
+	(*table)[id] = name
+}
+
+func (m *nameMemory) get(table *map[string]string, id string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return (*table)[id]
+}
+
+// nameChanges puts names to the ids of admin events: who acted, and on which
+// client. What nobody can tell in time stays an id.
+func (e *Engine) nameChanges(ctx context.Context, b *batch) {
+	for i := range b.events {
+		ev := &b.events[i]
+		e.names.put(&e.names.users, ev.User.UID, ev.User.Name)
+		e.names.put(&e.names.users, ev.Actor.UID, ev.Actor.Name)
+		if ev.Change == nil {
+			continue
+		}
+		if ev.Actor.UID != "" && ev.Actor.Name == "" {
+			ev.Actor.Name = e.userName(ctx, ev, b)
+		}
+		if ev.Change.Type == "client" || ev.Change.Type == "secret" {
+			e.nameTarget(ctx, ev, b)
+		}
+	}
+}
+
+func (e *Engine) userName(ctx context.Context, ev *usher.Event, b *batch) string {
+	if name := e.names.get(&e.names.users, ev.Actor.UID); name != "" {
+		return name
+	}
+	if name := e.storedName(ctx, ev.Actor.UID); name != "" {
+		e.names.put(&e.names.users, ev.Actor.UID, name)
+		return name
+	}
+	for _, p := range e.candidates(b) {
+		if who, err := p.admin.User(ctx, ev.Actor.UID); err == nil && who.Name != "" {
+			e.names.put(&e.names.users, ev.Actor.UID, who.Name)
+			return who.Name
+		}
+	}
+	return ""
+}
+
+// candidates are the providers that may know the ids in events of a batch:
+// admin events hold the realm of who acted, not the one that was changed.
+func (e *Engine) candidates(b *batch) []*configured {
+	var list []*configured
+	if b.from != nil && b.from.admin != nil {
+		list = append(list, b.from)
+	}
+	for _, p := range e.providers {
+		if p != b.from && p.admin != nil {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// storedName looks for a name in what an earlier run has kept.
+func (e *Engine) storedName(ctx context.Context, uid string) (name string) {
+	_ = e.store.View(ctx, func(tx *store.Tx) error {
+		events, err := tx.Events(store.EventFilter{User: uid, Limit: 3})
+		for _, ev := range events {
+			name = cmp.Or(name, ev.User.Name)
+		}
+		return err
+	})
+	return name
+}
+
+// nameTarget puts the client id to the provider's own id of a changed client,
+// and the tenant where the record does not tell it.
+func (e *Engine) nameTarget(ctx context.Context, ev *usher.Event, b *batch) {
+	target := &ev.Change.Target
+	if target.UID == "" {
+		return
+	}
+	e.names.put(&e.names.clients, target.UID, target.Name)
+	if target.Name == "" {
+		target.Name = e.names.get(&e.names.clients, target.UID)
+	}
+	if target.Name == "" || ev.Tenant == "" {
+		for _, p := range e.candidates(b) {
+			id, err := p.admin.Resolve(ctx, target.UID)
+			if err != nil {
+				continue
+			}
+			target.Name = cmp.Or(target.Name, id)
+			ev.Tenant = cmp.Or(ev.Tenant, p.admin.Capabilities().Tenant)
+			e.names.put(&e.names.clients, target.UID, id)
+			break
+		}
+	}
+	for _, p := range e.providers { // what is known of it is old now
+		if p.regs != nil {
+			p.regs.forget(target.Name)
+		}
+	}
+}

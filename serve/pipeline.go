@@ -1,0 +1,305 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"usher"
+	"usher/casebook"
+	"usher/detect"
+	"usher/diagnose"
+	"usher/evidence"
+	"usher/ingest"
+	"usher/store"
+)
+
+// batch is what is kept in one transaction.
+type batch struct {
+	source string      // for the metrics: the kind of the source
+	from   *configured // whose source it is; nil: of usher's own doors
+	events []usher.Event
+	cursor *store.Cursor
+
+	// What prepare finds out, by the index of the event.
+	findings []usher.Finding
+	alerts   [][]detect.Alert
+	observed bool
+}
+
+// lookupWait is how long a batch waits for registrations and names. Then it
+// goes on without them.
+const lookupWait = 500 * time.Millisecond
+
+// sourceReader turns the lines of one source into batches.
+type sourceReader struct {
+	engine  *Engine
+	from    *configured
+	kind    string
+	name    string
+	decoder *ingest.Decoder
+	seen    func(time.Time) // is told the time of every event
+}
+
+// take decodes lines and keeps their events with the cursor. It tries again
+// until it can, or until ctx ends.
+func (s *sourceReader) take(ctx context.Context, lines [][]byte, cursor store.Cursor) error {
+	e := s.engine
+	b := &batch{source: s.kind, from: s.from, cursor: &cursor}
+	for _, line := range lines {
+		events, err := s.decode(line)
+		if err != nil {
+			e.metrics.broken.inc()
+			e.log.Warn("a line claims to be an event and is not read", "source", s.name, "error", err)
+		}
+		for _, ev := range events {
+			if err := ev.Validate(); err != nil {
+				e.metrics.broken.inc()
+				e.log.Warn("an event is not kept", "source", s.name, "error", err)
+				continue
+			}
+			b.events = append(b.events, ev)
+			s.seen(ev.Time)
+		}
+	}
+	e.prepare(ctx, b)
+	return e.keepPatiently(ctx, b)
+}
+
+// decode is Line that survives a defect of a decoder.
+func (s *sourceReader) decode(line []byte) (events []usher.Event, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			events, err = nil, fmt.Errorf("a defect of usher: %v", p)
+			s.engine.log.Error("a decoder broke off", "source", s.name, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		}
+	}()
+	return s.decoder.Line(line)
+}
+
+// prepare does what is slow for a batch, before its transaction: names, and the
+// explanation of refusals.
+func (e *Engine) prepare(ctx context.Context, b *batch) {
+	b.findings = make([]usher.Finding, len(b.events))
+	ctx, cancel := context.WithTimeout(ctx, lookupWait)
+	defer cancel()
+	e.nameChanges(ctx, b)
+	for i := range b.events { // ask for all before waiting for one
+		ev := &b.events[i]
+		if p := e.providerOf(ev.Tenant, ev.Provider, b.from); ev.Refused() && p != nil && p.regs != nil && ev.Client.Known() {
+			p.regs.ask(ev.Client.String())
+		}
+	}
+	for i := range b.events {
+		ev := &b.events[i]
+		if !ev.Refused() {
+			continue
+		}
+		p := e.providerOf(ev.Tenant, ev.Provider, b.from)
+		var reg *usher.Client
+		if p != nil && p.regs != nil && ev.Client.Known() {
+			reg = p.regs.get(ctx, ev.Client.String(), ev)
+		}
+		b.findings[i] = e.explain(ev, p, reg)
+	}
+}
+
+// explain gives the best finding about a refusal, or the zero Finding.
+func (e *Engine) explain(ev *usher.Event, p *configured, reg *usher.Client) (f usher.Finding) {
+	begun := time.Now()
+	x := e.explains.Get().(*diagnose.Explainer)
+	defer func() {
+		if broke := recover(); broke != nil { // x is not given back: it may be in any state
+			e.log.Error("an explanation broke off", "panic", fmt.Sprint(broke), "stack", string(debug.Stack()))
+			f = usher.Finding{}
+			return
+		}
+		e.explains.Put(x)
+		e.metrics.explaining.observe(time.Since(begun))
+	}()
+	set := &evidence.Set{Items: []evidence.Item{evidence.FromEvent(ev)}}
+	if reg != nil {
+		place := p.place
+		if place == "" {
+			place = "registration at " + p.Name
+		}
+		set.Items = append(set.Items, evidence.FromClient(reg, ev.Provider, place))
+	}
+	answer := x.Explain(set, diagnose.Options{Now: ev.Time})
+	for _, f := range answer.Findings {
+		if f.Outcome == usher.OutcomeWrong {
+			return f
+		}
+	}
+	return usher.Finding{}
+}
+
+// explainAgain explains events once more with a registration that came late.
+func (e *Engine) explainAgain(reg *usher.Client, waiting []usher.Event) {
+	_, err := e.update(e.ctx, func(tx *store.Tx) (changed []*usher.Case, err error) {
+		for i := range waiting {
+			ev := &waiting[i]
+			p := e.providerOf(ev.Tenant, ev.Provider, nil)
+			if p == nil {
+				continue
+			}
+			known, err := tx.Event(ev.UID)
+			if err != nil || known == nil {
+				return nil, err
+			}
+			list, err := e.book.Refusal(tx, ev, e.explain(ev, p, reg))
+			if err != nil {
+				return nil, err
+			}
+			changed = append(changed, list...)
+		}
+		return changed, nil
+	})
+	if err != nil && e.ctx.Err() == nil {
+		e.log.Warn("a registration came late and its cases are not explained again", "client", reg.ID, "error", err)
+	}
+}
+
+// keep stores a batch in one transaction.
+func (e *Engine) keep(ctx context.Context, b *batch) (added int, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !b.observed {
+		b.observed = true
+		b.alerts = make([][]detect.Alert, len(b.events))
+		for i := range b.events {
+			b.alerts[i] = e.watch.Observe(&b.events[i])
+		}
+	}
+	var changed []*usher.Case
+	before := map[int64]bool{}
+	err = e.store.Update(ctx, func(tx *store.Tx) error {
+		added, changed = 0, nil
+		for i := range b.events {
+			list, isNew, err := e.keepEvent(tx, b, i)
+			if err != nil {
+				return err
+			}
+			if isNew {
+				added++
+			}
+			changed = append(changed, list...)
+		}
+		if b.cursor != nil {
+			return tx.SetCursor(*b.cursor)
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	for i := range b.events {
+		e.metrics.event(b.source, b.events[i].Status)
+	}
+	now := e.now()
+	for _, c := range changed {
+		if !before[c.ID] && !c.Opened.Before(now.Add(-5*time.Second)) && c.Count <= len(b.events) {
+			e.metrics.opened(c, e.started, now)
+		}
+		before[c.ID] = true
+	}
+	e.tell(changed)
+	return added, nil
+}
+
+// keepEvent keeps one event and gives the cases that it changed.
+func (e *Engine) keepEvent(tx *store.Tx, b *batch, i int) (changed []*usher.Case, isNew bool, err error) {
+	ev := &b.events[i]
+	if isNew, err = tx.AddEvent(ev); err != nil || !isNew {
+		return nil, false, err
+	}
+	switch {
+	case ev.Kind == usher.EventAdmin || ev.Kind == usher.EventConsent && ev.Change != nil:
+		changed, err = e.book.Change(tx, ev)
+	case ev.Refused():
+		changed, err = e.book.Refusal(tx, ev, b.findings[i])
+		if cause := b.findings[i].Cause; err == nil && cause != "" {
+			err = tx.SetCause(ev.UID, cause)
+		}
+	case ev.Status == usher.StatusSuccess:
+		changed, err = e.book.Success(tx, ev)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	for _, a := range b.alerts[i] {
+		list, err := e.book.Alert(tx, ev, casebook.Alert{
+			Fingerprint: a.Fingerprint, Finding: a.Finding, Tenant: a.Tenant, Sources: a.Sources, Clients: a.Clients, Events: a.Events,
+		})
+		if err != nil {
+			return nil, false, err
+		}
+		changed = append(changed, list...)
+	}
+	return changed, true, nil
+}
+
+// keepPatiently keeps a batch of a source, as often as it takes. What a source
+// told is not lost for an error of the disk; and one event over which the book
+// breaks off is put aside, so that it does not hold up the others.
+func (e *Engine) keepPatiently(ctx context.Context, b *batch) error {
+	wait := 50 * time.Millisecond
+	for try := 1; ; try++ {
+		_, err := e.keepSafely(ctx, b)
+		if err == nil {
+			e.storeFailed(nil)
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		e.storeFailed(err)
+		if try >= 3 && !storeTrouble(err) {
+			if b = e.without(ctx, b); b == nil {
+				return ctx.Err()
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait):
+		}
+		wait = min(2*wait, maxBackoff)
+	}
+}
+
+// storeTrouble tells an error that passes, or that a person must end, from one
+// that an event brings about every time.
+func storeTrouble(err error) bool {
+	var known *usher.Error // the store's own words: full, damaged, cannot be used
+	return errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrDamaged) || errors.As(err, &known)
+}
+
+// keepSafely is keep that survives a defect of the book.
+func (e *Engine) keepSafely(ctx context.Context, b *batch) (added int, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("a defect of usher: %v", p)
+			e.log.Error("keeping events broke off", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		}
+	}()
+	return e.keep(ctx, b)
+}
+
+// without keeps the events of a batch one by one, drops what cannot be kept,
+// and gives what is left to do: the cursor.
+func (e *Engine) without(ctx context.Context, b *batch) *batch {
+	for i := range b.events {
+		one := &batch{source: b.source, from: b.from, events: b.events[i : i+1], findings: b.findings[i : i+1], alerts: b.alerts[i : i+1], observed: b.observed}
+		if _, err := e.keepSafely(ctx, one); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			e.metrics.broken.inc()
+			e.log.Error("an event cannot be kept and is put aside", "event", b.events[i].UID, "error", err)
+		}
+	}
+	return &batch{source: b.source, from: b.from, cursor: b.cursor, observed: true}
+}
