@@ -70,6 +70,8 @@ type Scope struct {
 	// Roles are the roles that tokens with this scope hold in addition, as the
 	// provider names them ("realm-management: manage-users").
 	Roles []string
+	// RolesUnknown tells that the credential may not see the roles.
+	RolesUnknown bool
 }
 
 // Capabilities is what an Admin can do.
@@ -84,7 +86,7 @@ type Capabilities struct {
 // Capability is what one action needs and how it is carried out.
 type Capability struct {
 	Right   string // the smallest right, as the provider names it
-	Request string // method and path with {client} and {scope} in their places
+	Request string // method and path with {uid} and {scope} in their places
 	// Field is what it changes, as the provider names it: "redirectUris".
 	Field string
 }
