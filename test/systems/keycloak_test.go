@@ -43,6 +43,7 @@ func TestKeycloak(t *testing.T) {
 		{"undo", "", undo},
 		{"a plan that is old", "", oldPlan},
 		{"killed in between", "", killed},
+		{"on the page", "", onThePage},
 	} {
 		t.Run(story.name, func(t *testing.T) {
 			story.tell(openShop(t, kc, rp, story.cases))
