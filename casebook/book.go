@@ -24,6 +24,10 @@ type Options struct {
 	Cause func(label string) (usher.Cause, bool)
 	// ConsequenceOf gives the causes behind which a cause stands back; nil: none.
 	ConsequenceOf func(label string) []string
+	// ClientUID gives the provider's own id of a client where it is known, else
+	// the empty string: some providers name clients in their audit log by it
+	// alone. nil: never known.
+	ClientUID func(tenant, client string) string
 	// Fixes gives the ways out of a case, best first, each with the condition of
 	// its proof; nil: one for the person, made from the cause.
 	Fixes func(c *usher.Case) []usher.Fix
@@ -80,57 +84,3 @@ type Intent struct {
 	Expires time.Time // when it is asked again
 	By      string    // who says so; empty: the owner
 }
-
-// Refusal takes a refused try with the best finding about it (the zero Finding:
-// nothing is known) and gives the cases that it changed. The event must be
-// stored in the same transaction, as with every method that takes one.
-func (b *Book) Refusal(tx Tx, ev *usher.Event, f usher.Finding) ([]*usher.Case, error) {
-	return nil, nil
-}
-
-// Success takes a success: it may prove a case, escalate an attack or neither.
-func (b *Book) Success(tx Tx, ev *usher.Event) ([]*usher.Case, error) { return nil, nil }
-
-// Change takes a change to what decides: it may explain a case, or prove that
-// what an attack got hold of is dead.
-func (b *Book) Change(tx Tx, ev *usher.Event) ([]*usher.Case, error) { return nil, nil }
-
-// Alert takes an alert that ev set off, before or after ev itself is taken as a
-// refusal or a success.
-func (b *Book) Alert(tx Tx, ev *usher.Event, a Alert) ([]*usher.Case, error) { return nil, nil }
-
-// Tick takes the passing of time: cases go quiet, intended ones expire. Once a
-// minute is often enough.
-func (b *Book) Tick(tx Tx, now time.Time) ([]*usher.Case, error) { return nil, nil }
-
-// Planned notes that somebody planned a fix.
-func (b *Book) Planned(tx Tx, id int64, plan usher.FixPlan, by string) ([]*usher.Case, error) {
-	return nil, nil
-}
-
-// Applying notes that a plan is about to be carried out, before the provider is
-// asked. The run is the last of the case's Runs.
-func (b *Book) Applying(tx Tx, id int64, plan usher.FixPlan, by string) ([]*usher.Case, error) {
-	return nil, nil
-}
-
-// Applied notes that a run was carried out; the case waits for its proof.
-func (b *Book) Applied(tx Tx, id int64, run string) ([]*usher.Case, error) { return nil, nil }
-
-// Failed notes that a run could not be carried out, and why.
-func (b *Book) Failed(tx Tx, id int64, run, reason string) ([]*usher.Case, error) { return nil, nil }
-
-// Undone notes that a run was taken back; the case is open again.
-func (b *Book) Undone(tx Tx, id int64, run, by string) ([]*usher.Case, error) { return nil, nil }
-
-// Declare notes that a person says that a fix is done, by the id of the Fix;
-// the case waits for its proof. An attack needs a reason.
-func (b *Book) Declare(tx Tx, id int64, fix, by, reason string) ([]*usher.Case, error) {
-	return nil, nil
-}
-
-// Intend notes that the refusals of a case are right, until a day.
-func (b *Book) Intend(tx Tx, id int64, in Intent) ([]*usher.Case, error) { return nil, nil }
-
-// Reopen notes that a person wants a case to be open again.
-func (b *Book) Reopen(tx Tx, id int64, by string) ([]*usher.Case, error) { return nil, nil }

@@ -1,0 +1,108 @@
+package casebook
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"usher"
+)
+
+// verdict is what a success says about a fix.
+type verdict struct {
+	holds  bool
+	near   string // why it does not, where it is of the same thing
+	fields []usher.Comparison
+}
+
+// judge holds a success against the condition of a fix. Every way out of this
+// function but the last is a defence: it keeps a case from being called fixed.
+func (t *turn) judge(c *usher.Case, cand candidate, ev *usher.Event) (verdict, error) {
+	cond, r := &cand.fix.Proof, &c.Refusal
+	if len(cond.Equal) == 0 || cond.Check != "" {
+		return verdict{}, nil // nothing ties it to the refusal, or a check decides
+	}
+	if r.Tenant != ev.Tenant {
+		return verdict{}, nil // another tenant's clients have the same names
+	}
+	if (ev.Kind == usher.EventSession) != (r.Kind == usher.EventSession) {
+		return verdict{}, nil // a sign-out is no sign-in
+	}
+	equal, same := compareAll(r, ev, cond.Equal, "equal")
+	if !same {
+		return verdict{}, nil // of something else
+	}
+	differ, changed := compareAll(r, ev, cond.Differ, "differ")
+	v := verdict{fields: slices.Concat(equal, differ)}
+	switch {
+	case !changed:
+		v.near = sameStill(differ)
+	case !ev.Time.After(c.Last):
+		v.near = "it happened before the last refusal"
+	case cond.Applied && cand.run == nil:
+		v.near = "nobody has carried out or declared the fix"
+	case cond.Applied && !ev.Time.After(cand.run.Finished):
+		v.near = "it happened before the fix was carried out"
+	case cond.Applied && ev.Time.After(cand.run.Finished.Add(t.within(cond))):
+		v.near = fmt.Sprintf("it came more than %s after the fix", span(t.within(cond)))
+	default:
+		why, err := t.suspect(c, cand, ev)
+		if err != nil {
+			return verdict{}, err
+		}
+		v.near, v.holds = why, why == ""
+	}
+	return v, nil
+}
+
+// suspect says why a success that meets the condition proves nothing all the
+// same: an attacker had it, or a rule gave way.
+func (t *turn) suspect(c *usher.Case, cand candidate, ev *usher.Event) (string, error) {
+	attack, err := t.attackFrom(ev)
+	if err != nil {
+		return "", err
+	}
+	if attack != nil {
+		return fmt.Sprintf("it came from an address that is attacking (case %d)", attack.ID), nil
+	}
+	return t.weakened(c, cand, ev.Time)
+}
+
+func (t *turn) within(cond *usher.ProofCondition) time.Duration {
+	if cond.Within > 0 {
+		return time.Duration(cond.Within)
+	}
+	return t.opt.ProofWithin
+}
+
+// compareAll compares fields of the refusal and of the success. What one of
+// them does not know does not hold.
+func compareAll(r, ev *usher.Event, paths []string, must string) (list []usher.Comparison, all bool) {
+	all = true
+	for _, path := range paths {
+		a, known := r.Field(path)
+		b, _ := ev.Field(path)
+		holds := known && a != "" && b != "" && (a == b) == (must == "equal")
+		list = append(list, usher.Comparison{Field: path, Must: must, Refusal: clip(a, 300), Success: clip(b, 300), Holds: holds})
+		all = all && holds
+	}
+	return list, all
+}
+
+// sameStill says which field that must differ does not.
+func sameStill(fields []usher.Comparison) string {
+	for _, f := range fields {
+		switch name := fieldName(f.Field); {
+		case f.Holds:
+		case f.Refusal == "" || f.Success == "":
+			return "the records do not tell " + name + ", which must differ"
+		default:
+			return name + " is the refused one"
+		}
+	}
+	return ""
+}
+
+// crowded tells whether a case holds many things at once.
+func crowded(c *usher.Case) bool { return strings.HasPrefix(c.Fingerprint, crowdPrefix) }

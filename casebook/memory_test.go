@@ -1,0 +1,143 @@
+package casebook_test
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"usher"
+)
+
+// memory is a casebook.Tx that keeps everything in maps. What it gives and
+// takes are copies through JSON, as a store's are.
+type memory struct {
+	cases  map[int64]string
+	keys   map[int64][]string
+	wakes  map[int64]time.Time
+	tries  map[int64]map[string]usher.Event
+	events map[string]string
+	last   int64
+	saves  int
+}
+
+func newMemory() *memory {
+	return &memory{
+		cases: map[int64]string{}, keys: map[int64][]string{}, wakes: map[int64]time.Time{},
+		tries: map[int64]map[string]usher.Event{}, events: map[string]string{},
+	}
+}
+
+func encode(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
+
+func decode[T any](text string) *T {
+	v := new(T)
+	if err := json.Unmarshal([]byte(text), v); err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func (m *memory) Case(id int64) (*usher.Case, error) {
+	text, ok := m.cases[id]
+	if !ok {
+		return nil, nil
+	}
+	return decode[usher.Case](text), nil
+}
+
+func (m *memory) CasesUnder(keys ...string) (found []*usher.Case, err error) {
+	for id := int64(1); id <= m.last; id++ {
+		if slices.ContainsFunc(m.keys[id], func(k string) bool { return slices.Contains(keys, k) }) {
+			found = append(found, decode[usher.Case](m.cases[id]))
+		}
+	}
+	return found, nil
+}
+
+func (m *memory) SaveCase(c *usher.Case, keys []string, wake time.Time) error {
+	if c.ID == 0 {
+		m.last++
+		c.ID = m.last
+	}
+	m.saves++
+	m.cases[c.ID], m.keys[c.ID], m.wakes[c.ID] = encode(c), slices.Clone(keys), wake
+	return nil
+}
+
+func (m *memory) Due(now time.Time) (due []*usher.Case, err error) {
+	for id := int64(1); id <= m.last; id++ {
+		if w := m.wakes[id]; !w.IsZero() && !w.After(now) {
+			due = append(due, decode[usher.Case](m.cases[id]))
+		}
+	}
+	slices.SortStableFunc(due, func(a, b *usher.Case) int { return m.wakes[a.ID].Compare(m.wakes[b.ID]) })
+	return due, nil
+}
+
+func (m *memory) AddTry(id int64, ev *usher.Event) (bool, int, int, error) {
+	if m.tries[id] == nil {
+		m.tries[id] = map[string]usher.Event{}
+	}
+	_, known := m.tries[id][ev.UID]
+	m.tries[id][ev.UID] = *ev
+	users, addresses := map[string]bool{}, map[string]bool{}
+	for _, t := range m.tries[id] {
+		users[cmp.Or(t.User.UID, t.User.Name)] = true
+		addresses[t.Source.IP] = true
+	}
+	delete(users, "")
+	delete(addresses, "")
+	return !known, min(len(users), 1000), min(len(addresses), 1000), nil
+}
+
+func (m *memory) Event(uid string) (*usher.Event, error) {
+	text, ok := m.events[uid]
+	if !ok {
+		return nil, nil
+	}
+	return decode[usher.Event](text), nil
+}
+
+func (m *memory) Changes(from, to time.Time) (list []*usher.Event, err error) {
+	list = m.find(func(ev *usher.Event) bool {
+		return ev.Change != nil && (ev.Kind == usher.EventAdmin || ev.Kind == usher.EventConsent) && in(ev.Time, from, to)
+	})
+	slices.Reverse(list)
+	return list, nil
+}
+
+func (m *memory) Successes(tenant, client, address string, from, to time.Time) ([]*usher.Event, error) {
+	return m.find(func(ev *usher.Event) bool {
+		return ev.Status == usher.StatusSuccess && ev.Kind != usher.EventAdmin && ev.Kind != usher.EventConsent && ev.Tenant == tenant &&
+			(client == "" || cmp.Or(ev.Client.UID, ev.Client.Name) == client) && (address == "" || ev.Source.IP == address) && in(ev.Time, from, to)
+	}), nil
+}
+
+func in(at, from, to time.Time) bool { return !at.Before(from) && !at.After(to) }
+
+// find gives the events that fit, the earliest first.
+func (m *memory) find(fits func(*usher.Event) bool) (list []*usher.Event) {
+	for _, text := range m.events {
+		if ev := decode[usher.Event](text); fits(ev) {
+			list = append(list, ev)
+		}
+	}
+	slices.SortFunc(list, func(a, b *usher.Event) int {
+		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.UID, b.UID))
+	})
+	return list[:min(len(list), 1000)]
+}
+
+func (m *memory) all() (list []*usher.Case) {
+	for id := int64(1); id <= m.last; id++ {
+		list = append(list, decode[usher.Case](m.cases[id]))
+	}
+	return list
+}

@@ -1,0 +1,87 @@
+package casebook_test
+
+import (
+	"strings"
+	"testing"
+
+	"usher"
+	"usher/casebook"
+)
+
+// redirectFixes are what the fix room proposes for a redirect mismatch.
+func redirectFixes(*usher.Case) []usher.Fix {
+	return []usher.Fix{
+		{
+			ID: "1", Title: "Register the address", Fixer: usher.FixerTenantAdmin, Risk: usher.RiskNeutral,
+			Proof: usher.ProofCondition{Equal: []string{"client", "oauth.redirect_uri"}},
+		},
+		{
+			ID: "2", Title: "Change the app", Fixer: usher.FixerDeveloper, Risk: usher.RiskNeutral,
+			Proof: usher.ProofCondition{Equal: []string{"client", "src_endpoint.ip"}, Differ: []string{"oauth.redirect_uri"}, Applied: true},
+		},
+	}
+}
+
+// TestStory is the story of the redirect URI without a slash, as it must read.
+func TestStory(t *testing.T) {
+	w := newWorld(t, func(o *casebook.Options) { o.Fixes = redirectFixes })
+	w.now = at("10:15")
+	w.change(edit("10:01", "client", "shop"))
+	for i, ip := range []string{"10.0.0.1", "10.0.0.2", "10.0.0.3"} {
+		for j := range 5 - i/2 {
+			ev, f := redirect("10:02", "https://shop.test/cb/", ip)
+			ev.Time = ev.Time.Add(secondsOf(i*60 + j))
+			w.refuse(ev, f)
+		}
+	}
+	c := w.only()
+	want := "Sign-ins to 'shop' are refused: the app sends `https://shop.test/cb/`, registered is `https://shop.test/cb` (1 character). " +
+		"Since 10:02, 14 tries, 3 addresses. What changed: the client was edited at 10:01 by admin."
+	if c.Summary != want {
+		t.Errorf("the summary reads\n%s\nnot\n%s", c.Summary, want)
+	}
+	if !strings.HasPrefix(want, c.Title+". ") {
+		t.Errorf("the title is %q", c.Title)
+	}
+	if c.State != usher.CaseOpen || !c.Opened.Equal(w.now) || !c.First.Equal(at("10:02")) {
+		t.Errorf("state %s, opened %s, first %s", c.State, c.Opened, c.First)
+	}
+
+	// The fix is planned, carried out, and proven by the next sign-in.
+	plan := usher.FixPlan{ID: "p", Case: 1, Fix: c.Fixes[0]}
+	w.must(w.book.Planned(w.tx, 1, plan, "ana"))
+	w.state(1, usher.CaseFixing)
+	w.must(w.book.Applying(w.tx, 1, plan, "ana"))
+	w.now = at("10:16")
+	w.must(w.book.Applied(w.tx, 1, "1"))
+	w.state(1, usher.CaseVerifying)
+	good, _ := redirect("10:17", "https://shop.test/cb/", "10.0.0.1")
+	w.now = at("10:17")
+	w.succeed(good)
+	c = w.state(1, usher.CaseFixed)
+	if c.Proven == nil || c.Proven.Fix != "1" || len(c.Proven.Fields) != 2 || !c.Proven.Fields[1].Holds {
+		t.Fatalf("the proof is %+v", c.Proven)
+	}
+	if want := "A sign-in of 'shop' succeeded at 10:17, after the fix of 10:16, with `https://shop.test/cb/`."; c.Proven.Comment != want {
+		t.Errorf("the comment reads %q, not %q", c.Proven.Comment, want)
+	}
+	t.Logf("\n%s", story(c))
+}
+
+// TestWithoutTheFix falls quiet and is never fixed.
+func TestWithoutTheFix(t *testing.T) {
+	w := newWorld(t, func(o *casebook.Options) { o.Fixes = redirectFixes })
+	ev, f := redirect("12:00", "https://shop.test/cb/", "10.0.0.1")
+	w.refuse(ev, f)
+	w.tick(at("12:59"))
+	w.state(1, usher.CaseOpen)
+	w.tick(at("13:00"))
+	c := w.state(1, usher.CaseQuiet)
+	if !strings.Contains(c.Summary, "nothing proves") {
+		t.Errorf("the summary of a quiet case: %s", c.Summary)
+	}
+	ev, f = redirect("13:30", "https://shop.test/cb/", "10.0.0.1")
+	w.now = at("13:30")
+	w.refuse(ev, f)
+	w.state(1, usher.CaseOpen)
+}
