@@ -358,7 +358,7 @@ func (l *Lab) takeOver(c *client, rep clientRep) {
 	}
 	if rep.Secret != nil && *rep.Secret != "" && *rep.Secret != "**********" && usher.Secret(*rep.Secret) != c.Secret {
 		c.setSecret(usher.Secret(*rep.Secret), time.Time{})
-		c.created = l.now()
+		c.created, c.shown = l.now(), c.Secret
 	}
 	keep := rep
 	keep.ID, keep.ClientID, keep.Name, keep.RedirectURIs, keep.Enabled, keep.PublicClient, keep.ServiceAccounts, keep.Secret = "", "", nil, nil, nil, nil, nil, nil
@@ -413,7 +413,7 @@ func (l *Lab) adminNewSecret(a actor, r *http.Request) (int, any, error) {
 		return 0, nil, errNoClient
 	}
 	c.setSecret("", time.Time{})
-	c.created = l.now()
+	c.created, c.shown = l.now(), c.Secret
 	l.tellAdmin(a, "ACTION", "CLIENT", "clients/"+c.UUID+"/client-secret", map[string]string{"type": "secret", "value": "**********"})
 	return http.StatusOK, map[string]string{"type": "secret", "value": c.Secret.Reveal()}, nil
 }

@@ -96,10 +96,10 @@ func (l *Lab) showClient(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v := clientView{ID: c.ID, AppID: c.AppID, RedirectURIs: c.RedirectURIs, Scopes: c.Scopes, Optional: c.Optional}
-	for _, s := range c.secrets {
-		row := secretView{ID: s.id, Value: s.value.Reveal()}
-		if l.on[secretIDUsed.Name] {
-			row.Value = ""
+	for i, s := range c.secrets {
+		row := secretView{ID: s.id}
+		if i == len(c.secrets)-1 && !l.on[secretIDUsed.Name] {
+			row.Value = c.shown.Reveal()
 		}
 		if !s.expires.IsZero() {
 			row.Expires = s.expires.Format("2006-01-02T15:04:05Z")
@@ -145,12 +145,12 @@ func (l *Lab) AddSecret(client string) (id string, value usher.Secret, err error
 	}
 	s := credential{id: randomID(), value: usher.Secret(random(24))}
 	c.secrets = append(c.secrets, s)
-	c.Secret, c.created = s.value, l.now()
+	c.Secret, c.shown, c.created = s.value, s.value, l.now()
 	return s.id, s.value, nil
 }
 
-// Secret gives what the lab shows as the client's secret: the value of the
-// newest, or its id while the fault client-secret-id-used is on.
+// Secret gives what the lab shows as the client's secret: the value that the
+// client was given last, or its id while the fault client-secret-id-used is on.
 func (l *Lab) Secret(client string) usher.Secret {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -158,11 +158,10 @@ func (l *Lab) Secret(client string) usher.Secret {
 	if c == nil || len(c.secrets) == 0 {
 		return ""
 	}
-	s := c.secrets[len(c.secrets)-1]
 	if l.on[secretIDUsed.Name] {
-		return usher.Secret(s.id)
+		return usher.Secret(c.secrets[len(c.secrets)-1].id)
 	}
-	return s.value
+	return c.shown
 }
 
 // AppID gives the id of a client in Entra's dialect; empty for an unknown one.

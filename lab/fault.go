@@ -25,9 +25,12 @@ type Fault struct {
 	Dialect Dialect `json:"dialect"`
 	Does    string  `json:"does"`    // what the lab does while the fault is on
 	Provoke string  `json:"provoke"` // how it is provoked
-	Shows   string  `json:"shows"`   // which behaviour of a client shows it
-	Fix     string  `json:"fix"`     // how it is fixed, and by whom
-	Proof   string  `json:"proof"`   // what proves the fix
+	// Command is a script for bash, curl and jq that provokes it; what stands in
+	// braces is filled in by Settings.
+	Command string `json:"command"`
+	Shows   string `json:"shows"` // which behaviour of a client shows it
+	Fix     string `json:"fix"`   // how it is fixed, and by whom
+	Proof   string `json:"proof"` // what proves the fix
 	// Action is what usher can carry out to fix it; empty: a person must act.
 	Action usher.ActionKind `json:"action,omitempty"`
 

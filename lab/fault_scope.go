@@ -12,10 +12,13 @@ var scopeInsufficient = &Fault{
 	Dialect: DialectAPI,
 	Does:    "An administrator takes the scope " + scopeOrders + " from the client. Whoever asks for it gets a token without it, and the answer's member scope says so (RFC 6749 section 3.3).",
 	Provoke: "Sign in and call the API.",
-	Shows:   "Clients that do not compare the scope of the answer with what they asked for.",
-	Fix:     "Allow the client the scope again (usher can do it, as an optional one), then ask for it and sign in anew: a refresh does not widen a grant.",
-	Proof:   "The same client's next call for the same person succeeds, with a token that has the scope.",
-	Action:  usher.ActionAllowScope,
+	Command: `SECRET=$(curl -s {base}/lab/clients/{client} | jq -r '.secrets[-1].value // .secrets[-1].secret_id')
+TOKEN=$(curl -s {token} -d client_id={id} --data-urlencode client_secret=$SECRET -d grant_type=client_credentials | jq -r .access_token)
+curl -si {api} -H "Authorization: Bearer $TOKEN"`,
+	Shows:  "Clients that do not compare the scope of the answer with what they asked for.",
+	Fix:    "Allow the client the scope again (usher can do it, as an optional one), then ask for it and sign in anew: a refresh does not widen a grant.",
+	Proof:  "The same client's next call for the same person succeeds, with a token that has the scope.",
+	Action: usher.ActionAllowScope,
 	on: func(l *Lab) {
 		c := l.target()
 		had := [2]bool{slices.Contains(c.Scopes, scopeOrders), slices.Contains(c.Optional, scopeOrders)}

@@ -11,9 +11,11 @@ var secretExpiredFault = &Fault{
 	Dialect: DialectEntra,
 	Does:    "The client's secrets ended an hour ago.",
 	Provoke: "Ask the token endpoint for anything with the client's secret.",
-	Shows:   "Every confidential client; tokens that it holds already go on working until they end.",
-	Fix:     "A person makes a new secret (POST /lab/clients/CLIENT/secrets) and puts it into the app. The old one stays dead.",
-	Proof:   "The client's next token request succeeds, with another credential.",
+	Command: `SECRET=$(curl -s {base}/lab/clients/{client} | jq -r '.secrets[-1].value // .secrets[-1].secret_id')
+curl -si {token} -d client_id={id} --data-urlencode client_secret=$SECRET -d grant_type=client_credentials`,
+	Shows: "Every confidential client; tokens that it holds already go on working until they end.",
+	Fix:   "A person makes a new secret (POST /lab/clients/CLIENT/secrets) and puts it into the app. The old one stays dead.",
+	Proof: "The client's next token request succeeds, with another credential.",
 	on: func(l *Lab) {
 		c := l.target()
 		old := slices.Clone(c.secrets)

@@ -13,10 +13,12 @@ var secretInvalid = &Fault{
 	Dialect: DialectKeycloak,
 	Does:    "An administrator regenerates the client's secret; the app has the old one.",
 	Provoke: "Ask the token endpoint for anything with the old secret: a code, a refresh, client credentials.",
-	Shows:   "Every confidential client that reads its secret once at its start.",
-	Fix:     "Give the app the new secret; usher can make another one and shows it once. The person puts it into the app.",
-	Proof:   "The client's next token request succeeds.",
-	Action:  usher.ActionReplaceSecret,
+	Command: `SECRET=$(curl -s {base}/lab/clients/{client} | jq -r '.secrets[-1].value // .secrets[-1].secret_id')
+curl -si {token} -d client_id={id} --data-urlencode client_secret=$SECRET -d grant_type=client_credentials`,
+	Shows:  "Every confidential client that reads its secret once at its start.",
+	Fix:    "Give the app the new secret; usher can make another one and shows it once. The person puts it into the app.",
+	Proof:  "The client's next token request succeeds.",
+	Action: usher.ActionReplaceSecret,
 	on: func(l *Lab) {
 		c := l.target()
 		old, created := slices.Clone(c.secrets), c.created

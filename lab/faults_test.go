@@ -33,7 +33,11 @@ var provocations = map[string]func(*bench){
 		body := refused(b.t, err, http.StatusUnauthorized, "unauthorized_client")
 		_ = body // Keycloak's words for a wrong secret and for an unknown client are nearly the same
 		explains(b.t, "client-secret-invalid", "log", last(b.t, b.log.take(), "CODE_TO_TOKEN_ERROR"))
-		b.conf.ClientSecret = b.lab.Secret("shop").Reveal()
+		_, value, err := b.lab.AddSecret("shop")
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		b.conf.ClientSecret = value.Reveal()
 		b.signIn()
 	},
 	"client-secret-expired": func(b *bench) {

@@ -38,16 +38,16 @@ type Lab struct {
 	on map[string]bool // faults
 
 	// What faults change. The zero value is a sound lab.
-	skew         time.Duration      // the clock of the part that signs tokens
-	stale        map[string]bool    // subjects whose first access token has ended already
-	staleOn      bool               // the first access token of each subject has ended already
-	noAudience   bool               // tokens name no API unless the client asks for one
-	loseAnswers  bool               // the next answer to a refresh is lost
-	lost         map[string]bool    // families whose answer was lost
-	deviceRule   bool               // a policy wants a compliant device
-	needConsent  map[string]bool    // scopes that need consent
-	before       map[string]restore // how a registration was before a fault changed it
-	lastModified time.Time
+	skew        time.Duration      // the clock of the part that signs tokens
+	stale       map[string]bool    // subjects whose first access token has ended already
+	staleOn     bool               // the first access token of each subject has ended already
+	noAudience  bool               // tokens name no API unless the client asks for one
+	loseAnswers bool               // the next answer to a refresh is lost
+	lost        map[string]bool    // families whose answer was lost
+	deviceRule  bool               // a policy wants a compliant device
+	needConsent map[string]bool    // scopes that need consent
+	before      map[string]restore // how a registration was before a fault changed it
+	sent        map[string]string  // by client id: the redirect URI that the app goes on sending
 }
 
 // restore is what switching a fault off puts back.
@@ -69,7 +69,7 @@ func New(opt Options) *Lab {
 	l := &Lab{
 		opt: opt, mux: http.NewServeMux(), log: &lineWriter{w: opt.Log},
 		devices: map[string]*device{}, consents: map[string][]string{}, on: map[string]bool{},
-		stale: map[string]bool{}, lost: map[string]bool{}, needConsent: map[string]bool{}, before: map[string]restore{},
+		stale: map[string]bool{}, lost: map[string]bool{}, needConsent: map[string]bool{}, before: map[string]restore{}, sent: map[string]string{},
 	}
 	l.records, l.events = l.log, l.log
 	if opt.Records != nil {

@@ -66,7 +66,7 @@ func newBench(t *testing.T, opt lab.Options) *bench {
 	t.Cleanup(server.Close)
 	b := &bench{t: t, lab: l, url: server.URL, log: log, hint: "lab:dana"}
 	b.conf = &oauth2.Config{
-		ClientID: "shop", ClientSecret: "lab-shop-secret-1", RedirectURL: "https://shop.test/cb", Scopes: []string{"openid", "orders"},
+		ClientID: "shop", ClientSecret: l.Secret("shop").Reveal(), RedirectURL: "https://shop.test/cb", Scopes: []string{"openid", "orders"},
 	}
 	b.keycloak()
 	b.newBrowser()

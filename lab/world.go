@@ -15,6 +15,7 @@ import (
 type client struct {
 	Client
 	secrets []credential
+	shown   usher.Secret // what the settings of the client show
 	created time.Time
 	extra   clientRep // what an administrator wrote and the lab only keeps
 }
@@ -47,14 +48,14 @@ const scopeOrders = "orders"
 func DefaultClients() []Client {
 	return []Client{
 		{
-			ID: "shop", Name: "Shop", Secret: "lab-shop-secret-1", RedirectURIs: []string{"https://shop.test/cb"},
+			ID: "shop", Name: "Shop", RedirectURIs: []string{"https://shop.test/cb"},
 			Scopes: []string{"profile", "email", scopeOrders}, Optional: []string{"offline_access"}, Service: true,
 		},
 		{
 			ID: "shop-spa", Name: "Shop in the browser", Public: true, RedirectURIs: []string{"https://shop.test/spa"},
 			Scopes: []string{"profile", "email", scopeOrders}, Optional: []string{"offline_access"},
 		},
-		{ID: "usher", Name: "usher", Secret: "lab-usher-secret-1", Service: true, Roles: []string{"manage-clients", "view-clients", "view-users"}},
+		{ID: "usher", Name: "usher", Service: true, Roles: []string{"manage-clients", "view-clients", "view-users"}},
 	}
 }
 
@@ -115,6 +116,7 @@ func (l *Lab) add(c Client) *client {
 	kept := &client{Client: c, created: l.now()}
 	if !c.Public {
 		kept.setSecret(c.Secret, time.Time{})
+		kept.shown = kept.Secret
 	}
 	for _, name := range append(slices.Clone(c.Scopes), c.Optional...) {
 		if _, ok := l.scope(name); !ok && name != "openid" {
