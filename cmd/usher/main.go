@@ -27,6 +27,7 @@ var version = "devel"
 type cli struct {
 	Explain ExplainCmd `cmd:"" help:"Say why a sign-in or an API call was refused."`
 	Token   TokenCmd   `cmd:"" help:"Show what is in a token and everything that is wrong with it."`
+	Lab     LabCmd     `cmd:"" help:"Be an identity provider that fails as you say, to test your own software against."`
 	Version struct{}   `cmd:"" help:"Print the version."`
 }
 
