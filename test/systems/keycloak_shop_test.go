@@ -48,22 +48,38 @@ type shop struct {
 	api    *http.Client
 }
 
-// openShop makes a realm of its own and starts usher with settings more under
-// `cases:`.
-func openShop(t *testing.T, kc *keycloak.Server, rp *relyingParty, cases string) *shop {
+// theKeycloak is the one that all tests of the package share; TestMain stops it.
+func theKeycloak(t *testing.T) *keycloak.Server {
+	t.Helper()
+	keycloak.Wanted(t)
+	kc, err := sharedKeycloak()
+	if errors.Is(err, keycloak.ErrMissing) {
+		missing(t, err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kc
+}
+
+// runningKeycloak is set once sharedKeycloak has started it.
+var runningKeycloak *keycloak.Server
+
+var sharedKeycloak = sync.OnceValues(func() (*keycloak.Server, error) {
+	kc, err := keycloak.Run(context.Background(), keycloak.Options{})
+	runningKeycloak = kc
+	return kc, err
+})
+
+// openRealm makes a realm of its own, as examples/first-case has it.
+func openRealm(t *testing.T, kc *keycloak.Server, rp *relyingParty) *shop {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "usher-shop-") // short: it holds a socket
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	s := &shop{t: t, kc: kc, rp: rp, dir: dir, realm: fmt.Sprintf("shop-%s", filepath.Base(dir)[len("usher-shop-"):]), secret: "the-secret-of-shop"}
-	s.api = &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(dir, "usher-data", "usher.sock"))
-		},
-	}}
-
+	s := &shop{t: t, kc: kc, rp: rp, dir: dir, realm: "shop-" + filepath.Base(dir)[len("usher-shop-"):], secret: "the-secret-of-shop"}
 	realm, err := os.ReadFile("../../examples/first-case/realm.json")
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +89,19 @@ func openShop(t *testing.T, kc *keycloak.Server, rp *relyingParty, cases string)
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = kc.DeleteRealm(context.Background(), s.realm) })
+	return s
+}
 
+// openShop makes a realm of its own and starts usher with settings more under
+// `cases:`.
+func openShop(t *testing.T, kc *keycloak.Server, rp *relyingParty, cases string) *shop {
+	t.Helper()
+	s := openRealm(t, kc, rp)
+	s.api = &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(s.dir, "usher-data", "usher.sock"))
+		},
+	}}
 	s.write("usher.yaml", fmt.Sprintf(`listen: 127.0.0.1:0
 data: usher-data
 cases: {%s}

@@ -25,7 +25,7 @@ const firstTitle = "Sign-ins to 'shop' are refused: the app sends `https://shop.
 // party tries to sign in. One Keycloak serves all; each story has a realm and a
 // usher of its own.
 func TestKeycloak(t *testing.T) {
-	kc := keycloak.Start(t, keycloak.Options{})
+	kc := theKeycloak(t)
 	rp := startRelyingParty(t)
 	for _, story := range []struct {
 		name  string

@@ -2,8 +2,9 @@
 // provider and a real client say when they fail is explained by the program
 // that a person runs, and a real browser shows its report.
 //
-// The provider and the client are programs of Node.js, pinned by
-// package-lock.json. Where Node.js, its packages or the browser are missing
+// The one provider and the clients are programs of Node.js, pinned by
+// package-lock.json; the other provider is a Keycloak, which package keycloak
+// brings up. Where Node.js, its packages, Keycloak or the browser are missing
 // the tests are skipped; with USHER_SYSTEMS=require, as `make systems` sets
 // it, that is a failure.
 package systems_test
@@ -27,6 +28,9 @@ var binaryDir string
 
 func TestMain(m *testing.M) {
 	code := m.Run()
+	if runningKeycloak != nil {
+		runningKeycloak.Stop()
+	}
 	if binaryDir != "" {
 		_ = os.RemoveAll(binaryDir)
 	}
