@@ -28,7 +28,7 @@ func (tx *Tx) CasesUnder(keys ...string) ([]*usher.Case, error) {
 	}
 	args := make([]any, len(keys))
 	for i, k := range keys {
-		args[i] = k
+		args[i] = opaque(k)
 	}
 	return tx.cases("WHERE id IN (SELECT case_id FROM case_keys WHERE key IN (?"+strings.Repeat(", ?", len(keys)-1)+")) ORDER BY id", args...)
 }
@@ -52,7 +52,7 @@ func (tx *Tx) SaveCase(c *usher.Case, keys []string, wake time.Time) error {
 
 func (tx *Tx) saveCase(c *usher.Case, keys []string, wake time.Time) error {
 	kept := masked(*c)
-	kept.Version = usher.CaseVersion
+	kept.Version, kept.Fingerprint = usher.CaseVersion, opaque(c.Fingerprint)
 	if c.ID == 0 {
 		if err := tx.row("SELECT coalesce(max(id), 0) + 1 FROM cases").Scan(&kept.ID); err != nil {
 			return err
@@ -85,7 +85,7 @@ func (tx *Tx) saveCase(c *usher.Case, keys []string, wake time.Time) error {
 func (tx *Tx) file(id int64, keys []string) error {
 	missing := make(map[string]bool, len(keys))
 	for _, k := range keys {
-		missing[k] = true
+		missing[opaque(k)] = true
 	}
 	var old []string
 	err := tx.rows("SELECT key FROM case_keys WHERE case_id = ?", []any{id}, func(row scanner) error {
@@ -106,11 +106,7 @@ func (tx *Tx) file(id int64, keys []string) error {
 			return err
 		}
 	}
-	for _, k := range keys {
-		if !missing[k] {
-			continue
-		}
-		delete(missing, k)
+	for k := range missing {
 		if _, err := tx.exec("INSERT INTO case_keys (key, case_id) VALUES (?, ?)", k, id); err != nil {
 			return err
 		}

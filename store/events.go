@@ -18,6 +18,7 @@ func (tx *Tx) AddEvent(ev *usher.Event) (added bool, err error) {
 		return false, fmt.Errorf("keep an event: %w", err)
 	}
 	kept := masked(*ev)
+	kept.UID = opaque(ev.UID)
 	body, err := json.Marshal(&kept)
 	if err != nil {
 		return false, fmt.Errorf("keep event %s: %w", ev.UID, err)
@@ -35,7 +36,7 @@ func (tx *Tx) AddEvent(ev *usher.Event) (added bool, err error) {
 
 // SetCause notes with an event what it was diagnosed as.
 func (tx *Tx) SetCause(uid, cause string) error {
-	if _, err := tx.exec("UPDATE events SET cause = ? WHERE uid = ?", cause, uid); err != nil {
+	if _, err := tx.exec("UPDATE events SET cause = ? WHERE uid = ?", cause, opaque(uid)); err != nil {
 		return fmt.Errorf("note the cause of event %s: %w", uid, err)
 	}
 	return nil
@@ -43,7 +44,7 @@ func (tx *Tx) SetCause(uid, cause string) error {
 
 // Event gives one event, or nil where it is not known, or no longer.
 func (tx *Tx) Event(uid string) (*usher.Event, error) {
-	list, err := tx.events("WHERE uid = ?", uid)
+	list, err := tx.events("WHERE uid = ?", opaque(uid))
 	if err != nil || len(list) == 0 {
 		return nil, err
 	}

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"reflect"
 	"strings"
 
@@ -37,6 +39,17 @@ func maskString(s, member string) string {
 		}
 	}
 	return oauth.Redact(s)
+}
+
+// opaque prepares a string that is only ever compared: it stays as it is,
+// unless something in it would be masked. A mask is another one in the next
+// process, so then it is its hash that is kept.
+func opaque(s string) string {
+	if s == "" || maskString(s, "uid") == s {
+		return s
+	}
+	sum := sha256.Sum256([]byte(s))
+	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
 // maskValue copies by reflection, so that a member that a later version adds is

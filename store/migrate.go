@@ -8,8 +8,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
@@ -20,13 +20,25 @@ import (
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
 
-// schemaVersion is the number of the last migration.
-const schemaVersion = 1
+// schema is a run of migrations.
+type schema struct {
+	files  fs.FS // NNNNN_name.sql
+	latest int64 // number of the last one
+}
 
-// migrate brings the schema up to date. The usual start finds it so and asks
+// ownSchema is the schema that this usher works with.
+func ownSchema() schema {
+	files, err := fs.Sub(migrationFiles, "migrations")
+	if err != nil {
+		panic(err) // the folder is embedded
+	}
+	return schema{files: files, latest: 1}
+}
+
+// migrate brings the database up to date. The usual start finds it so and asks
 // only for its number; the migration library comes in only when there is
 // something to do.
-func migrate(ctx context.Context, path string, now time.Time) error {
+func (sc schema) migrate(ctx context.Context, path string) error {
 	connector, err := sqlite.NewConnector(dsn(path, true, 0))
 	if err != nil {
 		return fmt.Errorf("set up SQLite: %w", err)
@@ -37,14 +49,14 @@ func migrate(ctx context.Context, path string, now time.Time) error {
 	at, err := readVersion(ctx, db)
 	switch {
 	case err != nil:
-		return fmt.Errorf("read the schema's version: %w", err)
-	case at == schemaVersion:
+		return told(err, "read the version of the schema")
+	case at == sc.latest:
 		return nil
-	case at > schemaVersion:
+	case at > sc.latest:
 		return &usher.Error{
 			Code:    usher.ErrUsage,
-			Message: fmt.Sprintf("the data in %s was written by a newer usher (schema %d; this one knows %d)", path, at, schemaVersion),
-			Hint:    fmt.Sprintf("run the newer usher, or put back the copy that it made before its migration (%s)", backupName(path, schemaVersion)),
+			Message: fmt.Sprintf("the data in %s was written by a newer usher: its schema is number %d, this usher knows %d", path, at, sc.latest),
+			Hint:    "run the newer usher again, or put back the copy that it kept before it changed the schema: " + filepath.Base(copyName(path, sc.latest)),
 			Err:     ErrNewer,
 		}
 	case at > 0:
@@ -52,28 +64,19 @@ func migrate(ctx context.Context, path string, now time.Time) error {
 			return err
 		}
 	}
-	provider, err := migrations(db)
+	provider, err := sc.provider(db)
 	if err != nil {
 		return err
 	}
-	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("bring the schema from version %d to %d: %w", at, schemaVersion, err)
-	}
-	return nil
+	_, err = provider.Up(ctx)
+	return told(err, fmt.Sprintf("bring the schema from number %d to %d", at, sc.latest))
 }
 
-// migrations gives goose's view of the migrations.
-func migrations(db *sql.DB) (*goose.Provider, error) {
-	files, err := fs.Sub(migrationFiles, "migrations")
-	if err != nil {
-		return nil, err
-	}
-	provider, err := goose.NewProvider(goose.DialectSQLite3, db, files,
+// provider gives goose's view of the migrations.
+func (sc schema) provider(db *sql.DB) (*goose.Provider, error) {
+	provider, err := goose.NewProvider(goose.DialectSQLite3, db, sc.files,
 		goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
-	if err != nil {
-		return nil, fmt.Errorf("read the migrations: %w", err)
-	}
-	return provider, nil
+	return provider, told(err, "read the migrations")
 }
 
 // readVersion gives the number of the last migration that was done; 0 is an
@@ -100,29 +103,22 @@ func readVersion(ctx context.Context, db *sql.DB) (int64, error) {
 	return at, err
 }
 
-func backupName(path string, version int64) string {
-	return fmt.Sprintf("%s.before-%d", path, version+1)
-}
+// copyName names the copy of a database whose schema has this number.
+func copyName(path string, version int64) string { return fmt.Sprintf("%s.schema-%d", path, version) }
 
-// keepCopy writes the database as it is before a migration beside it. One copy
-// of each version is kept: the first, should a migration be tried again.
+// keepCopy writes the database as it is before a migration beside it. When a
+// migration is tried again, the copy of the first time stays.
 func keepCopy(ctx context.Context, db *sql.DB, path string, version int64) error {
-	name := backupName(path, version)
+	name := copyName(path, version)
 	if _, err := os.Stat(name); err == nil {
 		return nil
 	}
-	if err := copyTo(ctx, db, name); err != nil {
-		return fmt.Errorf("keep a copy before the migration in %s: %w", name, err)
-	}
-	return nil
+	return told(copyTo(ctx, db, name), "keep a copy before the migration as "+name)
 }
 
 // copyTo writes a whole, tidy copy of the database into a new file, which has
 // its name only when it is whole and on the disk.
-func copyTo(ctx context.Context, db interface {
-	ExecContext(context.Context, string, ...any) (sql.Result, error)
-}, name string,
-) error {
+func copyTo(ctx context.Context, db *sql.DB, name string) error {
 	part := name + ".part"
 	if err := os.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

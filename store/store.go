@@ -2,12 +2,15 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
 	"time"
+
+	"modernc.org/sqlite"
 
 	"usher"
 )
@@ -24,6 +27,15 @@ type Options struct {
 	// MaxPages bounds the database to so many pages of 4 KiB; 0 leaves it to
 	// the disk. What does not fit is refused with ErrFull.
 	MaxPages int
+
+	otherSchema *schema // of a test
+}
+
+func (o Options) schema() schema {
+	if o.otherSchema != nil {
+		return *o.otherSchema
+	}
+	return ownSchema()
 }
 
 // Store is the state of one usher in one directory. Its methods may be used by
@@ -79,7 +91,7 @@ func OpenWith(ctx context.Context, dir string, opt Options) (_ *Store, err error
 		return nil, err
 	}
 	s.unclean = sizeOf(s.path+"-wal") > 0
-	if err := migrate(ctx, s.path, s.now()); err != nil {
+	if err := opt.schema().migrate(ctx, s.path); err != nil {
 		return nil, explain(err, s.path)
 	}
 	if s.writing, err = openPool(s.path, 1, true, opt.MaxPages); err != nil {
@@ -162,8 +174,8 @@ func (s *Store) run(ctx context.Context, p *pool, begin string, f func(*Tx) erro
 	tx := &Tx{ctx: ctx, c: c, s: s, write: p == s.writing}
 	err = f(tx)
 	tx.c = nil
-	if err == nil {
-		err = ctx.Err()
+	if ctx.Err() != nil && !errors.Is(err, ctx.Err()) { // SQLite says only that it was interrupted
+		err = errors.Join(ctx.Err(), err)
 	}
 	if err != nil {
 		rollback()
@@ -200,19 +212,36 @@ func (s *Store) probe(ctx context.Context) error {
 }
 
 // Check reads the whole database and gives ErrDamaged when something in it does
-// not fit together. It takes about a second for each 100 MB, and other
+// not fit together. It takes about a second for each 200 MB; other
 // transactions go on meanwhile.
 func (s *Store) Check(ctx context.Context) error {
 	return s.View(ctx, func(tx *Tx) error {
-		var told string
-		if err := tx.row("PRAGMA quick_check(1)").Scan(&told); err != nil {
+		var said string
+		if err := tx.row("PRAGMA quick_check(1)").Scan(&said); err != nil {
 			return err
 		}
-		if told != "ok" {
-			return damaged(s.path, told)
+		if said != "ok" {
+			return damaged(s.path, said)
 		}
 		return nil
 	})
+}
+
+// Copy writes a whole and tidy copy of the database into a new file, for its
+// owner alone, while other transactions go on. Opened in a directory of its
+// own as usher.db, it is a store.
+func (s *Store) Copy(ctx context.Context, name string) error {
+	if _, err := os.Lstat(name); err == nil {
+		return &usher.Error{Code: usher.ErrUsage, Message: name + " exists already", Hint: "name a new file"}
+	}
+	connector, err := sqlite.NewConnector(dsn(s.path, true, 0))
+	if err != nil {
+		return fmt.Errorf("set up SQLite: %w", err)
+	}
+	db := sql.OpenDB(connector)
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	return s.explain(told(copyTo(ctx, db, name), "copy the database to "+name))
 }
 
 func sizeOf(path string) int64 {

@@ -24,15 +24,14 @@ func (tx *Tx) AddTry(caseID int64, ev *usher.Event) (added bool, users, addresse
 }
 
 func (tx *Tx) addTry(caseID int64, ev *usher.Event) (added bool, users, addresses int, err error) {
-	n, err := tx.changed("INSERT INTO tries (case_id, event, time) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", caseID, ev.UID, micros(ev.Time))
+	n, err := tx.changed("INSERT INTO tries (case_id, event, time) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", caseID, opaque(ev.UID), micros(ev.Time))
 	if err != nil {
 		return false, 0, 0, err
 	}
-	user := maskString(cmp.Or(ev.User.UID, ev.User.Name), "uid")
-	if users, err = tx.addDistinct(caseID, "user", user, n > 0); err != nil {
+	if users, err = tx.addDistinct(caseID, "user", opaque(cmp.Or(ev.User.UID, ev.User.Name)), n > 0); err != nil {
 		return false, 0, 0, err
 	}
-	if addresses, err = tx.addDistinct(caseID, "address", maskString(ev.Source.IP, "uid"), n > 0); err != nil {
+	if addresses, err = tx.addDistinct(caseID, "address", opaque(ev.Source.IP), n > 0); err != nil {
 		return false, 0, 0, err
 	}
 	return n > 0, users, addresses, nil

@@ -19,7 +19,7 @@ CREATE TABLE events (
   change    INTEGER NOT NULL, -- whether it tells of a change to what decides
   body      TEXT    NOT NULL
 ) STRICT;
-CREATE INDEX events_time ON events (time);
+CREATE INDEX events_time ON events (time, uid);
 CREATE INDEX events_client ON events (client, time);
 CREATE INDEX events_changes ON events (time) WHERE change = 1;
 CREATE INDEX events_successes ON events (tenant, time) WHERE status = 1 AND change = 0;
