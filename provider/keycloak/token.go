@@ -62,10 +62,11 @@ func (a *Admin) askToken(ctx context.Context) (usher.Secret, time.Duration, erro
 		AccessToken string `json:"access_token"`
 		ExpiresIn   int64  `json:"expires_in"`
 		Error       string `json:"error"`
+		Description string `json:"error_description"`
 	}
 	parsed := json.Unmarshal(body, &answer) == nil
 	if status != http.StatusOK {
-		return "", 0, a.tokenRefused(status, answer.Error)
+		return "", 0, a.tokenRefused(status, answer.Error, answer.Description)
 	}
 	if !parsed || answer.AccessToken == "" {
 		return "", 0, a.unreachable("the token endpoint of "+a.place+" gave no token", nil)
@@ -74,16 +75,17 @@ func (a *Admin) askToken(ctx context.Context) (usher.Secret, time.Duration, erro
 	return usher.Secret(answer.AccessToken), lifetime, nil
 }
 
-func (a *Admin) tokenRefused(status int, code string) error {
+func (a *Admin) tokenRefused(status int, code, description string) error {
 	told := &usher.Error{Code: usher.ErrForbidden, Err: silent{provider.ErrForbidden}}
 	account := "usher's service account '" + short(a.cfg.ClientID) + "' in " + a.place
-	switch code {
-	case oauth.ErrInvalidClient:
-		told.Message = account + " is refused: the client does not exist, is disabled, or its secret is another one"
-		told.Hint = "Clients > " + short(a.cfg.ClientID) + " > Credentials: copy the secret to where the configuration reads it"
-	case oauth.ErrUnauthorizedClient:
+	switch {
+	case code == oauth.ErrUnauthorizedClient && strings.Contains(strings.ToLower(description), "service account"):
 		told.Message = account + " may not ask for a token of its own"
 		told.Hint = "Clients > " + short(a.cfg.ClientID) + " > Settings: switch on Client authentication and Service accounts roles"
+	case code == oauth.ErrInvalidClient, code == oauth.ErrUnauthorizedClient:
+		// Keycloak says unauthorized_client of a wrong secret too.
+		told.Message = account + " is refused: the client does not exist, is disabled, or its secret is another one"
+		told.Hint = "Clients > " + short(a.cfg.ClientID) + " > Credentials: copy the secret to where the configuration reads it"
 	default:
 		if status == http.StatusNotFound {
 			told.Code, told.Err = usher.ErrNotFound, silent{provider.ErrNotFound}
