@@ -11,6 +11,7 @@ import (
 // The tag doc is the reference page's and the schema's text.
 type Config struct {
 	Listen    string     `yaml:"listen" doc:"Address of the pages and the API, host:port. Port 0 takes a free one."`
+	URL       string     `yaml:"url,omitempty" doc:"Address that people type where a proxy stands in front: https://usher.example.com."`
 	Data      string     `yaml:"data" doc:"Folder of the database and of the socket; made if it is missing. A relative path starts at the folder of the file."`
 	Providers []Provider `yaml:"providers,omitempty" doc:"The identity providers whose logs are read."`
 	Cases     Cases      `yaml:"cases" doc:"When cases change by themselves."`

@@ -80,6 +80,7 @@ type checker struct {
 func (c *checker) check() {
 	c.listen()
 	c.cfg.Data = c.resolve(c.cfg.Data)
+	c.publicURL()
 	for _, k := range []string{"cases.quiet_after", "cases.proof_within"} {
 		c.tooShort(k)
 	}
@@ -123,6 +124,21 @@ func (c *checker) listen() {
 		c.wrong(n, "listen", "listen names a host; it must be an IP address of this machine", hint)
 	case host != "localhost" && !addr.IsLoopback():
 		c.warn(n, "listen", "others on the network can reach this address, and the pages are served without TLS", "put a server that speaks TLS before it, or write: listen: 127.0.0.1:"+port)
+	}
+}
+
+func (c *checker) publicURL() {
+	n := c.at["url"]
+	if n == nil || c.cfg.URL == "" {
+		return
+	}
+	u, err := url.Parse(c.cfg.URL)
+	switch {
+	case err == nil && u.User != nil:
+		c.secrets = append(c.secrets, u.User.String())
+		c.wrong(n, "url", "the url holds a user name or a password", "take it out")
+	case err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "":
+		c.wrong(n, "url", "this is no address of a server", "write scheme and host alone: url: https://usher.example.com")
 	}
 }
 

@@ -249,7 +249,7 @@ func (s *Server) openConsole() http.Handler {
 		return nil
 	})
 	return console.New(console.Options{
-		Cases: s.engine, Accounts: accounts{s.store}, Listen: s.cfg.Listen, Now: s.env.Now, Version: s.env.Version,
+		Cases: s.engine, Accounts: accounts{s.store}, Listen: s.cfg.Listen, URL: s.cfg.URL, Now: s.env.Now, Version: s.env.Version,
 		Cause: causeOf, Sources: s.sourceList, Metrics: s.metrics.handler(), OpenMetrics: loopbackAddress(s.cfg.Listen),
 		Ready: s.ready, Stop: stop, Log: s.log,
 	})

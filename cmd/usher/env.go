@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"os"
 	"runtime/debug"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"usher"
@@ -19,6 +22,30 @@ type Env struct {
 	Color          bool // standard output is a terminal that wants colour
 	Width          int  // of the terminal; 0: not a terminal
 	Piped          bool // standard input is no terminal
+
+	answers  *bufio.Reader                      // of standard input, for questions
+	graceful atomic.Pointer[context.CancelFunc] // of a command that ends in its own time
+}
+
+// Context is for a command that ends in its own time: it ends with the first
+// signal to stop. With the second the program ends at once, as every other
+// command does with the first: nothing is half-written, they only read.
+func (e *Env) Context() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	e.graceful.Store(&cancel)
+	return ctx, cancel
+}
+
+// interrupts waits for signals to stop.
+func (e *Env) interrupts(stop <-chan os.Signal, exit func(int)) {
+	for range stop {
+		cancel := e.graceful.Swap(nil)
+		if cancel == nil {
+			exit(130)
+			return
+		}
+		(*cancel)()
+	}
 }
 
 // exitCode ends the program with a status and without a message.

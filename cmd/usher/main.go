@@ -27,6 +27,9 @@ var version = "devel"
 type cli struct {
 	Explain ExplainCmd `cmd:"" help:"Say why a sign-in or an API call was refused."`
 	Token   TokenCmd   `cmd:"" help:"Show what is in a token and everything that is wrong with it."`
+	Cases   CasesCmd   `cmd:"" help:"What is broken now, who is affected, and is it fixed?"`
+	Check   CheckCmd   `cmd:"" help:"Say everything that is wrong with a configuration."`
+	Serve   ServeCmd   `cmd:"" help:"Follow logs, open cases, prove fixes: pages and an API on this machine."`
 	Lab     LabCmd     `cmd:"" help:"Be an identity provider that fails as you say, to test your own software against."`
 	Version struct{}   `cmd:"" help:"Print the version."`
 }
@@ -38,13 +41,11 @@ const memoryGoal = 160 << 20
 func main() {
 	debug.SetMemoryLimit(memoryGoal)
 	debug.SetGCPercent(400) // the heap of one answer is small: collect less often, up to the goal
-	stop := make(chan os.Signal, 1)
+	env := systemEnv()
+	stop := make(chan os.Signal, 2)
 	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
-	go func() {
-		<-stop
-		os.Exit(130) // nothing is half-written: the commands here only read
-	}()
-	os.Exit(run(os.Args[1:], systemEnv()))
+	go env.interrupts(stop, os.Exit)
+	os.Exit(run(os.Args[1:], env))
 }
 
 // run is the whole program but for the process: arguments in, exit status out.
