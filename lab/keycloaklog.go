@@ -18,6 +18,8 @@ type userEvent struct {
 	ip      string
 	failure string // Keycloak's error code
 	details []pair
+	parent  string // authSessionParentId, where there is a tab
+	tab     string // authSessionTabId
 }
 
 // keycloakRealm gives the internal id of a realm.
@@ -49,7 +51,11 @@ func (l *Lab) logEvent(e userEvent) {
 	if e.failure != "" {
 		line = append(line, pair{"error", e.failure})
 	}
-	l.logLine(level, append(line, javaOrder(e.details)...))
+	line = append(line, javaOrder(e.details)...)
+	if e.tab != "" {
+		line = append(line, pair{"authSessionParentId", e.parent}, pair{"authSessionTabId", e.tab})
+	}
+	l.logLine(level, line)
 }
 
 // adminEvent is a change to the realm as Keycloak's listener writes it.

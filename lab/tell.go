@@ -76,7 +76,7 @@ func (l *Lab) logSignIn(r *http.Request, p *pending, s *session, bad refusal) {
 	case redirectUnknown:
 		e.details = []pair{redirect}
 	case fine:
-		e.user, e.session = s.user.ID, s.id
+		e.user, e.session, e.parent, e.tab = s.user.ID, s.id, s.id, random(8)
 		e.details = []pair{
 			{"auth_method", "openid-connect"},
 			{"auth_type", "code"},
@@ -86,8 +86,6 @@ func (l *Lab) logSignIn(r *http.Request, p *pending, s *session, bad refusal) {
 			{"code_id", s.id},
 			{"username", s.user.Name},
 			{"response_mode", responseMode(req.ResponseMode)},
-			{"authSessionParentId", s.id},
-			{"authSessionTabId", random(8)},
 		}
 	case passwordWrong, userUnknown, userDisabled:
 		if u := l.user(bad.detail); u != nil {

@@ -337,6 +337,8 @@ func (l *Lab) logExchange(x *exchange, bad refusal) {
 		e.user = x.client.serviceID()
 		if x.session != nil {
 			e.user = x.session.user.ID
+		} else {
+			e.parent, e.tab = randomID(), random(8)
 		}
 	}
 	e.details = d
@@ -345,16 +347,20 @@ func (l *Lab) logExchange(x *exchange, bad refusal) {
 
 func (l *Lab) issuedDetails(x *exchange) []pair {
 	scopes := strings.Join(x.issued.scopes, " ")
-	d := []pair{{"token_id", x.issued.accessID}, {"scope", scopes}}
+	d := []pair{{"token_id", x.issued.accessID}}
+	if x.token != nil {
+		d = append(d, pair{"access_token_expiration_time", strconv.FormatInt(x.issued.expires, 10)},
+			pair{"updated_refresh_token_id", x.issued.refreshID})
+	}
+	d = append(d, pair{"scope", scopes})
 	switch {
 	case x.token != nil:
 		age := int64(l.now().Sub(x.token.made).Seconds())
-		d = append(d, pair{"access_token_expiration_time", strconv.FormatInt(x.issued.expires, 10)},
-			pair{"updated_refresh_token_id", x.issued.refreshID}, pair{"age_of_refresh_token", strconv.FormatInt(age, 10)})
+		d = append(d, pair{"age_of_refresh_token", strconv.FormatInt(age, 10)})
 	case x.issued.refresh != "":
 		d = append(d, pair{"refresh_token_type", "Refresh"}, pair{"refresh_token_id", x.issued.refreshID})
 	case x.session == nil:
-		d = append(d, pair{"username", "service-account-" + x.client.ID}, pair{"authSessionParentId", randomID()}, pair{"authSessionTabId", random(8)})
+		d = append(d, pair{"username", "service-account-" + x.client.ID})
 	}
 	return d
 }
