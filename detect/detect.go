@@ -21,8 +21,13 @@ type Options struct {
 	Window time.Duration
 	// SprayUsers is how many users must be tried before it is a spray; 0: 10.
 	SprayUsers int
-	// BruteTries is how often one user must be tried before it is brute force; 0: 50.
+	// BruteTries is how often one user must be tried within a third of the window
+	// before it is brute force; 0: 50. From five addresses and more, two fifths
+	// of it are enough.
 	BruteTries int
+	// Memory is how many addresses and how many users are watched at once; 0:
+	// 10,000 each.
+	Memory int
 }
 
 // Alert is an attack that the events of one tenant show.
@@ -37,11 +42,105 @@ type Alert struct {
 }
 
 // Watch watches a stream of events. It is for one goroutine at a time.
-type Watch struct{ opt Options }
+type Watch struct {
+	opt     Options
+	sources map[place]*source
+	users   map[place]*target
+	// suspects are, by tenant, the addresses that tried several users.
+	suspects map[string]map[string]*source
+	told     map[string]*telling // by fingerprint
+	turn     uint64              // counts events, to know what was not touched for long
+}
+
+// place is an address or a user of a tenant.
+type place struct{ tenant, name string }
+
+// telling is what of an attack was told already.
+type telling struct {
+	sources map[string]bool
+	last    time.Time
+	turn    uint64
+}
 
 // New gives a Watch.
-func New(opt Options) *Watch { return &Watch{opt: opt} }
+func New(opt Options) *Watch {
+	if opt.Window <= 0 {
+		opt.Window = 30 * time.Minute
+	}
+	if opt.SprayUsers <= 0 {
+		opt.SprayUsers = 10
+	}
+	if opt.BruteTries <= 0 {
+		opt.BruteTries = 50
+	}
+	if opt.Memory <= 0 {
+		opt.Memory = 10_000
+	}
+	return &Watch{
+		opt: opt, sources: map[place]*source{}, users: map[place]*target{},
+		suspects: map[string]map[string]*source{}, told: map[string]*telling{},
+	}
+}
 
 // Observe takes one event and gives the attacks that it makes visible, or of
 // which it shows more. A second delivery of an event changes nothing.
-func (w *Watch) Observe(ev *usher.Event) []Alert { return nil }
+func (w *Watch) Observe(ev *usher.Event) []Alert {
+	user := userOf(ev)
+	if user == "" {
+		return nil
+	}
+	w.turn++
+	at := w.timeOf(ev)
+	switch {
+	case succeeded(ev):
+		w.succeed(ev, user, at)
+		return nil
+	case !guessed(ev):
+		return nil
+	}
+	t := try{at: at, uid: ev.UID, user: user, source: Source(ev.Source.IP), client: clientOf(ev)}
+	var alerts []Alert
+	if a, ok := w.spray(ev.Tenant, t); ok {
+		alerts = append(alerts, a)
+	}
+	if a, ok := w.brute(ev.Tenant, t); ok {
+		alerts = append(alerts, a)
+	}
+	return alerts
+}
+
+func (w *Watch) timeOf(ev *usher.Event) time.Time {
+	if w.opt.Now == nil {
+		return ev.Time
+	}
+	if now := w.opt.Now(); ev.Time.After(now.Add(5 * time.Minute)) {
+		return now
+	}
+	return ev.Time
+}
+
+// news tells whether an attack, or one of its addresses, was not told yet. What
+// has been still for a window is told anew.
+func (w *Watch) news(fingerprint string, sources []string, at time.Time) bool {
+	t := w.told[fingerprint]
+	if t == nil || at.Sub(t.last) > w.opt.Window {
+		t = &telling{sources: map[string]bool{}}
+		w.told[fingerprint] = t
+		shrink(w.told, w.opt.Memory, func(t *telling) uint64 { return t.turn })
+	}
+	fresh := len(t.sources) == 0 && len(sources) == 0 && t.turn == 0
+	for _, s := range sources {
+		if !t.sources[s] && len(t.sources) < maxSources {
+			t.sources[s] = true
+			fresh = true
+		}
+	}
+	if at.After(t.last) {
+		t.last = at
+	}
+	t.turn = w.turn
+	return fresh
+}
+
+// maxSources is how many addresses of one attack are told.
+const maxSources = 100

@@ -1,0 +1,54 @@
+package detect
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"usher"
+)
+
+// target is one user and the tries to get in as that user.
+type target struct {
+	tries []try
+	ok    time.Time // of the last success
+	turn  uint64
+}
+
+// fewAddresses is how many addresses tell an attacker from a device that keeps
+// an old password.
+const fewAddresses = 5
+
+// brute counts a try at its user: very many within a third of the window, or
+// many from many addresses.
+func (w *Watch) brute(tenant string, t try) (Alert, bool) {
+	u := w.users[place{tenant, t.user}]
+	if u == nil {
+		u = &target{}
+		w.users[place{tenant, t.user}] = u
+		shrink(w.users, w.opt.Memory, func(u *target) uint64 { return uint64(min(len(u.tries), 8))<<56 | u.turn })
+	}
+	u.turn = w.turn
+	u.tries = put(u.tries, t, w.opt.Window/3, max(w.opt.BruteTries, maxTries))
+	tries := slices.DeleteFunc(slices.Clone(u.tries), func(t try) bool { return !t.at.After(u.ok) })
+	sources := different(tries, func(t *try) string { return t.source })
+	enough := w.opt.BruteTries
+	if len(sources) >= fewAddresses {
+		enough = w.opt.BruteTries * 2 / 5
+	}
+	if len(tries) < enough {
+		return Alert{}, false
+	}
+	a := Alert{
+		Kind: usher.CaseAttack, Tenant: tenant, Fingerprint: "brute-force " + t.user, Sources: sources,
+		Clients: different(tries, func(t *try) string { return t.client }), Events: uids(tries),
+	}
+	span := tries[len(tries)-1].at.Sub(tries[0].at).Round(time.Second)
+	a.Finding = usher.Finding{
+		Cause: "brute-force", Outcome: usher.OutcomeWrong, Confidence: 0.9, Title: "Passwords of '" + clip(t.user) + "' are being guessed",
+		Detail: fmt.Sprintf("%d tries from %d addresses within %s", len(tries), len(sources), span),
+		Step:   usher.StepSignIn, Fixer: usher.FixerTenantAdmin, Subject: usher.Subject{Tenant: tenant, User: t.user},
+		Proof: []usher.Proof{{Place: "sign-in log", Quote: fmt.Sprintf("%d failed sign-ins of %s within %s", len(tries), clip(t.user), span)}},
+	}
+	return a, w.news(tenant+"\x00brute\x00"+t.user, sources, t.at)
+}
