@@ -241,9 +241,12 @@ func (it *Item) eventPolicies(at func(string) string) {
 		}
 		it.factIf("ca-policy-failed", name, place, name)
 		it.factIf("ca-policy-id", d.Policy.UID, place, d.Policy.UID)
-		for key, list := range map[string][]string{"ca-condition": d.Met, "ca-unmet": d.Unmet, "ca-grant": d.Grant, "ca-session": d.Session} {
-			for _, word := range list {
-				it.fact(key, word, place, name+": "+word)
+		for _, f := range [...]struct {
+			key  string
+			list []string
+		}{{"ca-condition", d.Met}, {"ca-unmet", d.Unmet}, {"ca-grant", d.Grant}, {"ca-session", d.Session}} {
+			for _, word := range f.list {
+				it.fact(f.key, word, place, name+": "+word)
 			}
 		}
 		if e := it.Error; e != nil && d.Policy.UID != "" {

@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"usher"
+	"usher/ingest"
 )
 
 // maxItems is the number of items that one call gives at most.
@@ -33,6 +34,8 @@ type reader struct {
 	full    bool
 	work    int // bytes that embedded texts may still cost
 	started int // items before this input
+
+	decoders map[string]*ingest.Decoder // of the records of providers, see ingested
 }
 
 // Read recognises and reads every input. What could not be used is in the

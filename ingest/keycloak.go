@@ -280,7 +280,7 @@ func (d *Decoder) keycloakText(b []byte, t time.Time, uid string) {
 		d.doubt(t, uid, "the client id holds what looks like fields of the event: whoever sent it wrote them, so none is believed")
 		return
 	}
-	if (broken != 0 || junk) && header == len(list) {
+	if (broken != 0 || junk) && header == len(list) && !d.opt.Partial {
 		d.doubt(t, uid, "the line is cut or a value in it is not quoted as Keycloak does it: nothing of it is believed")
 		return
 	}
