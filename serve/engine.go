@@ -84,7 +84,7 @@ func newEngine(ctx context.Context, cfg *Config, st *store.Store, admins map[str
 	e.fixer = fix.New(fix.Options{Admins: admins, Now: env.Now})
 	e.book = casebook.New(casebook.Options{
 		Now: env.Now, Location: time.Local,
-		Cause: causeOf, ConsequenceOf: consequencesOf, Fixes: e.fixesOf,
+		Cause: causeOf, ConsequenceOf: consequencesOf, Fixes: e.fixesOf, ClientUID: e.clientUID,
 		QuietAfter: time.Duration(cfg.Cases.QuietAfter), ProofWithin: time.Duration(cfg.Cases.ProofWithin),
 	})
 	return e
@@ -116,6 +116,16 @@ func (e *Engine) fixesOf(c *usher.Case) []usher.Fix {
 		return fix.Propose(c, cause, nil, "")
 	}
 	return fix.Propose(c, cause, p.regs.peek(c.Refusal.Client.String()), p.Name)
+}
+
+// clientUID gives the provider's own id of a client where it is known.
+func (e *Engine) clientUID(tenant, client string) string {
+	if p := e.providerOf(tenant, "", nil); p != nil && p.regs != nil {
+		if reg := p.regs.peek(client); reg != nil {
+			return reg.UID
+		}
+	}
+	return ""
 }
 
 // providerOf finds the provider that a tenant belongs to. from is the provider
@@ -207,7 +217,10 @@ func (e *Engine) tell(changed []*usher.Case) {
 		return
 	}
 	e.stateMu.Lock()
-	for _, c := range changes {
+	for _, c := range changed {
+		if _, known := e.states[c.ID]; !known {
+			e.metrics.opened(c, e.started, e.now())
+		}
 		e.states[c.ID] = c.State
 	}
 	e.stateMu.Unlock()

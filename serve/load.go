@@ -347,6 +347,9 @@ func (c *checker) resolve(path string) string {
 	if path == "" || filepath.IsAbs(path) {
 		return path
 	}
+	if abs, err := filepath.Abs(filepath.Join(c.dir, path)); err == nil {
+		return abs
+	}
 	return filepath.Join(c.dir, path)
 }
 

@@ -74,7 +74,7 @@ func TestLoadGood(t *testing.T) {
 	if err != nil || len(problems) > 0 {
 		t.Fatal(err, problems)
 	}
-	if cfg.Data != "testdata/config/usher-data" {
+	if want, _ := filepath.Abs("testdata/config/usher-data"); cfg.Data != want {
 		t.Errorf("data %q does not start at the folder of the file", cfg.Data)
 	}
 	p := cfg.Providers[0]

@@ -174,7 +174,6 @@ func (e *Engine) keep(ctx context.Context, b *batch) (added int, err error) {
 		}
 	}
 	var changed []*usher.Case
-	before := map[int64]bool{}
 	err = e.store.Update(ctx, func(tx *store.Tx) error {
 		added, changed = 0, nil
 		for i := range b.events {
@@ -197,13 +196,6 @@ func (e *Engine) keep(ctx context.Context, b *batch) (added int, err error) {
 	}
 	for i := range b.events {
 		e.metrics.event(b.source, b.events[i].Status)
-	}
-	now := e.now()
-	for _, c := range changed {
-		if !before[c.ID] && !c.Opened.Before(now.Add(-5*time.Second)) && c.Count <= len(b.events) {
-			e.metrics.opened(c, e.started, now)
-		}
-		before[c.ID] = true
 	}
 	e.tell(changed)
 	return added, nil
