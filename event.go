@@ -249,6 +249,7 @@ var fields = map[string]func(*Event) string{
 	"resource.uid":           func(e *Event) string { return e.Resource.UID },
 	"src_endpoint.ip":        func(e *Event) string { return e.Source.IP },
 	"user_agent":             func(e *Event) string { return e.UserAgent },
+	"http_request.path":      func(e *Event) string { return e.Request.Path },
 	"device.uid":             func(e *Event) string { return e.Device.UID },
 	"oauth.endpoint":         func(e *Event) string { return e.OAuth.Endpoint },
 	"oauth.grant_type":       func(e *Event) string { return e.OAuth.GrantType },
