@@ -31,7 +31,8 @@ func TestLintRefuses(t *testing.T) {
 	good := source.Cause{
 		Label: "x", File: "causes/x.yaml", Title: "A title", Meaning: strings.Repeat("meaning ", 5), Step: "sign-in", Fixer: "user",
 		Fix: []source.FixStep{{Text: "Do this and then that", Risk: "neutral"}}, Verify: strings.Repeat("verify ", 5), Decides: strings.Repeat("decides ", 5),
-		How: strings.Repeat("how to get it ", 3), Questions: []string{"a", "b"}, References: []string{"RFC"}, Reviewed: "2026-11-25",
+		How: strings.Repeat("how to get it ", 3), Questions: []string{"a", "b"},
+		Proof: source.Proof{Equal: []string{"user", "client"}, Text: "a later sign-in of the same user succeeds"}, References: []string{"RFC"}, Reviewed: "2026-11-25",
 		Examples: source.Examples{Match: []string{"m"}, Pass: []string{"p"}},
 	}
 	if problems := (&source.Data{Causes: []source.Cause{good}}).Lint(); len(problems) != 0 {
@@ -51,6 +52,12 @@ func TestLintRefuses(t *testing.T) {
 		"another file":     func(c *source.Cause) { c.File = "causes/y.yaml" },
 		"nothing verified": func(c *source.Cause) { c.Verify = "" },
 		"no day":           func(c *source.Cause) { c.Reviewed = "yesterday" },
+		"no proof":         func(c *source.Cause) { c.Proof = source.Proof{} },
+		"unknown field":    func(c *source.Cause) { c.Proof.Differ = []string{"shoe.size"} },
+		"equal and other":  func(c *source.Cause) { c.Proof.Differ = []string{"user"} },
+		"anybody's proof":  func(c *source.Cause) { c.Proof.Equal = []string{"kind"} },
+		"silent proof":     func(c *source.Cause) { c.Proof.Text = "" },
+		"none and some":    func(c *source.Cause) { c.Proof.None = "nothing ties a success to the refusal" },
 		"unknown place":    func(c *source.Cause) { c.Query = map[string]string{"entra": "x == '{customer}'"} },
 	} {
 		c := good

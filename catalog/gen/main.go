@@ -41,8 +41,8 @@ func generate(data *source.Data) []byte {
 	p("var causes = []Entry{")
 	for i := range data.Causes {
 		c := &data.Causes[i]
-		p("{Cause: usher.Cause{Label: %q, Title: %q, Meaning: %q, Step: %q, Fixer: %q, Fix: %s, Verify: %q, Questions: %s, References: %s},",
-			c.Label, c.Title, flat(c.Meaning), c.Step, c.Fixer, fixSteps(c.Fix), flat(c.Verify), list(c.Questions), list(c.References))
+		p("{Cause: usher.Cause{Label: %q, Title: %q, Meaning: %q, Step: %q, Fixer: %q, Fix: %s, Verify: %q, Questions: %s, References: %s, Proof: %s},",
+			c.Label, c.Title, flat(c.Meaning), c.Step, c.Fixer, fixSteps(c.Fix), flat(c.Verify), list(c.Questions), list(c.References), proof(&c.Proof))
 		p("Decides: %q, How: %q, Query: %s, ConsequenceOf: %s},", flat(c.Decides), flat(c.How), dict(c.Query), list(c.ConsequenceOf))
 	}
 	p("}")
@@ -182,6 +182,14 @@ func rules(p func(string, ...any), rules []source.Rule) {
 	}
 	p("}")
 	p("var patternTexts = %s", list(in.patternTexts))
+}
+
+// proof writes what a success must be to prove a cause fixed, or nil.
+func proof(p *source.Proof) string {
+	if len(p.Equal) == 0 {
+		return "nil"
+	}
+	return fmt.Sprintf("&usher.ProofCondition{Equal: %s, Differ: %s, Applied: %t, Text: %q}", list(p.Equal), list(p.Differ), p.Applied, flat(p.Text))
 }
 
 func flat(text string) string { return strings.Join(strings.Fields(text), " ") }

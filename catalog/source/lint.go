@@ -72,6 +72,9 @@ func (l *linter) cause(c *Cause) {
 	for _, problem := range fixProblems(c.Fix) {
 		say("%s", problem)
 	}
+	for _, problem := range proofProblems(&c.Proof) {
+		say("proof: %s", problem)
+	}
 	if len(c.References) == 0 {
 		say("references: name an RFC section or a page")
 	}
@@ -120,6 +123,41 @@ func fixProblems(fix []FixStep) (problems []string) {
 		if len(step.Text) < 10 {
 			problems = append(problems, fmt.Sprintf("fix step %d says too little", i+1))
 		}
+	}
+	return problems
+}
+
+// ties are the fields of which a proof needs one to be of the same thing as the
+// refusal: a success of just anybody proves nothing.
+var ties = []string{"client", "client.uid", "user", "user.uid", "user.name", "resource", "resource.uid", "oauth.key_uid"}
+
+func proofProblems(p *Proof) (problems []string) {
+	say := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+	if p.None != "" {
+		if len(p.Equal)+len(p.Differ) > 0 || p.Applied || p.Text != "" {
+			say("none stands alone")
+		}
+		if len(p.None) < 20 {
+			say("none says too little")
+		}
+		return problems
+	}
+	paths := usher.FieldPaths()
+	for _, path := range slices.Concat(p.Equal, p.Differ) {
+		if !slices.Contains(paths, path) {
+			say("no field %q; the fields are %s", path, strings.Join(paths, ", "))
+		}
+	}
+	if !slices.ContainsFunc(p.Equal, func(path string) bool { return slices.Contains(ties, path) }) {
+		say("equal: name the client, the user, the resource or the key that must be the same, or say under none why no success can prove it")
+	}
+	for _, path := range p.Differ {
+		if slices.Contains(p.Equal, path) {
+			say("%s cannot be equal and differ", path)
+		}
+	}
+	if len(p.Text) < 20 || strings.HasSuffix(p.Text, ".") {
+		say("text: one clause without a full stop, got %q", p.Text)
 	}
 	return problems
 }

@@ -33,6 +33,7 @@ type Cause struct {
 	Fixer         usher.Fixer       `yaml:"fixer"`
 	Fix           []FixStep         `yaml:"fix"`
 	Verify        string            `yaml:"verify"`
+	Proof         Proof             `yaml:"proof"`
 	Questions     []string          `yaml:"questions"`
 	Decides       string            `yaml:"decides"`
 	How           string            `yaml:"how"`
@@ -43,6 +44,15 @@ type Cause struct {
 	Examples      Examples          `yaml:"examples"`
 
 	File string `yaml:"-"`
+}
+
+// Proof says which later success proves that a cause is fixed.
+type Proof struct {
+	Equal   []string `yaml:"equal"`   // fields of usher.FieldPaths that must equal the refusal's
+	Differ  []string `yaml:"differ"`  // that must differ from it
+	Applied bool     `yaml:"applied"` // only after the fix was carried out or declared
+	Text    string   `yaml:"text"`    // the same for a person
+	None    string   `yaml:"none"`    // why no success can prove it; then nothing else is given
 }
 
 // FixStep is one step of a fix.
