@@ -85,7 +85,8 @@ func (a *Admin) Capabilities() provider.Capabilities {
 	right := "the role manage-clients of realm-management in realm '" + a.realm + "', or the fine-grained permissions view and manage on this client alone, with the role query-clients"
 	put := "PUT " + pathOf(a.admin) + "/clients/{uid}"
 	return provider.Capabilities{
-		Kind: "keycloak", Place: a.place, Tenant: a.realm,
+		Kind: "keycloak", Place: a.place, Tenant: a.realm, Account: a.cfg.ClientID,
+		BuiltIn: []string{"account", "account-console", "admin-cli", "admin-permissions", "broker", "realm-management", "security-admin-console"},
 		Actions: map[usher.ActionKind]provider.Capability{
 			usher.ActionAddRedirectURI:     {Right: right, Request: put, Field: "redirectUris"},
 			usher.ActionReplaceRedirectURI: {Right: right, Request: put, Field: "redirectUris"},
