@@ -11,8 +11,8 @@ FUZZTIME ?= 10s
 help: ## list what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-demo: ## explain the example of code 53003
-	$(GO) run ./cmd/usher explain examples/53003/error.json
+demo: ## see it all: a shop, its provider and usher in one process
+	$(GO) run ./cmd/usher demo $(ARGS)
 
 build: ## build the program into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/usher ./cmd/usher

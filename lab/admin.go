@@ -45,7 +45,7 @@ type clientRep struct {
 	FrontchannelLogout     *bool             `json:"frontchannelLogout,omitempty"`
 	Protocol               *string           `json:"protocol,omitempty"`
 	Attributes             map[string]string `json:"attributes,omitempty"`
-	FlowOverrides          map[string]string `json:"authenticationFlowBindingOverrides"`
+	FlowOverrides          map[string]string `json:"authenticationFlowBindingOverrides,omitzero"`
 	FullScope              *bool             `json:"fullScopeAllowed,omitempty"`
 	NodeReRegistration     *int              `json:"nodeReRegistrationTimeout,omitempty"`
 	RegisteredNodes        map[string]int    `json:"registeredNodes,omitempty"`
@@ -245,9 +245,29 @@ func (l *Lab) actor(r *http.Request) (actor, bool) {
 	return a, true
 }
 
-// person is the administrator in whose name faults change registrations.
+// person is the administrator in whose name faults change registrations. As
+// with a real Keycloak the realm master knows the name: the administrator signs
+// in there before the first change.
 func (l *Lab) person() actor {
-	return actor{realm: "master", client: madeID("client", "master", "admin-cli"), user: madeID("user", "master", "admin"), ip: "127.0.0.1"}
+	a := actor{realm: "master", client: madeID("client", "master", "admin-cli"), user: madeID("user", "master", "admin"), ip: "127.0.0.1"}
+	if !l.personIn {
+		l.personIn = true
+		session := randomID()
+		l.logEvent(userEvent{
+			realm: "master", kind: "LOGIN", client: "admin-cli", user: a.user, session: session, ip: a.ip, parent: session, tab: random(8),
+			details: []pair{
+				{"auth_method", "openid-connect"},
+				{"token_id", "onltro:" + randomID()},
+				{"grant_type", "password"},
+				{"refresh_token_type", "Refresh"},
+				{"scope", "email profile"},
+				{"refresh_token_id", randomID()},
+				{"client_auth_method", "client-secret"},
+				{"username", "admin"},
+			},
+		})
+	}
+	return a
 }
 
 func (l *Lab) tellAdmin(a actor, operation, resource, path string, representation any) {

@@ -66,9 +66,11 @@ func (l *Lab) target() *client {
 	return l.clients[0]
 }
 
-// edited writes the admin event of a client that somebody edited on the console.
-func (l *Lab) edited(c *client) {
-	l.tellAdmin(l.person(), "UPDATE", "CLIENT", "clients/"+c.UUID, masked(l.represent(c)))
+// edited writes the admin event of a client that an administrator edited: of
+// what the edit sent, which need not be the whole client.
+func (l *Lab) edited(c *client, sent clientRep) {
+	sent.ID, sent.ClientID = c.UUID, c.ID
+	l.tellAdmin(l.person(), "UPDATE", "CLIENT", "clients/"+c.UUID, masked(sent))
 }
 
 // putBack undoes what a fault changed in a registration.

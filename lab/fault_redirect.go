@@ -31,11 +31,11 @@ var redirectMismatch = &Fault{
 				c.RedirectURIs[i] = uri + "/"
 			}
 		}
-		l.edited(c)
+		l.edited(c, clientRep{RedirectURIs: c.RedirectURIs})
 		l.before["redirect-uri-mismatch"] = func() {
 			c.RedirectURIs = old
 			delete(l.sent, c.ID)
-			l.edited(c)
+			l.edited(c, clientRep{RedirectURIs: c.RedirectURIs})
 		}
 	},
 	off: func(l *Lab) { l.putBack("redirect-uri-mismatch") },

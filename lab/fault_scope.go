@@ -29,9 +29,9 @@ curl -si {api} -H "Authorization: Bearer $TOKEN"`,
 			for i, list := range []*[]string{&c.Scopes, &c.Optional} {
 				if had[i] && !slices.Contains(*list, scopeOrders) {
 					*list = append(*list, scopeOrders)
+					l.tellScope("CREATE", c, []string{"default", "optional"}[i])
 				}
 			}
-			l.edited(c)
 		}
 	},
 	off: func(l *Lab) { l.putBack("scope-insufficient") },
@@ -43,6 +43,10 @@ func (l *Lab) dropScope(c *client, kind string, had bool) {
 	}
 	list := c.scopesOf(kind)
 	*list = slices.DeleteFunc(*list, func(s string) bool { return s == scopeOrders })
+	l.tellScope("DELETE", c, kind)
+}
+
+func (l *Lab) tellScope(operation string, c *client, kind string) {
 	s, _ := l.scope(scopeOrders)
-	l.tellAdmin(l.person(), "DELETE", "CLIENT_SCOPE_CLIENT_MAPPING", "clients/"+c.UUID+"/"+kind+"-client-scopes/"+s.id, nil)
+	l.tellAdmin(l.person(), operation, "CLIENT_SCOPE_CLIENT_MAPPING", "clients/"+c.UUID+"/"+kind+"-client-scopes/"+s.id, nil)
 }

@@ -30,7 +30,8 @@ curl -si {token} -d client_id={id} --data-urlencode client_secret=$SECRET -d gra
 			if len(old) > 0 {
 				c.Secret = old[0].value
 			}
-			l.edited(c)
+			secret := c.Secret.Reveal()
+			l.edited(c, clientRep{Secret: &secret})
 		}
 	},
 	off: func(l *Lab) { l.putBack("client-secret-invalid") },

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"strings"
 	"unicode"
 	"unicode/utf16"
@@ -11,6 +12,7 @@ type pair struct{ key, value string }
 
 // userEvent is one event of Keycloak as its logging listener writes it.
 type userEvent struct {
+	realm   string // name; empty: the lab's
 	kind    string // "LOGIN"; with failure the ending _ERROR is added
 	client  string
 	user    string // id
@@ -22,8 +24,8 @@ type userEvent struct {
 	tab     string // authSessionTabId
 }
 
-// keycloakRealm gives the internal id of a realm.
-func (l *Lab) keycloakRealm() string { return madeID("realm", l.opt.Realm) }
+// realmID gives the internal id of a realm.
+func realmID(name string) string { return madeID("realm", name) }
 
 // logEvent writes a user event. Keycloak writes an absent client or user as null.
 func (l *Lab) logEvent(e userEvent) {
@@ -33,14 +35,14 @@ func (l *Lab) logEvent(e userEvent) {
 		}
 		return s
 	}
-	level, kind := "INFO ", e.kind
+	level, kind, realm := "INFO ", e.kind, cmp.Or(e.realm, l.opt.Realm)
 	if e.failure != "" {
 		level, kind = "WARN ", e.kind+"_ERROR"
 	}
 	line := []pair{
 		{"type", kind},
-		{"realmId", l.keycloakRealm()},
-		{"realmName", l.opt.Realm},
+		{"realmId", realmID(realm)},
+		{"realmName", realm},
 		{"clientId", orNull(e.client)},
 		{"userId", orNull(e.user)},
 	}
@@ -69,13 +71,9 @@ type adminEvent struct {
 }
 
 func (l *Lab) logAdmin(e adminEvent) {
-	realmID := l.keycloakRealm()
-	if e.realm != l.opt.Realm {
-		realmID = madeID("realm", e.realm)
-	}
 	line := []pair{
 		{"operationType", e.operation},
-		{"realmId", realmID},
+		{"realmId", realmID(e.realm)},
 		{"realmName", e.realm},
 		{"clientId", e.client},
 		{"userId", e.user},

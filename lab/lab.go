@@ -35,7 +35,8 @@ type Lab struct {
 	sessions shelf[*session]
 	consents map[string][]string // by client id and user id
 
-	on map[string]bool // faults
+	on       map[string]bool // faults
+	personIn bool            // the administrator has signed in
 
 	// What faults change. The zero value is a sound lab.
 	skew        time.Duration      // the clock of the part that signs tokens

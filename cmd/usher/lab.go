@@ -9,9 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"usher"
@@ -62,7 +60,7 @@ func (c *LabCmd) Run(env *Env) error {
 		defer f.Close() //nolint:errcheck // each line is written by itself
 		*out.to = f
 	}
-	ctx, stop := untilStopped()
+	ctx, stop := env.Context()
 	defer stop()
 	return c.serve(ctx, env, opt)
 }
@@ -144,14 +142,4 @@ func listFaults(w io.Writer, format string) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-// untilStopped gives a context that ends with the first Ctrl-C or SIGTERM. The
-// second one ends the process at once. It takes the place of main's handler,
-// which is for commands that only read.
-func untilStopped() (context.Context, context.CancelFunc) {
-	signal.Reset(os.Interrupt, syscall.SIGTERM)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
-	return ctx, stop
 }

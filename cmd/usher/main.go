@@ -31,6 +31,7 @@ type cli struct {
 	Check   CheckCmd   `cmd:"" help:"Say everything that is wrong with a configuration."`
 	Serve   ServeCmd   `cmd:"" help:"Follow logs, open cases, prove fixes: pages and an API on this machine."`
 	Lab     LabCmd     `cmd:"" help:"Be an identity provider that fails as you say, to test your own software against."`
+	Demo    DemoCmd    `cmd:"" help:"See it all: a shop, its provider and usher in one process, with nothing to configure."`
 	Version struct{}   `cmd:"" help:"Print the version."`
 }
 
