@@ -46,17 +46,19 @@ func (l *Lab) switchFault(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]any{"name": r.PathValue("name"), "on": on})
 }
 
-// enrol makes a compliant device of the browser or script that asks: it gets a
-// cookie, and an id for the header X-Lab-Device.
+// enrol makes a device of the browser or script that asks, a compliant one
+// unless it says compliant=false: it gets a cookie, and an id for the header
+// X-Lab-Device.
 func (l *Lab) enrol(w http.ResponseWriter, r *http.Request) {
-	d := l.Enrol(r.FormValue("name"))
+	compliant := r.FormValue("compliant") != "false"
+	d := l.Enrol(r.FormValue("name"), compliant)
 	http.SetCookie(w, &http.Cookie{Name: cookieDevice, Value: d, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode})
-	writeJSON(w, http.StatusCreated, map[string]any{"deviceId": d, "isCompliant": true})
+	writeJSON(w, http.StatusCreated, map[string]any{"deviceId": d, "isCompliant": compliant})
 }
 
-// Enrol makes a compliant device and gives its id, which a sign-in sends in the
-// header X-Lab-Device or the cookie LAB_DEVICE.
-func (l *Lab) Enrol(name string) string {
+// Enrol makes a device, compliant or not, and gives its id, which a sign-in
+// sends in the header X-Lab-Device or the cookie LAB_DEVICE.
+func (l *Lab) Enrol(name string, compliant bool) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.devices) >= shelfSize {
@@ -65,7 +67,7 @@ func (l *Lab) Enrol(name string) string {
 	if name == "" {
 		name = "laptop"
 	}
-	d := &device{ID: randomID(), Name: name[:min(len(name), 64)], Compliant: true}
+	d := &device{ID: randomID(), Name: name[:min(len(name), 64)], Compliant: compliant}
 	l.devices[d.ID] = d
 	return d.ID
 }

@@ -1,10 +1,6 @@
 package lab
 
-import (
-	"slices"
-
-	"usher"
-)
+import "slices"
 
 var scopeInsufficient = &Fault{
 	Name:    "scope-insufficient",
@@ -15,10 +11,9 @@ var scopeInsufficient = &Fault{
 	Command: `SECRET=$(curl -s {base}/lab/clients/{client} | jq -r '.secrets[-1].value // .secrets[-1].secret_id')
 TOKEN=$(curl -s {token} -d client_id={id} --data-urlencode client_secret=$SECRET -d grant_type=client_credentials | jq -r .access_token)
 curl -si {api} -H "Authorization: Bearer $TOKEN"`,
-	Shows:  "Clients that do not compare the scope of the answer with what they asked for.",
-	Fix:    "Allow the client the scope again (usher can do it, as an optional one), then ask for it and sign in anew: a refresh does not widen a grant.",
-	Proof:  "The same client's next call for the same person succeeds, with a token that has the scope.",
-	Action: usher.ActionAllowScope,
+	Shows: "Clients that do not compare the scope of the answer with what they asked for.",
+	Fix:   "A person allows the client the scope again at the provider, then ask for it and sign in anew: a refresh does not widen a grant.",
+	Proof: "The same client's next call for the same person succeeds, with a token that has the scope.",
 	on: func(l *Lab) {
 		c := l.target()
 		had := [2]bool{slices.Contains(c.Scopes, scopeOrders), slices.Contains(c.Optional, scopeOrders)}

@@ -160,7 +160,7 @@ var provocations = map[string]func(*bench){
 		body := refused(b.t, err, http.StatusBadRequest, "invalid_grant")
 		explains(b.t, "policy-blocked", "body", body) // it does not tell the condition
 		explains(b.t, "policy-device", "record of the refresh", last(b.t, b.log.take(), "53003"))
-		b.device = b.lab.Enrol("laptop")
+		b.device = b.lab.Enrol("laptop", true)
 		b.signIn()
 		if _, err := b.renew(tok); err != nil {
 			b.t.Errorf("from a compliant device: %v", err)
