@@ -92,7 +92,7 @@ func (l *Lab) judge(r *http.Request) verdict {
 	})
 	v := verdict{status: http.StatusOK, parsed: parsed, verified: !wrongWith(rep, token.CodeSignature, token.CodeKeyNotFound, token.CodeAlgNotAllowed, token.CodeAlgNone)}
 	if rep.Verdict != token.Accept {
-		v.status, v.error, v.description = http.StatusUnauthorized, oauth.ErrInvalidToken, describe(rep, parsed)
+		v.status, v.error, v.description = http.StatusUnauthorized, oauth.ErrInvalidToken, quotable(describe(rep, parsed))
 		return v
 	}
 	if !oauth.ContainsScope(tokenScopes(parsed), scopeOrders) {
@@ -135,15 +135,24 @@ func describe(rep token.Report, parsed *token.Parsed) string {
 	return "The token cannot be accepted"
 }
 
-// plain makes a claim fit for a quoted string of a header.
+// plain is a claim, short.
 func plain(v any) string {
 	s, _ := v.(string)
+	return s[:min(len(s), 100)]
+}
+
+// quotable leaves the characters that an error_description may have, RFC 6750
+// section 3: no quotes, no backslash. Claims may hold anything.
+func quotable(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' || r == '"' || r == '\\' {
+		switch {
+		case r == '"':
+			return '\''
+		case r < ' ' || r > '~' || r == '\\':
 			return -1
 		}
 		return r
-	}, s[:min(len(s), 100)])
+	}, s[:min(len(s), 400)])
 }
 
 // tokenScopes gives scope, scp and, of an application, roles.

@@ -10,6 +10,7 @@ import (
 
 	"usher/catalog"
 	"usher/lab"
+	"usher/oauth"
 )
 
 // provocations are one for each fault: they switch it on, provoke it with a
@@ -232,6 +233,12 @@ func (b *bench) wantChallenge(tok *oauth2.Token, status int, code, cause string)
 	header := r.header.Get("WWW-Authenticate")
 	if r.status != status || !strings.HasPrefix(header, "Bearer realm=") || !strings.Contains(header, `error="`+code+`"`) {
 		b.t.Fatalf("the API says %d with %s, want %d with error %s", r.status, header, status, code)
+	}
+	parsed, err := oauth.ParseChallenges(header)
+	if err != nil || len(parsed) != 1 || len(parsed[0].Repeated) > 0 || parsed[0].Params["error"] != code {
+		b.t.Errorf("the challenge is read as %+v (%v): %s", parsed, err, header)
+	} else if text := parsed[0].Params["error_description"]; text == "" || strings.ContainsAny(text, "\"\\") || strings.Count(header, `"`) != 2*strings.Count(header, "=\"") {
+		b.t.Errorf("error_description has characters that RFC 6750 section 3 forbids: %s", header)
 	}
 	explains(b.t, cause, "challenge", challenge(r))
 	explains(b.t, cause, "event", last(b.t, b.log.take(), `"kind":"api"`))
