@@ -64,6 +64,8 @@ func Play(ctx context.Context, opt Options) (*usher.Case, error) {
 	found, err := s.play(ctx, c)
 	if ctx.Err() != nil && !opt.Fast {
 		err = nil // the person has seen enough
+		c.voice.line("")
+		c.voice.say("The demo ends; nothing is kept.")
 	}
 	return found, errors.Join(err, c.close(ctx))
 }

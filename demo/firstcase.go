@@ -200,8 +200,6 @@ func (c *company) live(ctx context.Context, k *usher.Case, changes <-chan consol
 	for {
 		select {
 		case <-ctx.Done():
-			c.voice.line("")
-			c.voice.say("The demo ends; nothing is kept.")
 			return k, nil
 		case <-visit.C:
 			if _, err := c.shop.signIn(ctx, visitors[turn%len(visitors)]); err != nil && ctx.Err() == nil {

@@ -36,15 +36,22 @@ func (e *Env) Context() (context.Context, context.CancelFunc) {
 	return ctx, cancel
 }
 
+// onceMore is how long after a signal to stop another one is the same: timeout,
+// make and shells send one to the process and one to its group.
+const onceMore = 300 * time.Millisecond
+
 // interrupts waits for signals to stop.
 func (e *Env) interrupts(stop <-chan os.Signal, exit func(int)) {
+	var asked time.Time
 	for range stop {
-		cancel := e.graceful.Swap(nil)
-		if cancel == nil {
+		switch cancel := e.graceful.Swap(nil); {
+		case cancel != nil:
+			asked = time.Now()
+			(*cancel)()
+		case time.Since(asked) > onceMore:
 			exit(130)
 			return
 		}
-		(*cancel)()
 	}
 }
 
