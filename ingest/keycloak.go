@@ -136,24 +136,37 @@ func logPrefix(p []byte) bool {
 }
 
 // quotedEnd finds the end of a quoted value, and gives what stands behind it.
+//
 // Keycloak puts a backslash before each quotation mark of a value and leaves
-// backslashes as they are. A mark with a backslash ends the value only if the
-// line ends there or a next key with an opened value follows: within a value
-// that cannot stand, because its marks have backslashes.
+// backslashes as they are, so a mark with a backslash is mostly one of the
+// value, but ends it where the value's last character is a backslash. A mark
+// that ends the value is followed by the end of the line or by the next key with
+// an opened value. The first mark without a backslash must be such a one; if it
+// is not, an earlier one with a backslash was.
 func quotedEnd(b []byte, quote byte) (val, rest []byte, ok bool) {
+	maybe := -1
 	for i := 0; i < len(b); i++ {
 		n := bytes.IndexByte(b[i:], quote)
 		if n < 0 {
-			return b, nil, false
+			break
 		}
 		i += n
-		behind := b[i+1:]
-		if len(behind) == 0 || nextKey(behind, quote) {
-			return b[:i], behind, true
+		ends := i+1 == len(b) || nextKey(b[i+1:], quote)
+		escaped := quote == '"' && i > 0 && b[i-1] == '\\'
+		switch {
+		case escaped && ends && maybe < 0:
+			maybe = i
+		case escaped:
+		case ends:
+			return b[:i], b[i+1:], true
+		case quote == '"' && maybe < 0:
+			return b[:i], b[i+1:], true // what follows is nothing of Keycloak's
+		case quote == '"':
+			return b[:maybe], b[maybe+1:], true
 		}
-		if quote == '"' && (i == 0 || b[i-1] != '\\') {
-			return b[:i], behind, true // the value ends, and what follows is nothing of Keycloak's
-		}
+	}
+	if maybe >= 0 {
+		return b[:maybe], b[maybe+1:], true
 	}
 	return b, nil, false
 }

@@ -102,11 +102,35 @@ func mask(s string) (string, bool) {
 	if len(s) < 16 && strings.IndexByte(s, '=') < 0 && strings.IndexByte(s, ':') < 0 {
 		return s, false // too short for a token, and nothing is assigned
 	}
-	told := oauth.Redact(s)
+	told := maskState(oauth.Redact(s))
 	if told == s {
 		return s, false
 	}
 	return unmark(told), true
+}
+
+// maskState masks the parameter state of URLs: the proof that an answer belongs
+// to a request, which no log should keep.
+func maskState(s string) string {
+	const name = "state="
+	for from := 0; ; {
+		i := strings.Index(s[from:], name)
+		if i < 0 {
+			return s
+		}
+		i += from
+		from = i + len(name)
+		if i == 0 || strings.IndexByte("?&#;", s[i-1]) < 0 {
+			continue
+		}
+		n := strings.IndexAny(s[from:], "&# \"'")
+		if n < 0 {
+			n = len(s) - from
+		}
+		if n > 0 && s[from:from+n] != masked {
+			s = s[:from] + masked + s[from+n:]
+		}
+	}
 }
 
 // unmark makes fingerprints, which only this process can compare, the same.
