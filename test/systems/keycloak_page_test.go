@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -166,12 +167,19 @@ func onThePage(s *shop) {
 	}
 }
 
-// picture takes the page as a whole. It goes to the folder of pictures if
-// somebody asked for them; "fixed" is the one that the README shows.
+// picture takes what a person sees of the page first. It goes to the folder of
+// pictures if somebody asked for them; "fixed" is the one that the README shows.
 func (p *page) picture(name string) {
 	p.t.Helper()
-	p.run("let the page rest", chromedp.Sleep(300*time.Millisecond))
-	png, err := chromedp.Run(p.ctx, chromedp.FullScreenshot(100))
+	p.run("let the page rest at its top",
+		chromedp.EmulateViewport(1280, 1230),
+		chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+			_, err := chromedp.Evaluate[any]("document.activeElement.blur(); scrollTo(0, 0)")(ctx, t)
+			return err
+		}),
+		chromedp.Sleep(2*time.Second), // what has just changed is marked for a moment
+	)
+	png, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -179,7 +187,7 @@ func (p *page) picture(name string) {
 		p.t.Errorf("the picture of the page has %d bytes: it looks blank", len(png))
 	}
 	if dir := os.Getenv("USHER_PICTURES"); dir != "" {
-		if err := os.WriteFile(dir+"/"+name+".png", png, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644); err != nil {
 			p.t.Fatal(err)
 		}
 	}

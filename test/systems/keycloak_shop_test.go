@@ -295,6 +295,23 @@ func (s *shop) becomes(state usher.CaseState) usher.Case {
 	return s.theCase()
 }
 
+// counts waits until the only case has so many tries, and gives it.
+func (s *shop) counts(tries int) usher.Case {
+	s.t.Helper()
+	var c usher.Case
+	s.within(5*time.Second, fmt.Sprintf("the case has %d tries", tries), func() error {
+		cases := s.cases()
+		if len(cases) != 1 {
+			return fmt.Errorf("there are %d cases:\n%s", len(cases), titles(cases))
+		}
+		if c = s.theCase(); c.Count != tries {
+			return fmt.Errorf("it has %d:\n%s", c.Count, story(c))
+		}
+		return nil
+	})
+	return c
+}
+
 // stays holds that the only case is still in a state once usher has read
 // everything that Keycloak has written so far.
 func (s *shop) stays(state usher.CaseState) usher.Case {
@@ -352,23 +369,34 @@ func (s *shop) registration() map[string]any {
 }
 
 // changed lists the members that differ between two registrations, as JSON.
+// Keycloak gives lists, which are sets, in any order.
 func changed(before, after map[string]any) []string {
 	var diff []string
 	for name := range before {
-		was, _ := json.Marshal(before[name])
-		is, _ := json.Marshal(after[name])
+		was, _ := json.Marshal(sorted(before[name]))
+		is, _ := json.Marshal(sorted(after[name]))
 		if !bytes.Equal(was, is) {
 			diff = append(diff, fmt.Sprintf("%s: %s -> %s", name, was, is))
 		}
 	}
 	for name, value := range after {
 		if _, had := before[name]; !had {
-			is, _ := json.Marshal(value)
+			is, _ := json.Marshal(sorted(value))
 			diff = append(diff, fmt.Sprintf("%s: absent -> %s", name, is))
 		}
 	}
 	slices.Sort(diff)
 	return diff
+}
+
+func sorted(value any) any {
+	list, ok := value.([]any)
+	if !ok {
+		return value
+	}
+	list = slices.Clone(list)
+	slices.SortFunc(list, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+	return list
 }
 
 // attempt is one sign-in, see rp.mjs.
