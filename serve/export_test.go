@@ -2,8 +2,10 @@ package serve
 
 import (
 	"context"
+	"testing"
 	"time"
 
+	"usher"
 	"usher/store"
 )
 
@@ -11,4 +13,36 @@ import (
 func Follow(ctx context.Context, path string, fromStart bool, cursor store.Cursor, give func([][]byte, store.Cursor) error, note func(string)) error {
 	t := &tail{name: "test", path: path, fromStart: fromStart, poll: 2 * time.Millisecond, note: note}
 	return t.follow(ctx, cursor, give)
+}
+
+// MarkApplying notes that a plan is about to be carried out, and goes no further.
+func MarkApplying(t *testing.T, s *Server, plan usher.FixPlan) {
+	t.Helper()
+	_, err := s.engine.update(context.Background(), func(tx *store.Tx) ([]*usher.Case, error) {
+		return s.engine.book.Applying(tx, plan.Case, plan, "ann")
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// SetRunState changes the state of the first run of case 1 in a stopped server's data.
+func SetRunState(t *testing.T, dir string, state usher.RunState) {
+	t.Helper()
+	st, err := store.Open(context.Background(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	err = st.Update(context.Background(), func(tx *store.Tx) error {
+		c, err := tx.Case(1)
+		if err != nil {
+			return err
+		}
+		c.Runs[0].State, c.State = state, usher.CaseFixing
+		return tx.SaveCase(c, []string{"is:" + c.Fingerprint}, time.Time{})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }

@@ -1,0 +1,204 @@
+package serve_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"usher"
+	"usher/console"
+	"usher/lab"
+	"usher/serve"
+)
+
+// shop is a lab with an app whose redirect URI is lost by an edit.
+type shop struct {
+	t    *testing.T
+	lab  *lab.Lab
+	http *httptest.Server
+	log  *os.File
+	// slow holds the admin API up.
+	slow atomic.Int64
+}
+
+func newShop(t *testing.T, log string) *shop {
+	t.Helper()
+	f, err := os.OpenFile(log, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &shop{t: t, log: f}
+	s.lab = lab.New(lab.Options{
+		Log: f, Zone: time.UTC,
+		Clients: []lab.Client{
+			{ID: "shop", Name: "Shop", RedirectURIs: []string{"https://shop.test/cb/"}, Scopes: []string{"profile"}},
+			{ID: "usher", Service: true, Secret: "s3cr3t-of-usher", Roles: []string{"manage-clients", "view-clients", "view-users"}},
+		},
+		Users: []lab.User{{Name: "ann", Password: "ann-password"}},
+	})
+	s.http = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "/admin/") {
+			time.Sleep(time.Duration(s.slow.Load()))
+		}
+		s.lab.ServeHTTP(w, r)
+	}))
+	t.Cleanup(func() {
+		s.http.CloseClientConnections()
+		s.http.Close()
+		_ = f.Close()
+	})
+	return s
+}
+
+func (s *shop) config() string {
+	return fmt.Sprintf(`
+listen: 127.0.0.1:0
+data: d
+providers:
+- name: shop
+  kind: lab
+  issuer: %s/realms/shop
+  tenants: [shop]
+  admin: {client_id: usher, client_secret_env: USHER_SHOP_SECRET}
+  sources: [{kind: keycloak, path: kc.log, zone: UTC, from: start}]
+`, s.http.URL)
+}
+
+// signIn tries to bring somebody in and tells whether a code came back.
+func (s *shop) signIn(uri, from string) bool {
+	s.t.Helper()
+	query := url.Values{
+		"response_type": {"code"}, "client_id": {"shop"}, "redirect_uri": {uri}, "scope": {"openid"}, "login_hint": {"lab:ann"}, "state": {"x"},
+		"code_challenge": {"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}, "code_challenge_method": {"S256"},
+	}
+	req, err := http.NewRequest("GET", s.http.URL+"/realms/shop/protocol/openid-connect/auth?"+query.Encode(), nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req.Header.Set("X-Forwarded-For", from)
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := client.Do(req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	return strings.Contains(resp.Header.Get("Location"), "code=")
+}
+
+func (s *shop) breakIt() {
+	s.t.Helper()
+	if err := s.lab.Switch("redirect-uri-mismatch", true); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// TestStory: a failure becomes a case, is fixed, and is proven fixed.
+func TestStory(t *testing.T) {
+	b := newBench(t, "")
+	s := newShop(t, b.log)
+	b.yaml = s.config()
+	b.start()
+	s.breakIt()
+	for i := range 14 {
+		if s.signIn("https://shop.test/cb/", fmt.Sprintf("203.0.113.%d", 1+i%3)) {
+			t.Fatal("the sign-in is not refused")
+		}
+		time.Sleep(2 * time.Millisecond) // lines of one millisecond and address are one event
+	}
+	c := b.wait("the case", count(14))[0]
+	for _, want := range []string{"'shop'", "https://shop.test/cb/", "14 tries", "3 addresses", "client was edited"} {
+		if !strings.Contains(c.Summary, want) {
+			t.Errorf("the summary lacks %q: %s", want, c.Summary)
+		}
+	}
+	if len(c.Fixes) == 0 || c.Fixes[0].Action == nil {
+		t.Fatalf("nothing that usher can do: %+v", c.Fixes)
+	}
+	var plan usher.FixPlan
+	if status := b.ask("POST", "/api/v1/cases/1/plan", `{"fix":"1"}`, &plan); status != 200 || len(plan.Diff) == 0 {
+		t.Fatalf("plan: %d %+v", status, plan)
+	}
+	if status := b.ask("POST", "/api/v1/cases/1/apply", `{"fix":"1","plan":"another"}`, nil); status != http.StatusConflict {
+		t.Errorf("another plan is answered with %d", status)
+	}
+	var applied struct{ Run usher.FixRun }
+	if status := b.ask("POST", "/api/v1/cases/1/apply", fmt.Sprintf(`{"fix":"1","plan":%q}`, plan.ID), &applied); status != 200 || applied.Run.State != usher.RunApplied {
+		t.Fatalf("apply: %d %+v", status, applied)
+	}
+	if state := b.cases()[0].State; state != usher.CaseVerifying {
+		t.Errorf("after the fix it is %s", state)
+	}
+	if !s.signIn("https://shop.test/cb/", "203.0.113.9") {
+		t.Fatal("the sign-in is still refused")
+	}
+	c = b.wait("fixed", func(l []usher.Case) bool { return len(l) == 1 && l[0].State == usher.CaseFixed })[0]
+	if c.Proven == nil || c.Proven.Event.OAuth.RedirectURI != "https://shop.test/cb/" {
+		t.Errorf("proven %+v", c.Proven)
+	}
+	var run struct{ Run usher.FixRun }
+	if status := b.ask("POST", "/api/v1/cases/1/undo", `{"run":"1"}`, &run); status != 200 || run.Run.State != usher.RunUndone {
+		t.Errorf("undo: %d %+v", status, run)
+	}
+	if s.signIn("https://shop.test/cb/", "203.0.113.9") {
+		t.Error("after it was taken back the sign-in works")
+	}
+}
+
+// TestSlowProvider: a provider that does not answer in time holds nothing up.
+func TestSlowProvider(t *testing.T) {
+	b := newBench(t, "")
+	s := newShop(t, b.log)
+	b.yaml = s.config()
+	s.breakIt()
+	s.slow.Store(int64(2 * time.Second))
+	b.start()
+	begun := time.Now()
+	s.signIn("https://shop.test/cb/", "203.0.113.1")
+	b.wait("a case", count(1))
+	if took := time.Since(begun); took > time.Second {
+		t.Errorf("the case took %v while the provider is slow", took)
+	}
+}
+
+// TestCrashWhileApplying: a run that a crash left under way is made good at the
+// next start, whether its fix was carried out or not.
+func TestCrashWhileApplying(t *testing.T) {
+	for _, done := range []bool{true, false} {
+		t.Run(fmt.Sprint(done), func(t *testing.T) {
+			b := newBench(t, "")
+			s := newShop(t, b.log)
+			b.yaml = s.config()
+			b.start()
+			s.breakIt()
+			s.signIn("https://shop.test/cb/", "203.0.113.1")
+			b.wait("the case", count(1))
+			plan, err := b.server.Engine().Plan(context.Background(), 1, "1", "ann")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if done {
+				if _, err := b.server.Engine().Apply(context.Background(), 1, console.Confirm{Fix: "1", Plan: plan.ID}, "ann"); err != nil {
+					t.Fatal(err)
+				}
+				b.stop()
+				serve.SetRunState(t, b.dir+"/d", usher.RunApplying)
+			} else {
+				serve.MarkApplying(t, b.server, plan)
+				b.stop()
+			}
+			b.start()
+			want := map[bool]usher.RunState{true: usher.RunApplied, false: usher.RunFailed}[done]
+			b.wait("the run to end", func(l []usher.Case) bool {
+				return slices.ContainsFunc(l[0].Runs, func(r usher.FixRun) bool { return r.State == want })
+			})
+		})
+	}
+}
