@@ -24,7 +24,7 @@ var pageStyle string
 // font, no picture from outside, and a policy that lets none in.
 func HTML(w io.Writer, a *usher.Answer) error {
 	p := newPage(a)
-	page := htmlPage{page: p, Drawing: draw(p.Flow), Style: template.CSS(pageStyle), StyleHash: styleHash()}
+	page := htmlPage{page: p, Drawing: draw(p.Flow), Style: template.CSS(pageStyle), StyleHash: styleHash(pageStyle)}
 	switch {
 	case p.Answered:
 		page.Tone = "wrong"
@@ -52,19 +52,23 @@ type htmlPage struct {
 // parsedPage parses the page when the first one is asked for, for most runs
 // never write HTML.
 var parsedPage = sync.OnceValue(func() *template.Template {
-	return template.Must(template.New("page").Funcs(template.FuncMap{
+	return template.Must(template.New("page").Funcs(pageFuncs()).Parse(pageTemplate))
+})
+
+func pageFuncs() template.FuncMap {
+	return template.FuncMap{
 		"quote":    markQuote,
 		"compare":  compare,
 		"shows":    func(p proofView) bool { return p.Expected != "" || p.Got != "" && !p.told() },
 		"capital":  capital,
 		"link":     func(s string) string { url, _ := webLink(s); return url },
 		"sentence": sentence,
-	}).Parse(pageTemplate))
-})
+	}
+}
 
 // styleHash names the only style that the page's policy lets in.
-func styleHash() string {
-	sum := sha256.Sum256([]byte(pageStyle))
+func styleHash(style string) string {
+	sum := sha256.Sum256([]byte(style))
 	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
 }
 

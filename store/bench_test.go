@@ -90,10 +90,13 @@ func BenchmarkLookUps(b *testing.B) {
 		fill(b, s, i*1000, 1000)
 	}
 	for name, ask := range map[string]func(tx *store.Tx) error{
-		"changes":   func(tx *store.Tx) error { _, err := tx.Changes(noon.Add(-72*time.Hour), noon); return err },
-		"successes": func(tx *store.Tx) error { _, err := tx.Successes("shop", "shop", "", noon, noon.Add(time.Hour)); return err },
-		"event":     func(tx *store.Tx) error { _, err := tx.Event("e500"); return err },
-		"due":       func(tx *store.Tx) error { _, err := tx.Due(noon); return err },
+		"changes": func(tx *store.Tx) error { _, err := tx.Changes(noon.Add(-72*time.Hour), noon); return err },
+		"successes": func(tx *store.Tx) error {
+			_, err := tx.Successes("shop", "shop", "", noon, noon.Add(time.Hour))
+			return err
+		},
+		"event": func(tx *store.Tx) error { _, err := tx.Event("e500"); return err },
+		"due":   func(tx *store.Tx) error { _, err := tx.Due(noon); return err },
 	} {
 		b.Run(name, func(b *testing.B) {
 			for range b.N {
