@@ -24,6 +24,7 @@ type page struct {
 
 	Who     string // who is signed in
 	Member  bool   // sees the navigation
+	Session bool   // may sign out
 	Section string // of the navigation
 	Live    bool   // follows changes
 	URL     string // where the page can be loaded again
@@ -39,6 +40,7 @@ type page struct {
 func (c *console) render(w http.ResponseWriter, r *http.Request, status int, name string, p page) {
 	who := actorOf(r.Context())
 	p.Who, p.Member = show(who.name), who.name != ""
+	p.Session = who.session != nil
 	p.Version = show(c.opt.Version)
 	p.Zone = c.opt.Now().In(c.opt.Location).Format("MST (-07:00)")
 	p.Style, p.Script, p.Icon = assetPath("console.css"), assetPath("console.js"), assetPath("icon.svg")
@@ -64,6 +66,7 @@ var templates = sync.OnceValue(func() *template.Template {
 	return template.Must(template.New("").Funcs(template.FuncMap{
 		"capital":  capital,
 		"sentence": sentence,
+		"rich":     rich,
 		"inc":      func(i int) int { return i + 1 },
 	}).ParseFS(files, "pages/*.html"))
 })

@@ -16,8 +16,8 @@ type spark struct {
 type bar struct{ X, Y, Height int }
 
 const (
-	sparkBars   = 24
-	sparkStep   = 5
+	sparkBars   = 20
+	sparkStep   = 6
 	sparkHeight = 24
 )
 
