@@ -20,6 +20,7 @@ import (
 // CasesCmd answers: what is broken now, who is affected, and is it fixed? It
 // asks the running server.
 type CasesCmd struct {
+	connectFlags
 	List    CasesListCmd    `cmd:"" default:"withargs" help:"List the cases that ask for somebody."`
 	Show    CasesShowCmd    `cmd:"" help:"Show one case: cause, proof, fixes, what happened."`
 	Fix     CasesFixCmd     `cmd:"" help:"Carry a fix out, and wait until it is proven."`
@@ -42,7 +43,6 @@ func (f caseFormat) options(env *Env) (report.Format, report.CaseOptions) {
 
 // CasesListCmd lists cases.
 type CasesListCmd struct {
-	connectFlags
 	caseFormat
 	All    bool     `help:"Every case: also fixed and quiet ones, and those behind another."`
 	State  []string `placeholder:"STATE" help:"Only cases in this state; may be given again."`
@@ -50,8 +50,8 @@ type CasesListCmd struct {
 }
 
 // Run lists.
-func (c *CasesListCmd) Run(env *Env) error {
-	cl, err := c.client(env)
+func (c *CasesListCmd) Run(env *Env, at *CasesCmd) error {
+	cl, err := at.client(env)
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,6 @@ func told(env *Env, err error) error {
 }
 
 type caseNumber struct {
-	connectFlags
 	ID int64 `arg:"" name:"number" help:"Number of the case."`
 }
 
@@ -108,8 +107,8 @@ type CasesShowCmd struct {
 }
 
 // Run shows.
-func (c *CasesShowCmd) Run(env *Env) error {
-	cl, err := c.client(env)
+func (c *CasesShowCmd) Run(env *Env, at *CasesCmd) error {
+	cl, err := at.client(env)
 	if err != nil {
 		return err
 	}
@@ -133,8 +132,8 @@ type CasesUndoCmd struct {
 }
 
 // Run undoes.
-func (c *CasesUndoCmd) Run(env *Env) error {
-	cl, err := c.client(env)
+func (c *CasesUndoCmd) Run(env *Env, at *CasesCmd) error {
+	cl, err := at.client(env)
 	if err != nil {
 		return err
 	}
@@ -186,8 +185,8 @@ type CasesDeclareCmd struct {
 }
 
 // Run declares.
-func (c *CasesDeclareCmd) Run(env *Env) error {
-	cl, err := c.client(env)
+func (c *CasesDeclareCmd) Run(env *Env, at *CasesCmd) error {
+	cl, err := at.client(env)
 	if err != nil {
 		return err
 	}
@@ -207,12 +206,12 @@ type CasesIntendCmd struct {
 }
 
 // Run intends.
-func (c *CasesIntendCmd) Run(env *Env) error {
+func (c *CasesIntendCmd) Run(env *Env, at *CasesCmd) error {
 	expires, err := parseDay(c.Expires, env.Now())
 	if err != nil {
 		return err
 	}
-	cl, err := c.client(env)
+	cl, err := at.client(env)
 	if err != nil {
 		return err
 	}
@@ -247,8 +246,8 @@ func parseDay(s string, now time.Time) (time.Time, error) {
 type CasesReopenCmd struct{ caseNumber }
 
 // Run reopens.
-func (c *CasesReopenCmd) Run(env *Env) error {
-	cl, err := c.client(env)
+func (c *CasesReopenCmd) Run(env *Env, at *CasesCmd) error {
+	cl, err := at.client(env)
 	if err != nil {
 		return err
 	}
@@ -261,14 +260,13 @@ func (c *CasesReopenCmd) Run(env *Env) error {
 
 // CasesWatchCmd shows the list as it changes.
 type CasesWatchCmd struct {
-	connectFlags
 	Format string `enum:"text,json" default:"text" help:"text, or json: a case a line."`
 	All    bool   `help:"Every case."`
 }
 
 // Run watches until a signal comes.
-func (c *CasesWatchCmd) Run(env *Env) error {
-	cl, err := c.client(env)
+func (c *CasesWatchCmd) Run(env *Env, at *CasesCmd) error {
+	cl, err := at.client(env)
 	if err != nil {
 		return err
 	}

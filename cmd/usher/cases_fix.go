@@ -26,8 +26,8 @@ type CasesFixCmd struct {
 }
 
 // Run shows the difference, asks, carries it out and waits.
-func (c *CasesFixCmd) Run(env *Env) error {
-	cl, err := c.client(env)
+func (c *CasesFixCmd) Run(env *Env, at *CasesCmd) error {
+	cl, err := at.client(env)
 	if err != nil {
 		return err
 	}
