@@ -35,8 +35,8 @@ type entraRow struct {
 	change                                        auditRow
 }
 
-// entra reads a record of Entra.
-func (d *Decoder) entra(b []byte) {
+// entra reads the record of Entra that b begins with, and gives its length.
+func (d *Decoder) entra(b []byte) int {
 	e := entraRow{d: d}
 	r := &reader{b: b}
 	for name, v := range r.members {
@@ -44,12 +44,12 @@ func (d *Decoder) entra(b []byte) {
 	}
 	if r.bad != 0 {
 		d.problem("the JSON is broken at byte %d", r.bad)
-		return
+		return len(b)
 	}
 	e.ev.Provider = KindEntra
 	switch e.shape() {
 	case "":
-		return
+		return r.i
 	case "m365-audit":
 		e.finishM365()
 	case "audit":
@@ -60,10 +60,11 @@ func (d *Decoder) entra(b []byte) {
 	if e.ev.Original != "" {
 		e.ev.UID = hash(KindEntra, []byte(e.ev.Original))
 	} else {
-		d.buf = compact(d.buf[:0], b)
+		d.buf = compact(d.buf[:0], b[:r.i])
 		e.ev.UID = hash(KindEntra, d.buf)
 	}
-	d.emit(e.ev)
+	d.emit(&e.ev)
+	return r.i
 }
 
 // shape tells what the record is, and sets LogName.

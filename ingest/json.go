@@ -24,6 +24,7 @@ type reader struct {
 	// key is the name of the member that members stands at, as written.
 	key   []byte
 	depth int
+	name  [maxKey]byte // the key in small letters
 }
 
 // fault notes that the text is no JSON at offset i, and ends the walk.
@@ -240,13 +241,13 @@ func (r *reader) inner(open byte) *reader {
 
 // members walks over the members of the object at r, which may stand in a
 // string. It gives each name in small letters, and the reader that stands at
-// the value; a value that is not taken is skipped.
+// the value; a value that is not taken is skipped. The name is good until the
+// value is looked into.
 func (r *reader) members(yield func(name []byte, v *reader) bool) {
 	v := r.inner('{')
 	if v == nil {
 		return
 	}
-	var buf [maxKey]byte
 	v.i++
 	for {
 		switch v.peek() {
@@ -275,7 +276,7 @@ func (r *reader) members(yield func(name []byte, v *reader) bool) {
 		v.peek()
 		at := v.i
 		v.key = key
-		name := buf[:0]
+		name := v.name[:0]
 		if len(key) <= maxKey {
 			for _, c := range key {
 				if c >= 'A' && c <= 'Z' {

@@ -75,7 +75,7 @@ func (d *Decoder) inside(line []byte) {
 
 // doubt gives an event of which nothing is believed.
 func (d *Decoder) doubt(t time.Time, uid, why string) {
-	d.emit(usher.Event{UID: uid, Kind: usher.EventOther, Provider: KindKeycloak, LogName: "keycloak-log", Time: t, StatusDetail: why})
+	d.emit(&usher.Event{UID: uid, Kind: usher.EventOther, Provider: KindKeycloak, LogName: "keycloak-log", Time: t, StatusDetail: why})
 }
 
 // eventAt finds where the event begins in a line. What stands before it must

@@ -370,7 +370,7 @@ func (e *kcEvent) out() {
 	if e.ev.Original != "" {
 		e.ev.UID = hash(KindKeycloak, []byte(e.ev.Original))
 	}
-	e.d.emit(e.ev)
+	e.d.emit(&e.ev)
 }
 
 // unixMilli is a time in milliseconds, which Keycloak's JSON has.

@@ -38,7 +38,7 @@ func (d *Decoder) own(b []byte) {
 	}
 	d.masked = append(d.masked, ev.Masked...)
 	d.scrub(reflect.ValueOf(&ev).Elem(), "")
-	d.emit(ev)
+	d.emit(&ev)
 }
 
 func utc(t time.Time) time.Time {
