@@ -1,7 +1,9 @@
 package evidence
 
 import (
+	"cmp"
 	"encoding/json"
+	"strconv"
 	"strings"
 
 	"usher"
@@ -44,8 +46,8 @@ func (r *reader) ingested(kind string, v *value, p *piece) bool {
 	it.eventFacts(func(field string) string {
 		for _, e := range it.Event.Evidence {
 			if e.Field == field {
-				if m := v.pointed(e.Place); m != nil && m.keyAt > 0 {
-					return p.place(int(m.keyAt))
+				if m := v.pointed(e.Place); m != v {
+					return p.place(int(cmp.Or(m.keyAt, m.at))) // an element of a list has no key
 				}
 			}
 		}
@@ -65,6 +67,9 @@ func (r *reader) ingested(kind string, v *value, p *piece) bool {
 func (v *value) pointed(pointer string) *value {
 	for _, key := range strings.Split(strings.TrimPrefix(pointer, "/"), "/") {
 		m := v.fold(key)
+		if i, err := strconv.Atoi(key); err == nil && v.is(jsonArray) && 0 <= i && i < len(v.kids) {
+			m = &v.kids[i]
+		}
 		if m == nil {
 			if o := v.object(); o != nil && o != v {
 				m = o.fold(key)
