@@ -50,18 +50,23 @@ func (b *Book) Alert(tx Tx, ev *usher.Event, a Alert) ([]*usher.Case, error) {
 	return t.done(t.lookBack(c, addresses))
 }
 
-// attackCase gives the case of an alert, with the addresses that it adds.
+// attackCase gives the case of an alert, with the addresses that it adds. An
+// attack that is long over stays as it ended; the next one is another case.
 func (t *turn) attackCase(ev *usher.Event, a Alert) (*usher.Case, error) {
 	fp := digest("attack", a.Tenant, a.Fingerprint)
 	found, err := t.under(keyIs(fp))
 	if err != nil {
 		return nil, err
 	}
-	c := first(found)
-	if c == nil {
+	var c *usher.Case
+	if len(found) > 0 {
+		c = found[len(found)-1]
+		fp = fmt.Sprintf("%s-%d", fp, len(found)+1)
+	}
+	if c == nil || over(c, ev.Time) {
 		c = &usher.Case{
 			Version: usher.CaseVersion, Fingerprint: fp, Kind: usher.CaseAttack, State: usher.CaseOpen,
-			Finding: a.Finding, Refusal: *ev, First: ev.Time, Last: ev.Time, Opened: t.now,
+			Finding: a.Finding, Refusal: *ev, First: ev.Time, Last: ev.Time, Opened: t.now, Fixes: attackFixes(),
 		}
 		c.Refusal.Tenant = a.Tenant
 		note(c, usher.Entry{Time: t.now, Kind: usher.EntryOpened, Text: "usher saw the attack."})
@@ -71,10 +76,13 @@ func (t *turn) attackCase(ev *usher.Event, a Alert) (*usher.Case, error) {
 	slices.Sort(c.Sources)
 	c.Sources = slices.Compact(c.Sources)
 	c.Sources = c.Sources[:min(len(c.Sources), maxSources)]
-	if len(c.Fixes) == 0 {
-		c.Fixes = attackFixes()
-	}
 	return c, t.save(c)
+}
+
+// over tells whether an attack ended so long ago that what comes at a time is
+// another one.
+func over(c *usher.Case, at time.Time) bool {
+	return (c.State == usher.CaseFixed || c.State == usher.CaseQuiet) && at.After(c.Last.Add(attackMemory))
 }
 
 // attackFixes are the ways out of an attack. No success proves them.
@@ -129,13 +137,21 @@ func (t *turn) attackFrom(ev *usher.Event) (*usher.Case, error) {
 	if err != nil {
 		return nil, err
 	}
+	since := ev.Time
+	if ev.Refused() {
+		since = since.Add(lateTries)
+	}
 	for _, c := range attacks {
-		if !ev.Time.Before(c.First) && (c.State.Active() || !ev.Time.After(c.Last.Add(attackMemory))) {
+		if !since.Before(c.First) && (c.State.Active() || !ev.Time.After(c.Last.Add(attackMemory))) {
 			return c, nil
 		}
 	}
 	return nil, nil
 }
+
+// lateTries is how long before the first known try of an attack another one
+// from its addresses belongs to it.
+const lateTries = time.Hour
 
 // gotIn escalates an attack: somebody's credential is in the attacker's hands.
 // how is empty for a success.
@@ -184,7 +200,7 @@ func (t *turn) killedSince(c *usher.Case, v *usher.Compromise) error {
 		return err
 	}
 	for _, ev := range slices.Backward(changes) {
-		if kills(ev, v) {
+		if kills(ev, v) && !t.attackers(c, ev) {
 			return t.end(c, ev)
 		}
 	}
@@ -202,6 +218,9 @@ func (t *turn) kill(ev *usher.Event) error {
 		return err
 	}
 	for _, c := range attacks {
+		if t.attackers(c, ev) {
+			continue
+		}
 		if err := t.end(c, ev); err != nil {
 			return err
 		}
@@ -260,6 +279,17 @@ func kills(ev *usher.Event, v *usher.Compromise) bool {
 		}
 	}
 	return false
+}
+
+// attackers tells whether the attacker may have made a change: it came from an
+// address of the attack, or it was made in the name of a user whom the attack
+// got into and nothing tells from where.
+func (t *turn) attackers(c *usher.Case, ev *usher.Event) bool {
+	source := detect.Source(ev.Source.IP)
+	if source != "" {
+		return slices.Contains(c.Sources, source)
+	}
+	return slices.ContainsFunc(c.Compromised, func(v usher.Compromise) bool { return ev.Actor.Is(v.User) })
 }
 
 // deadly are the names under which providers change what ends a credential or

@@ -17,13 +17,16 @@ import (
 const told = 0.5
 
 // rank says how much a finding is worth: 0 the cause is not known, 1 it is
-// told, 2 it is told with the confidence that is a promise.
+// told, 2 it is told with the confidence that is a promise, 3 besides two
+// things were held against each other: what was sent and what is registered.
 func rank(f *usher.Finding) int {
 	switch {
 	case f.Cause == "" || f.Outcome != usher.OutcomeWrong || f.Confidence < told:
 		return 0
 	case f.Confidence < usher.Confident:
 		return 1
+	case slices.ContainsFunc(f.Proof, func(p usher.Proof) bool { return p.Expected != "" && p.Got != "" }):
+		return 3
 	}
 	return 2
 }

@@ -26,8 +26,11 @@ func (t *turn) judge(c *usher.Case, cand candidate, ev *usher.Event) (verdict, e
 	if r.Tenant != ev.Tenant {
 		return verdict{}, nil // another tenant's clients have the same names
 	}
-	if (ev.Kind == usher.EventSession) != (r.Kind == usher.EventSession) {
-		return verdict{}, nil // a sign-out is no sign-in
+	if !alike(r, ev) {
+		return verdict{}, nil // what was granted before says nothing of what was refused since
+	}
+	if r.Resource.Known() && !ev.Resource.Is(r.Resource) && !slices.ContainsFunc(cond.Differ, isResource) {
+		return verdict{}, nil // another API has other rules
 	}
 	equal, same := compareAll(r, ev, cond.Equal, "equal")
 	if !same {
@@ -38,6 +41,8 @@ func (t *turn) judge(c *usher.Case, cand candidate, ev *usher.Event) (verdict, e
 	switch {
 	case !changed:
 		v.near = sameStill(differ)
+	case otherScopes(t.step(c), r, ev):
+		v.near = "it asked for other scopes"
 	case !ev.Time.After(c.Last):
 		v.near = "it happened before the last refusal"
 	case cond.Applied && cand.run == nil:
@@ -67,6 +72,33 @@ func (t *turn) suspect(c *usher.Case, cand candidate, ev *usher.Event) (string, 
 		return fmt.Sprintf("it came from an address that is attacking (case %d)", attack.ID), nil
 	}
 	return t.weakened(c, cand, ev.Time)
+}
+
+// alike tells whether a success is of the sort of a refusal. An old token that
+// an API takes, or an old session that goes on silently, says nothing of a
+// sign-in that was refused.
+func alike(r, ev *usher.Event) bool {
+	for _, kind := range [...]usher.EventKind{usher.EventSession, usher.EventAPI} {
+		if (r.Kind == kind) != (ev.Kind == kind) {
+			return false
+		}
+	}
+	return !goesOn(ev) || goesOn(r)
+}
+
+// goesOn tells whether an event lives on what was granted before.
+func goesOn(ev *usher.Event) bool {
+	return ev.Kind == usher.EventSilentSignIn || ev.OAuth.GrantType == "refresh_token"
+}
+
+func isResource(path string) bool { return path == "resource" || path == "resource.uid" }
+
+// otherScopes tells whether a success got around a refused consent by asking
+// for something else.
+func otherScopes(step usher.Step, r, ev *usher.Event) bool {
+	a, _ := r.Field("oauth.scopes_requested")
+	b, _ := ev.Field("oauth.scopes_requested")
+	return step == usher.StepConsent && a != "" && b != "" && a != b
 }
 
 func (t *turn) within(cond *usher.ProofCondition) time.Duration {

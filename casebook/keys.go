@@ -51,7 +51,8 @@ func (t *turn) keys(c *usher.Case) []string {
 	keys := []string{keyIs(c.Fingerprint)}
 	switch {
 	case c.Kind == usher.CaseAttack:
-		keys = append(keys, t.attackKeys(c)...)
+		alarm, _, _ := strings.Cut(c.Fingerprint, "-")
+		keys = append(t.attackKeys(c), keyIs(alarm))
 	case c.State == usher.CaseFixed:
 		if c.Proven != nil {
 			keys = append(keys, keyProof(c.Proven.Event.UID))

@@ -41,10 +41,13 @@ func (t *turn) refuse(ev *usher.Event, f *usher.Finding, attack *usher.Case) err
 		}
 	}
 	try, err := t.join(c, ev)
-	if err != nil || !try.added {
+	if err != nil {
 		return err
 	}
 	better := !fresh && t.learn(c, ev, f)
+	if !try.added && !better {
+		return nil // told a second time, and nothing new
+	}
 	if fresh {
 		c.Fixes = t.fixes(c)
 	}
@@ -53,11 +56,13 @@ func (t *turn) refuse(ev *usher.Event, f *usher.Finding, attack *usher.Case) err
 			return err
 		}
 	}
-	if err := t.tried(c, ev, try.latest); err != nil {
-		return err
-	}
-	if err := t.surface(c, ev, attack); err != nil {
-		return err
+	if try.added {
+		if err := t.tried(c, ev, try.latest); err != nil {
+			return err
+		}
+		if err := t.surface(c, ev, attack); err != nil {
+			return err
+		}
 	}
 	if fresh || better {
 		if err := t.arrange(c); err != nil {
@@ -189,30 +194,28 @@ func affect(c *usher.Case, user usher.Party) {
 // learn takes a better finding into a case: a cause in place of none, or the
 // same with more confidence. The ways out follow it as long as nobody went one.
 func (t *turn) learn(c *usher.Case, ev *usher.Event, f *usher.Finding) bool {
-	was := c.Finding
-	switch {
-	case rank(f) < rank(&was), rank(f) == rank(&was) && f.Cause != was.Cause:
-		return false
-	case f.Confidence <= was.Confidence && rank(f) == rank(&was):
+	was, is := rank(&c.Finding), rank(f)
+	if is < was || is == was && (f.Cause != c.Finding.Cause || f.Confidence <= c.Finding.Confidence) {
 		return false
 	}
+	news := is > was
 	c.Finding = known(f)
-	if f.Cause != was.Cause || rank(f) != rank(&was) {
+	if news {
 		note(c, usher.Entry{Time: t.now, Kind: usher.EntryDiagnosis, Text: "The cause is known better now: " + t.why(c) + ".", Event: ev.UID})
 	}
 	if len(c.Runs) == 0 && c.State != usher.CaseFixing {
 		c.Fixes = t.fixes(c)
 	}
-	return f.Cause != was.Cause
+	return true
 }
 
 // fixes gives the ways out of a case.
 func (t *turn) fixes(c *usher.Case) []usher.Fix {
 	if t.opt.Fixes != nil {
-		return t.opt.Fixes(c)
+		return slices.Concat([]usher.Fix{}, t.opt.Fixes(c)) // never null in JSON
 	}
 	if rank(&c.Finding) == 0 {
-		return nil
+		return []usher.Fix{}
 	}
 	cause := t.cause(&c.Finding)
 	fix := usher.Fix{ID: "1", Title: cause.Title, Risk: usher.RiskNeutral, Fixer: cause.Fixer, Steps: cause.Fix}

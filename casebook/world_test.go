@@ -21,8 +21,9 @@ type world struct {
 
 var noon = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 
+// at gives a time of the day: "10:02" or "10:02:30".
 func at(clock string) time.Time {
-	t, err := time.Parse("15:04:05", clock+":00"[:8-len(clock)])
+	t, err := time.Parse(time.TimeOnly, (clock + ":00")[:8])
 	if err != nil {
 		panic(err)
 	}
