@@ -402,6 +402,8 @@ func strange(u redirect, registered []redirect) string {
 		return "nothing is registered that " + clip(u.whole) + " could be held against: make sure that the app's owner asks for it"
 	}
 	switch {
+	case u.loopback() && !slices.ContainsFunc(registered, redirect.loopback):
+		return "no registered redirect URI leads to the person's own machine: any program there could take the code"
 	case !slices.ContainsFunc(registered, func(r redirect) bool { return r.scheme == u.scheme || sameScheme(u, r) }):
 		return "no registered redirect URI has the scheme " + u.scheme + ": any program that claims it would be given codes"
 	case !u.web():
@@ -419,9 +421,6 @@ func strange(u redirect, registered []redirect) string {
 }
 
 func strangeHost(u redirect, registered []redirect) string {
-	if u.loopback() {
-		return "no registered redirect URI leads to the person's own machine: any program there could take the code"
-	}
 	domain, err := publicsuffix.EffectiveTLDPlusOne(strings.TrimSuffix(u.host, "."))
 	if err == nil && slices.ContainsFunc(registered, func(r redirect) bool {
 		d, err := publicsuffix.EffectiveTLDPlusOne(r.host)
