@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	"usher"
 	"usher/report"
@@ -58,7 +59,7 @@ func readEvents(body []byte) ([]usher.Event, error) {
 			continue
 		}
 		if count++; count <= maxLinesTold {
-			wrong = append(wrong, lineProblem{number, report.Inert(cut(err.Error(), maxLineReason))})
+			wrong = append(wrong, lineProblem{number, report.Inert(cut(strings.ReplaceAll(err.Error(), "\n", "; "), maxLineReason))})
 		}
 	}
 	if count > 0 {

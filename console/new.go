@@ -27,7 +27,9 @@ type console struct {
 const maxStreams = 256
 
 // New gives the handler of every page and of the API.
-func New(opt Options) http.Handler {
+func New(opt Options) http.Handler { return newConsole(opt).handler() }
+
+func newConsole(opt Options) *console {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
@@ -52,5 +54,7 @@ func New(opt Options) http.Handler {
 		c.mux.Handle(r.Method+" "+r.Path, c.serve(r))
 	}
 	c.mux.Handle("/", c.serve(route{Access: open, Handle: notFound}))
-	return c.defend(c.mux)
+	return c
 }
+
+func (c *console) handler() http.Handler { return c.defend(c.mux) }
