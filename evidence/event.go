@@ -24,7 +24,7 @@ func FromEvent(ev *usher.Event) Item {
 func eventText(ev *usher.Event) string {
 	words := []string{ev.Message}
 	if ev.Message == "" {
-		words = []string{ev.StatusCode, ev.StatusDetail, ev.OAuth.Error, ev.OAuth.Description, ev.Unmapped["additionalDetails"], ev.Unmapped["logonError"], ev.Unmapped["reason"]}
+		words = []string{ev.StatusCode, ev.StatusDetail, ev.OAuth.Error, ev.OAuth.Description, ev.Unmapped["additionalDetails"], ev.Unmapped["logonError"], ev.Unmapped["reason"], ev.Client.Name, ev.OAuth.ClientApp}
 	}
 	text := ""
 	for _, w := range words {
