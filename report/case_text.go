@@ -54,14 +54,21 @@ func pad(s string, n int) string     { return s + strings.Repeat(" ", max(0, n-c
 func padLeft(s string, n int) string { return strings.Repeat(" ", max(0, n-columns(s))) + s }
 
 func (t *typing) oneCase(p *casePage) {
-	head := t.ink("case "+p.ID, bold) + " · " + t.ink(p.State, bold, toneInk(p.Tone))
+	head, kind, cause := "case "+p.ID+" · ", "", ""
 	if p.Kind != "" {
-		head += " · " + p.Kind
+		kind = " · " + p.Kind
 	}
 	if p.Cause != "" {
-		head += t.ink(" · "+p.Cause, dim)
+		cause = " · " + p.Cause
 	}
-	t.line(head)
+	fits := columns(head+p.State+kind+cause) <= t.width
+	head = t.ink(head[:len(head)-len(" · ")], bold) + " · " + t.ink(p.State, bold, toneInk(p.Tone)) + kind
+	if fits {
+		t.line(head + t.ink(cause, dim))
+	} else {
+		t.line(head)
+		t.para("", p.Cause, dim)
+	}
 	t.para("", sentence(p.Title), bold)
 	t.para("", p.Meaning)
 	t.line("")
@@ -137,11 +144,16 @@ func (t *typing) caseFixes(list []caseFix) {
 		lead := "  " + pad(f.ID+".", 3)
 		t.para(lead+" ", f.Title, bold)
 		indent := strings.Repeat(" ", columns(lead)+1)
-		mark := t.ink("["+f.Risk+"]", riskInk(f.RiskClass))
+		mark, by := "["+f.Risk+"]", ""
 		if f.By != "" {
-			mark += t.ink(" by "+f.By, dim)
+			by = " by " + f.By
 		}
-		t.line(indent + mark)
+		if len(indent)+columns(mark)+columns(by) > t.width {
+			t.line(indent + t.ink(mark, riskInk(f.RiskClass)))
+			t.line(indent + t.ink(by[min(1, len(by)):], dim))
+		} else {
+			t.line(indent + t.ink(mark, riskInk(f.RiskClass)) + t.ink(by, dim))
+		}
 		if f.Action != "" {
 			t.para(indent, "usher can do it: it "+sentence(f.Action))
 		}

@@ -109,7 +109,7 @@ func newCasePage(from *usher.Case, opt CaseOptions) *casePage {
 	p := &casePage{
 		ID: strconv.FormatInt(c.ID, 10), State: label(string(c.State)), Tone: stateTone(c.State), Kind: kindWords(c.Kind),
 		Cause: f.Cause, Title: prose(caseTitle(c)), Meaning: stateMeaning(c), Extent: extent(c, d), Behind: behind(c),
-		Detail: f.Detail, Flow: viewFlow(&usher.Answer{Flow: caseFlow(c)}, false), References: f.References,
+		Detail: sentence(capital(f.Detail)), Flow: viewFlow(&usher.Answer{Flow: caseFlow(c)}, false), References: f.References,
 	}
 	if c.Finding.Outcome == usher.OutcomeWrong && c.Finding.Cause != "" {
 		p.Sure, p.Number, p.Percent = f.Sure, f.Number, f.Percent
@@ -125,9 +125,10 @@ func newCasePage(from *usher.Case, opt CaseOptions) *casePage {
 	}
 	p.Facts = caseFacts(c, d)
 	p.Next = nextSteps(c)
-	open := c.State != usher.CaseFixed && c.State != usher.CaseIntended
-	for i := range c.Fixes[:min(len(c.Fixes), mostShown)] {
-		p.Fixes = append(p.Fixes, viewFix(c, i, open))
+	if c.State != usher.CaseFixed { // then what was done says it
+		for i := range c.Fixes[:min(len(c.Fixes), mostShown)] {
+			p.Fixes = append(p.Fixes, viewFix(c, i, c.State != usher.CaseIntended))
+		}
 	}
 	for i := len(c.Runs) - 1; i >= 0 && len(p.Runs) < mostShown; i-- {
 		p.Runs = append(p.Runs, viewRun(&c.Runs[i], d))
@@ -145,7 +146,7 @@ func caseTitle(c *usher.Case) string {
 
 // extent is the sentence that says since when, how often, from where and who.
 func extent(c *usher.Case, d dial) string {
-	text := counted(c.Count, "try", "tries")
+	text := plural(c.Count, "try", "tries")
 	if c.Addresses > 0 {
 		text += " from " + counted(c.Addresses, "address", "addresses")
 	}
@@ -344,7 +345,11 @@ func fixCommand(c *usher.Case, f *usher.Fix) string {
 	if f.ID == "" || len(f.ID) > 20 || strings.Trim(f.ID, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_.") != "" || f.ID[0] == '-' {
 		return ""
 	}
-	command := "usher cases fix " + strconv.FormatInt(c.ID, 10)
+	id := strconv.FormatInt(c.ID, 10)
+	if f.Action == nil { // a person does it; usher is told, and looks for the proof
+		return "usher cases declare " + id + " --fix " + f.ID
+	}
+	command := "usher cases fix " + id
 	if f.ID != "1" {
 		command += " --fix " + f.ID
 	}
@@ -394,7 +399,7 @@ func nextSteps(c *usher.Case) (out []nextStep) {
 		}
 		if f := bestFix(c); f != nil {
 			if command := fixCommand(c, f); command != "" {
-				text := "says that it is done, and waits for the proof"
+				text := "once it is done: says so, and waits for the proof"
 				if f.Action != nil {
 					text = "shows the exact difference, asks, makes it, and waits for the proof"
 				}
@@ -404,6 +409,8 @@ func nextSteps(c *usher.Case) (out []nextStep) {
 		if c.Kind != usher.CaseAttack && c.State != usher.CaseQuiet && c.State != usher.CaseFixing {
 			out = append(out, nextStep{"usher cases intend " + id + " --owner NAME --reason WHY --expires DATE", "if the refusal is right"})
 		}
+	case usher.CaseIntended:
+		out = append(out, nextStep{"usher cases reopen " + id, "if the refusal is wrong after all"})
 	case usher.CaseVerifying:
 		out = append(out, nextStep{"usher cases watch", "tells when it is proven"})
 		if last != nil && last.State == usher.RunApplied {

@@ -212,7 +212,7 @@ func (s *Store) probe(ctx context.Context) error {
 }
 
 // Check reads the whole database and gives ErrDamaged when something in it does
-// not fit together. It takes about a second for each 200 MB; other
+// not fit together. It takes about a second for each 100 MB; other
 // transactions go on meanwhile.
 func (s *Store) Check(ctx context.Context) error {
 	return s.View(ctx, func(tx *Tx) error {

@@ -1,0 +1,268 @@
+package report_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/net/html"
+	"pgregory.net/rapid"
+
+	"usher"
+	"usher/report"
+)
+
+var caseFormats = map[string]report.Format{"txt": report.FormatText, "md": report.FormatMarkdown, "html": report.FormatHTML, "json": report.FormatJSON}
+
+func renderCase(t interface{ Fatal(...any) }, c usher.Case, opt report.CaseOptions) map[string]string {
+	out := map[string]string{}
+	for ext, format := range caseFormats {
+		var one, list bytes.Buffer
+		if err := report.Case(&one, &c, format, opt); err != nil {
+			t.Fatal(err)
+		}
+		if err := report.Cases(&list, []usher.Case{c, c}, format, opt); err != nil {
+			t.Fatal(err)
+		}
+		out[ext], out["list."+ext] = one.String(), list.String()
+	}
+	return out
+}
+
+func TestGoldenCases(t *testing.T) {
+	var all []usher.Case
+	for i, s := range caseSamples() {
+		for ext, format := range caseFormats {
+			var b bytes.Buffer
+			if err := report.Case(&b, &s.c, format, caseOptions); err != nil {
+				t.Fatal(err)
+			}
+			golden(t, s.name+"."+ext+".golden", b.Bytes())
+		}
+		s.c.ID = int64(i + 1)
+		all = append(all, s.c)
+	}
+	for name, list := range map[string][]usher.Case{"case-list": all, "case-list-none": nil} {
+		for ext, format := range caseFormats {
+			var b bytes.Buffer
+			if err := report.Cases(&b, list, format, caseOptions); err != nil {
+				t.Fatal(err)
+			}
+			golden(t, name+"."+ext+".golden", b.Bytes())
+		}
+	}
+	for name, opt := range map[string]report.TextOptions{"color": {Color: true}, "narrow": {Width: 44}} {
+		var b bytes.Buffer
+		c := fixedCase()
+		withWidth := caseOptions
+		withWidth.TextOptions = opt
+		withWidth.Location = time.FixedZone("CET", 3600)
+		if err := report.Case(&b, &c, report.FormatText, withWidth); err != nil {
+			t.Fatal(err)
+		}
+		if err := report.Cases(&b, all[:3], report.FormatText, withWidth); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, "case-"+name+".txt.golden", b.Bytes())
+	}
+}
+
+// TestCaseStory holds the text to what the reader has to find in it.
+func TestCaseStory(t *testing.T) {
+	for _, test := range []struct {
+		c          usher.Case
+		has, lacks []string
+	}{
+		{openCase(), []string{
+			"Sign-ins to 'shop' are refused", "14 tries from 3 addresses, 2 users (ana, ben)", "10:01  admin edited the client 'shop' (redirectUris)",
+			"authorization request ✗", "[neutral]", "[weakens security]", "usher cases fix 1\n", "usher cases declare 1 --fix 2", "usher cases fix 1 --fix 3 --weaken",
+			"another redirect URI", "usher cases intend 1", "It goes on",
+		}, []string{"proven fixed", "THE PROOF", "authorization request ✓"}},
+		{verifyingCase(), []string{"closes when it is proven", "+ redirectUris: https://shop.test/cb/", "- redirectUris: https://shop.test/old", "403 Forbidden", "usher cases undo 1"}, []string{"THE PROOF"}},
+		{fixedCase(), []string{"It is proven fixed", "✓ redirect URI", "equal"}, []string{"WAYS OUT", "usher cases fix"}},
+		{quietCase(), []string{"Nothing proves", "Cases 4, 7 are consequences", "usher cases declare 1 --fix 2"}, []string{"is proven fixed"}},
+		{intendedCase(), []string{"says security@shop.test: the old app is switched off on purpose.", "2027-02-25", "usher cases reopen 1"}, []string{"usher cases fix"}},
+		{regressedCase(), []string{"is back", "consequence of case 3"}, []string{"It is proven fixed"}},
+		{attackCase(), []string{"An attacker got in", "ana at shop", "not proven dead", "dead since 10:12: the password was reset by admin", "1040 tries from 2 addresses, 1000 or more users", "[tightens security]"}, []string{"intend"}},
+		{usher.Case{}, []string{"is not known"}, []string{"fixed"}},
+	} {
+		var b bytes.Buffer
+		if err := report.Case(&b, &test.c, report.FormatText, caseOptions); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range test.has {
+			if !strings.Contains(strings.Join(strings.Fields(b.String()), " "), strings.Join(strings.Fields(want), " ")) {
+				t.Errorf("%s: the text lacks %q:\n%s", test.c.State, want, b.String())
+			}
+		}
+		for _, not := range test.lacks {
+			if strings.Contains(b.String(), not) {
+				t.Errorf("%s: the text says %q", test.c.State, not)
+			}
+		}
+	}
+}
+
+// TestCaseWidth keeps the text within its width, but for what is to be typed or
+// has no blank to break at.
+func TestCaseWidth(t *testing.T) {
+	for _, width := range []int{40, 60, 80, 100} {
+		for _, s := range caseSamples() {
+			if s.name == "case-hostile" {
+				continue
+			}
+			opt := caseOptions
+			opt.Width = width
+			for _, text := range []string{renderCase(t, s.c, opt)["txt"], renderCase(t, s.c, opt)["list.txt"]} {
+				for _, line := range strings.Split(text, "\n") {
+					if utf8.RuneCountInString(line) > width && !strings.Contains(line, "usher cases") && !strings.Contains(line, "https://") {
+						t.Errorf("%s at %d columns: %q", s.name, width, line)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestHostileCases(t *testing.T) {
+	benign := renderCase(t, hostileCase("z"), caseOptions)
+	rapid.Check(t, func(t *rapid.T) {
+		s := hostileString(t)
+		out := renderCase(t, hostileCase(s), caseOptions)
+		for ext, text := range out {
+			if !utf8.ValidString(text) {
+				t.Fatalf("%s: not UTF-8", ext)
+			}
+			for _, r := range text {
+				if r != '\n' && unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {
+					t.Fatalf("%s: %U came through", ext, r)
+				}
+			}
+		}
+		for _, ext := range []string{"md", "list.md"} {
+			if got, want := caseSkeleton(t, out[ext]), caseSkeleton(t, benign[ext]); !slices.Equal(got, want) {
+				t.Fatalf("Markdown changed its structure:\n%q\n%q\n%s", got, want, out[ext])
+			}
+		}
+		for _, ext := range []string{"html", "list.html"} {
+			checkCaseHTML(t, out[ext])
+		}
+		var got usher.Case
+		if err := json.Unmarshal([]byte(out["json"]), &got); err != nil {
+			t.Fatal(err)
+		}
+		var list struct {
+			Version int
+			Cases   []usher.Case
+		}
+		if err := json.Unmarshal([]byte(out["list.json"]), &list); err != nil || list.Version != 1 || len(list.Cases) != 2 {
+			t.Fatalf("the list is %+v, %v", list, err)
+		}
+	})
+}
+
+// caseSkeleton is skeleton for Markdown with tables, whose pipes it counts.
+func caseSkeleton(t interface{ Fatalf(string, ...any) }, md string) []string {
+	var plain []string
+	for _, line := range strings.Split(md, "\n") {
+		if !strings.HasPrefix(line, "| ") && !strings.HasPrefix(line, "|-") {
+			// A list within a list, and the marks of our own.
+			plain = append(plain, nested.ReplaceAllString(line, "- "))
+			continue
+		}
+		pipes := strings.Count(strings.ReplaceAll(strings.ReplaceAll(line, `\\`, ""), `\|`, ""), "|")
+		plain = append(plain, strings.Repeat("cell ", pipes))
+	}
+	return skeleton(t, strings.Join(plain, "\n"))
+}
+
+var nested = regexp.MustCompile(`^ {2,3}- `)
+
+func checkCaseHTML(t *rapid.T, page string) {
+	root, err := html.Parse(strings.NewReader(page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	elements := strings.Fields("html head meta title style body main header footer section figure figcaption div span p b br h1 h2 h3 ol ul li dl dt dd pre code mark a svg desc rect line text g path polygon circle table thead tbody tr th td time")
+	attributes := strings.Fields("lang charset http-equiv content name class id aria-labelledby aria-label aria-hidden role href rel tabindex viewbox viewBox width height x y x1 x2 y1 y2 r rx cx cy d points text-anchor transform scope")
+	for n := range root.Descendants() {
+		if n.Type == html.CommentNode {
+			t.Fatalf("HTML: a comment %q", n.Data)
+		}
+		if n.Type != html.ElementNode {
+			continue
+		}
+		if !slices.Contains(elements, n.Data) {
+			t.Fatalf("HTML: an element %s", n.Data)
+		}
+		for _, a := range n.Attr {
+			if !slices.Contains(attributes, a.Key) || a.Key == "href" && !strings.HasPrefix(a.Val, "https://") {
+				t.Fatalf("HTML: an attribute %s=%q of %s", a.Key, a.Val, n.Data)
+			}
+		}
+	}
+}
+
+// TestCommandsAreInert: what is offered to be typed holds nothing that somebody
+// else wrote.
+func TestCommandsAreInert(t *testing.T) {
+	for _, id := range []string{"1; rm -rf ~", "$(id)", "--yes", "`id`", "", "2\n3", strings.Repeat("x", 200)} {
+		c := openCase()
+		c.Fixes[1].ID = id
+		var b bytes.Buffer
+		if err := report.Case(&b, &c, report.FormatText, caseOptions); err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range strings.Split(b.String(), "\n") {
+			if command, ok := strings.CutPrefix(strings.TrimSpace(line), "usher cases "); ok && strings.Contains(command, "declare") {
+				t.Errorf("the id %q gives the command %q", id, line)
+			}
+		}
+	}
+}
+
+func TestCaseSecretsNeverComeOut(t *testing.T) {
+	for name, planted := range map[string]struct{ text, secret string }{
+		"jwt":      {"got eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.c2lnbmF0dXJlLW9mLXRoZS10b2tlbg here", "c2lnbmF0dXJlLW9mLXRoZS10b2tlbg"},
+		"form":     {"grant_type=client_credentials&client_secret=Zq8~made.up-9Qx1LrT2vB7nW4&scope=a", "Zq8~made.up-9Qx1LrT2vB7nW4"},
+		"bearer":   {"Authorization: Bearer madeUpOpaqueAccessToken0123456789ABCDEF", "madeUpOpaqueAccessToken0123456789ABCDEF"},
+		"redirect": {"https://app.example/cb?code=madeUpAuthorizationCode0123456789&state=x", "madeUpAuthorizationCode0123456789"},
+	} {
+		for ext, text := range renderCase(t, hostileCase(planted.text), caseOptions) {
+			plain := strings.Join(strings.Fields(strings.ReplaceAll(text, "│", "")), "")
+			if strings.Contains(plain, planted.secret) || strings.Contains(text, planted.secret) {
+				t.Errorf("%s: %s shows the secret", name, ext)
+			}
+		}
+	}
+}
+
+// TestCaseJSONKeepsItsIDs: programs go on with what they read.
+func TestCaseJSONKeepsItsIDs(t *testing.T) {
+	c := fixedCase()
+	var got usher.Case
+	var b bytes.Buffer
+	if err := report.Case(&b, &c, report.FormatJSON, report.CaseOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Runs[1].Plan.ID != c.Runs[1].Plan.ID || got.Refusal.UID != c.Refusal.UID || got.Fingerprint != c.Fingerprint {
+		t.Errorf("ids were masked: %+v", got)
+	}
+	b.Reset()
+	if err := report.Cases(&b, nil, report.FormatJSON, report.CaseOptions{}); err != nil || !strings.Contains(b.String(), `"cases": []`) {
+		t.Errorf("no case is %s, %v", b.String(), err)
+	}
+	if err := report.Case(io.Discard, &c, "nonsense", report.CaseOptions{}); err == nil {
+		t.Error("an unknown format was written")
+	}
+}
