@@ -10,10 +10,12 @@ import (
 
 // keycloakState is what a decoder remembers of earlier lines of Keycloak.
 type keycloakState struct {
-	// open is the quotation mark of a value that did not end on its line, and
-	// left the number of lines that it may still go on for.
-	open byte
-	left int
+	// open is the quotation mark of a value that did not end on its line, strict
+	// the style of that line, and left the number of lines that the value may
+	// still go on for.
+	open   byte
+	strict bool
+	left   int
 	// people and clients are names by id, learned from what Keycloak itself
 	// told earlier, so that "by admin" can be said of a line that has only ids.
 	people, clients map[string]string
@@ -43,7 +45,7 @@ type pair struct {
 func (d *Decoder) keycloakLine(line []byte) {
 	if d.open != 0 {
 		d.left--
-		_, _, closed := quotedEnd(line, d.open)
+		_, _, closed := quotedEnd(line, d.open, d.strict)
 		if closed || d.left == 0 {
 			d.open = 0
 		}
@@ -143,7 +145,10 @@ func logPrefix(p []byte) bool {
 // that ends the value is followed by the end of the line or by the next key with
 // an opened value. The first mark without a backslash must be such a one; if it
 // is not, an earlier one with a backslash was.
-func quotedEnd(b []byte, quote byte) (val, rest []byte, ok bool) {
+//
+// In the older style, which is not strict, marks of a value have no backslash:
+// the first that a key follows ends it.
+func quotedEnd(b []byte, quote byte, strict bool) (val, rest []byte, ok bool) {
 	maybe := -1
 	for i := 0; i < len(b); i++ {
 		n := bytes.IndexByte(b[i:], quote)
@@ -151,17 +156,17 @@ func quotedEnd(b []byte, quote byte) (val, rest []byte, ok bool) {
 			break
 		}
 		i += n
-		ends := i+1 == len(b) || nextKey(b[i+1:], quote)
-		escaped := quote == '"' && i > 0 && b[i-1] == '\\'
+		ends := i+1 == len(b) || nextKey(b[i+1:], quote, strict)
+		escaped := strict && i > 0 && b[i-1] == '\\'
 		switch {
 		case escaped && ends && maybe < 0:
 			maybe = i
 		case escaped:
 		case ends:
 			return b[:i], b[i+1:], true
-		case quote == '"' && maybe < 0:
+		case strict && maybe < 0:
 			return b[:i], b[i+1:], true // what follows is nothing of Keycloak's
-		case quote == '"':
+		case strict:
 			return b[:maybe], b[maybe+1:], true
 		}
 	}
@@ -171,9 +176,9 @@ func quotedEnd(b []byte, quote byte) (val, rest []byte, ok bool) {
 	return b, nil, false
 }
 
-// nextKey tells whether b goes on with a key: `, name="`, or `, name=` where
-// values are bare.
-func nextKey(b []byte, quote byte) bool {
+// nextKey tells whether b goes on with a key: `, name="`, or `, name=` in the
+// older style, whose values may be bare.
+func nextKey(b []byte, quote byte, strict bool) bool {
 	if len(b) < 4 || b[0] != ',' || b[1] != ' ' {
 		return false
 	}
@@ -184,7 +189,7 @@ func nextKey(b []byte, quote byte) bool {
 	if i == 2 || i >= len(b) || b[i] != '=' {
 		return false
 	}
-	return quote != '"' || i+1 < len(b) && b[i+1] == '"'
+	return !strict || i+1 < len(b) && b[i+1] == quote
 }
 
 func keyByte(c byte) bool {
@@ -194,7 +199,7 @@ func keyByte(c byte) bool {
 // pairs reads the fields of an event line. broken is the quotation mark of a
 // value that does not end, and junk tells that something stood where a key
 // should: what follows it is not read.
-func pairs(b []byte) (list []pair, broken byte, junk bool) {
+func pairs(b []byte, strict bool) (list []pair, broken byte, junk bool) {
 	list = make([]pair, 0, 24)
 	for len(b) > 0 && len(list) < 100 {
 		i := 0
@@ -210,13 +215,13 @@ func pairs(b []byte) (list []pair, broken byte, junk bool) {
 		case len(rest) > 0 && (rest[0] == '"' || rest[0] == '\''):
 			quote := rest[0]
 			var ok bool
-			val, b, ok = quotedEnd(rest[1:], quote)
+			val, b, ok = quotedEnd(rest[1:], quote, strict)
 			if !ok {
 				list = append(list, pair{key, val})
 				return list, quote, false
 			}
-			if quote == '"' {
-				val = bytes.ReplaceAll(val, []byte(`\"`), []byte(`"`))
+			if strict {
+				val = bytes.ReplaceAll(val, []byte{'\\', quote}, []byte{quote})
 			}
 		default:
 			val, b = bareEnd(rest)
@@ -241,7 +246,7 @@ func bareEnd(b []byte) (val, rest []byte) {
 			return bytes.TrimSpace(b), nil
 		}
 		i += n
-		if nextKey(b[i:], 0) {
+		if nextKey(b[i:], 0, false) {
 			return b[:i], b[i:]
 		}
 		i += 2
@@ -278,9 +283,11 @@ func (d *Decoder) prefixTime(p string) (time.Time, bool) {
 // event itself, which Keycloak writes first and in one order, none may come
 // again in a place where only the writer of a value could have put it.
 func (d *Decoder) keycloakText(b []byte, t time.Time, uid string) {
-	list, broken, junk := pairs(b)
+	first := b[bytes.IndexByte(b, '=')+1:]
+	bare := len(first) > 0 && first[0] != '"' && first[0] != '\''
+	list, broken, junk := pairs(b, !bare)
 	if broken != 0 {
-		d.open, d.left = broken, maxGoesOn
+		d.open, d.strict, d.left = broken, !bare, maxGoesOn
 	}
 	e := kcEvent{d: d}
 	e.ev = usher.Event{UID: uid, Provider: KindKeycloak, LogName: "keycloak-log", Time: t}
@@ -288,7 +295,6 @@ func (d *Decoder) keycloakText(b []byte, t time.Time, uid string) {
 	for header < len(list) && headerKey(list[header].key) {
 		header++
 	}
-	bare := b[bytes.IndexByte(b, '=')+1] != '"'
 	if bare && forgedClient(b) {
 		d.doubt(t, uid, "the client id holds what looks like fields of the event: whoever sent it wrote them, so none is believed")
 		return

@@ -258,6 +258,15 @@ func TestForgedValues(t *testing.T) {
 	}
 }
 
+// The quotation mark of the newer style can be set to the single one.
+func TestSingleQuotes(t *testing.T) {
+	line := `2026-08-03 09:20:07,007 WARN  [org.keycloak.events] (t) type='LOGIN_ERROR', realmId='r1', clientId='x\', userId=\'admin\', ipAddress=\'6.6.6.6', userId='null', ipAddress='198.51.100.27', error='client_not_found', username='a\'b "c"'`
+	evs := events(t, "keycloak", []byte(line), ingest.Options{})
+	if len(evs) != 1 || evs[0].Source.IP != "198.51.100.27" || evs[0].User.Name != `a'b "c"` || evs[0].User.UID != "" || evs[0].Client.UID != `x', userId='admin', ipAddress='6.6.6.6` {
+		t.Errorf("%+v", evs)
+	}
+}
+
 // In the older style a client id is not quoted: whoever asks with a client that
 // does not exist could write fields. None of such a line is believed.
 func TestForgedClient(t *testing.T) {
