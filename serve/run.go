@@ -92,7 +92,9 @@ const SocketName = "usher.sock"
 func (s *Server) Start(ctx context.Context) (err error) {
 	defer func() {
 		if err != nil {
-			_ = s.Stop(context.WithoutCancel(ctx))
+			ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+			defer cancel()
+			_ = s.Stop(ending)
 		}
 	}()
 	if err := s.openStore(ctx); err != nil {
@@ -105,13 +107,21 @@ func (s *Server) Start(ctx context.Context) (err error) {
 	if err := s.openEngine(ctx, stopping, stop); err != nil {
 		return err
 	}
-	handler := s.openConsole()
-	if err := s.listen(handler); err != nil {
+	streams := make(chan struct{})
+	answer, err := s.listen(s.openConsole(streams))
+	if err != nil {
 		return err
 	}
 	if err := s.welcome(ctx); err != nil {
 		return err
 	}
+	answer()
+	// Streams end first, so that the listeners need not wait for them.
+	s.onStop("streams", func(context.Context) error {
+		close(streams)
+		s.engine.subs.close()
+		return nil
+	})
 	s.follow(stopping)
 	return nil
 }
@@ -241,13 +251,7 @@ func (s *source) seen(t time.Time) {
 }
 
 // openConsole makes the handler of everything.
-func (s *Server) openConsole() http.Handler {
-	stop := make(chan struct{})
-	s.onStop("streams", func(context.Context) error {
-		close(stop)
-		s.engine.subs.close()
-		return nil
-	})
+func (s *Server) openConsole(stop <-chan struct{}) http.Handler {
 	return console.New(console.Options{
 		Cases: s.engine, Accounts: accounts{s.store}, Listen: s.cfg.Listen, URL: s.cfg.URL, Now: s.env.Now, Version: s.env.Version,
 		Cause: causeOf, Sources: s.sourceList, Metrics: s.metrics.handler(), OpenMetrics: loopbackAddress(s.cfg.Listen),
@@ -318,25 +322,35 @@ func bounded(h http.Handler) http.Handler {
 	})
 }
 
-func (s *Server) listen(h http.Handler) error {
-	l, err := net.Listen("tcp", s.cfg.Listen)
+// listen opens the listeners; answer begins to answer on them.
+func (s *Server) listen(h http.Handler) (answer func(), err error) {
+	public, err := net.Listen("tcp", s.cfg.Listen)
 	if err != nil {
-		return &usher.Error{
+		return nil, &usher.Error{
 			Code: usher.ErrUsage, Message: "listen on " + s.cfg.Listen, Err: plainNet(err),
 			Hint: "is another usher running there? Otherwise write another port as listen: into the configuration",
 		}
 	}
-	s.listener = l
+	s.listener = public
+	s.onStop("address", func(context.Context) error { return ignoreClosed(public.Close()) })
 	local, err := listenSocket(filepath.Join(s.store.Dir(), SocketName))
 	if err != nil {
-		_ = l.Close()
-		return err
+		return nil, err
 	}
-	public, private := s.newHTTP(h), s.newHTTP(h)
-	private.ConnContext = func(ctx context.Context, _ net.Conn) context.Context { return console.Trusted(ctx) }
-	s.serve(public, l)
-	s.serve(private, local)
-	return nil
+	s.onStop("socket", func(context.Context) error { return ignoreClosed(local.Close()) })
+	return func() {
+		s.serve(s.newHTTP(h), public)
+		trusted := s.newHTTP(h)
+		trusted.ConnContext = func(ctx context.Context, _ net.Conn) context.Context { return console.Trusted(ctx) }
+		s.serve(trusted, local)
+	}, nil
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
 }
 
 // serve answers on a listener until the server stops. Connections get the first
@@ -492,6 +506,9 @@ func (s *Server) Stop(ctx context.Context) error {
 func Run(ctx context.Context, cfg *Config, env Env) error {
 	s := New(cfg, env)
 	if err := s.Start(ctx); err != nil {
+		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			return nil // told to stop before it was there
+		}
 		return err
 	}
 	if env.Ready != nil {
