@@ -106,7 +106,7 @@ type Proven struct {
 // Comparison is one field of a proof.
 type Comparison struct {
 	Field   string `json:"field"`   // path, see FieldPaths
-	Must    string `json:"must"`    // "equal" or "differ"
+	Must    string `json:"must"`    // "equal", "differ" or "contain"
 	Refusal string `json:"refusal"` // its value there
 	Success string `json:"success"` // its value there
 	Holds   bool   `json:"holds"`

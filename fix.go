@@ -61,6 +61,9 @@ type Action struct {
 type ProofCondition struct {
 	Equal  []string `json:"equal,omitempty"`  // fields that must equal the refusal's, see FieldPaths
 	Differ []string `json:"differ,omitempty"` // fields that must differ from the refusal's
+	// Granted are scopes that the success must have been given; one that does
+	// not tell its scopes never holds.
+	Granted []string `json:"granted,omitempty"`
 	// Applied tells that only a success after the fix was carried out (or
 	// declared done by a person) counts.
 	Applied bool     `json:"applied,omitempty"`

@@ -37,10 +37,16 @@ func (t *turn) judge(c *usher.Case, cand candidate, ev *usher.Event) (verdict, e
 		return verdict{}, nil // of something else
 	}
 	differ, changed := compareAll(r, ev, cond.Differ, "differ")
-	v := verdict{fields: slices.Concat(equal, differ)}
+	granted, given := contains(ev, cond.Granted)
+	if len(cond.Granted) > 0 && len(ev.OAuth.Granted) == 0 {
+		return verdict{}, nil // what it was given is told by another event, if at all
+	}
+	v := verdict{fields: slices.Concat(equal, differ, granted)}
 	switch {
 	case !changed:
 		v.near = sameStill(differ)
+	case !given:
+		v.near = "it was not given " + strings.Join(cond.Granted, " ")
 	case otherScopes(t.step(c), r, ev):
 		v.near = "it asked for other scopes"
 	case !ev.Time.After(c.Last):
@@ -117,6 +123,19 @@ func compareAll(r, ev *usher.Event, paths []string, must string) (list []usher.C
 		b, _ := ev.Field(path)
 		holds := known && a != "" && b != "" && (a == b) == (must == "equal")
 		list = append(list, usher.Comparison{Field: path, Must: must, Refusal: clip(a, 300), Success: clip(b, 300), Holds: holds})
+		all = all && holds
+	}
+	return list, all
+}
+
+// contains tells whether a success was given the scopes that it must have been
+// given.
+func contains(ev *usher.Event, scopes []string) (list []usher.Comparison, all bool) {
+	all = true
+	for _, scope := range scopes {
+		holds := slices.Contains(ev.OAuth.Granted, scope)
+		got, _ := ev.Field("oauth.scopes_granted")
+		list = append(list, usher.Comparison{Field: "oauth.scopes_granted", Must: "contain", Refusal: clip(scope, 300), Success: clip(got, 300), Holds: holds})
 		all = all && holds
 	}
 	return list, all

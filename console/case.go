@@ -464,9 +464,9 @@ func (c *console) proofOf(found *usher.Case) *proofTable {
 		}
 	}
 	for _, f := range p.Fields {
-		must := "must be equal"
-		if f.Must == "differ" {
-			must = "must differ"
+		must := "must " + f.Must
+		if f.Must == "equal" {
+			must = "must be equal"
 		}
 		t.Rows = append(t.Rows, proofRow{fieldWord(f.Field), must, compare(exact(f.Refusal), exact(f.Success)), f.Holds})
 	}

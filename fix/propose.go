@@ -276,7 +276,10 @@ func (p *proposer) scope() {
 		proposed++
 		p.act(usher.Fix{
 			Title: "Let '" + p.name() + "' ask for the scope " + clip(scope), Risk: usher.RiskNeutral,
-			Proof: p.same("the next sign-in of '" + p.name() + "' from the same side, asking for " + clip(scope) + ", succeeds"),
+			Proof: usher.ProofCondition{
+				Equal: []string{"client"}, Granted: []string{scope}, Applied: true, Within: proofWithin,
+				Text: "the next sign-in of '" + p.name() + "' is given " + clip(scope),
+			},
 			Steps: []usher.FixStep{{Text: "Add " + clip(scope) + " to the optional client scopes of '" + p.name() + "', so that it is given when the app asks for it.", Risk: usher.RiskNeutral}},
 		}, usher.Action{Kind: usher.ActionAllowScope, Scope: scope}, j.Weakens)
 	}
