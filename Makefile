@@ -52,11 +52,11 @@ systems: ## real failures of real providers and clients, the whole story, pages 
 	USHER_SYSTEMS=require $(GO) test -count=1 -timeout 20m ./test/systems/...
 
 soak: ## long runs: every fuzz target for five minutes, many planted secrets
-	USHER_SOAK=1 $(GO) test -timeout 60m ./test/hostile/...
+	USHER_SOAK=1 $(GO) test -timeout 60m ./test/hostile/... ./store
 	$(MAKE) fuzz FUZZTIME=5m
 
 bench: ## the benchmarks of the rooms that an answer goes through
-	GOGC=400 $(GO) test -run '^$$' -bench . -benchmem ./oauth ./token ./evidence ./diagnose ./report
+	GOGC=400 $(GO) test -run '^$$' -bench . -benchmem ./oauth ./token ./ingest ./evidence ./diagnose ./casebook ./store ./report
 
 accuracy: ## how often the first answer is right, on the labelled failures
 	$(GO) run ./test/accuracy $(ARGS)
