@@ -381,6 +381,10 @@ func (d *documenter) finish(schema map[string]any, kind reflect.Type) {
 		if !ok {
 			continue
 		}
+		if property["$ref"] != nil { // a pointer: it is there or it is left out, never null
+			delete(property, "type")
+			delete(property, "types")
+		}
 		if words := d.words[kind.String()+"."+f.Name]; words != "" && property["description"] == nil {
 			property["description"] = words
 		}
