@@ -429,6 +429,12 @@ func TestSecret(t *testing.T) {
 	if _, err := f.Apply(ctx, p, yes(p)); !errors.Is(err, fix.ErrStale) || m.secrets != 1 {
 		t.Errorf("one plan makes %d secrets: %v", m.secrets, err)
 	}
+	// Set by hand, which leaves the time of its making as it is.
+	p2 := plan(t, f, c, "1")
+	m.clients["shop"].SecretMark = "[secret ffff]"
+	if _, err := f.Apply(ctx, p2, yes(p2)); !errors.Is(err, fix.ErrStale) || m.secrets != 1 {
+		t.Errorf("set by hand in between: %v", err)
+	}
 	if applied, note, _ := f.Resume(ctx, run); !applied || !strings.Contains(note, "interrupted") {
 		t.Errorf("after: %v, %s", applied, note)
 	}
