@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"usher"
+	"usher/store"
 )
 
 // Config is what usher.yaml says. Default gives it with its defaults; Load reads
@@ -15,6 +16,7 @@ type Config struct {
 	Data      string     `yaml:"data" doc:"Folder of the database and of the socket; made if it is missing. A relative path starts at the folder of the file."`
 	Providers []Provider `yaml:"providers,omitempty" doc:"The identity providers whose logs are read."`
 	Cases     Cases      `yaml:"cases" doc:"When cases change by themselves."`
+	History   History    `yaml:"history" doc:"How long events are kept."`
 	Log       Log        `yaml:"log" doc:"What usher writes about itself to standard error."`
 }
 
@@ -50,6 +52,12 @@ type Cases struct {
 	ProofWithin usher.Duration `yaml:"proof_within" doc:"A fix that was carried out is awaited to be proven for this time."`
 }
 
+// History says how long events are kept. Cases stay, and so does every event
+// that an active case names.
+type History struct {
+	Keep usher.Duration `yaml:"keep" doc:"Events that are older are removed."`
+}
+
 // Log says what usher writes about itself.
 type Log struct {
 	Level  string `yaml:"level" enum:"debug,info,warn,error" doc:"The least that is written."`
@@ -65,7 +73,8 @@ func Default() *Config {
 			QuietAfter:  usher.Duration(time.Hour),
 			ProofWithin: usher.Duration(72 * time.Hour),
 		},
-		Log: Log{Level: "info", Format: "text"},
+		History: History{Keep: usher.Duration(store.DefaultRetention)},
+		Log:     Log{Level: "info", Format: "text"},
 	}
 }
 

@@ -81,7 +81,7 @@ func (c *checker) check() {
 	c.listen()
 	c.cfg.Data = c.resolve(c.cfg.Data)
 	c.publicURL()
-	for _, k := range []string{"cases.quiet_after", "cases.proof_within"} {
+	for _, k := range []string{"cases.quiet_after", "cases.proof_within", "history.keep"} {
 		c.tooShort(k)
 	}
 	names, tenants, paths := map[string]string{}, map[string]string{}, map[string]string{}
@@ -92,8 +92,11 @@ func (c *checker) check() {
 
 func (c *checker) tooShort(key string) {
 	d := c.cfg.Cases.QuietAfter
-	if key == "cases.proof_within" {
+	switch key {
+	case "cases.proof_within":
 		d = c.cfg.Cases.ProofWithin
+	case "history.keep":
+		d = c.cfg.History.Keep
 	}
 	if n := c.at[key]; n != nil && d > 0 && time.Duration(d) < time.Second {
 		c.wrong(n, key, key+" is shorter than a second", "write: "+lastKey(key)+": 1h")

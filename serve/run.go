@@ -433,8 +433,35 @@ func (s *Server) follow(stopping context.Context) {
 	for _, src := range s.sources {
 		s.engine.background(func(ctx context.Context) { s.followSource(ctx, src) })
 	}
+	s.engine.background(s.tidy)
 	// The start leaves garbage behind that would stand for long in an idle server.
 	s.engine.background(func(ctx context.Context) { settle(ctx) })
+}
+
+// tidy looks after the data: once after an end that was not clean whether all
+// of it still fits together, and each day for what is older than it is kept.
+func (s *Server) tidy(ctx context.Context) {
+	if s.store.Unclean() {
+		if err := s.store.Check(ctx); err != nil && ctx.Err() == nil {
+			s.log.Error("the database is damaged", "error", err)
+		}
+	}
+	for day := time.NewTicker(24 * time.Hour); ; {
+		n, err := s.store.Prune(ctx, s.env.Now().Add(-time.Duration(s.cfg.History.Keep)))
+		switch {
+		case ctx.Err() != nil:
+			day.Stop()
+			return
+		case err != nil:
+			s.log.Error("old events could not be removed; the next try is tomorrow", "error", err)
+		case n > 0:
+			s.log.Info("old events are removed", "events", n, "keep", s.cfg.History.Keep)
+		}
+		select {
+		case <-ctx.Done():
+		case <-day.C:
+		}
+	}
 }
 
 // settle gives back to the system what the start needed and nothing else does.

@@ -78,7 +78,7 @@ func (f *follower) settled() {
 
 func (f *follower) wait(what string, ok func() bool) {
 	f.t.Helper()
-	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		f.mu.Lock()
 		good := ok()
 		f.mu.Unlock()
@@ -301,15 +301,15 @@ func TestTailKilledAnywhere(t *testing.T) {
 				switch r.IntN(25) {
 				case 0:
 					f.stop()
-				case 1: // between rotations of one kind, the follower comes to look
+				case 1: // between rotations, the follower comes to look
 					rotations++
-					time.Sleep(8 * time.Millisecond)
+					f.start2()
+					f.wait("what stands before a rotation", func() bool { return len(f.lines) >= len(want) })
 					f.rename(fmt.Sprintf("kc.log.%d", rotations))
-					time.Sleep(8 * time.Millisecond)
 				case 2:
 					rotations++
 					f.start2()
-					time.Sleep(20 * time.Millisecond)
+					f.wait("what stands before a truncation", func() bool { return len(f.lines) >= len(want) })
 					f.copyTruncate(fmt.Sprintf("kc.log.%d", rotations))
 				}
 				f.start2()
