@@ -200,7 +200,7 @@ func (c *console) viewCase(r *http.Request, found *usher.Case, plan string) case
 		v.Runs = append(v.Runs, c.viewRun(found, &run))
 	}
 	for _, e := range slices.Backward(found.Timeline) {
-		v.Entries = append(v.Entries, entryView{e.Kind, c.moment(e.Time), text(e.Text), show(e.By), entryWord(e.Kind)})
+		v.Entries = append(v.Entries, entryView{plainWord(e.Kind), c.moment(e.Time), text(e.Text), show(e.By), entryWord(e.Kind)})
 	}
 	for _, p := range found.Affected {
 		v.People = append(v.People, cutTo(p.String(), 60))
@@ -347,11 +347,11 @@ func (v *caseView) linkCases(c *console, r *http.Request, found *usher.Case) {
 
 func (c *console) viewFix(found *usher.Case, f *usher.Fix, plan string, first bool) fixView {
 	v := fixView{
-		ID: f.ID, Title: sentence(show(f.Title)), Risk: f.Risk, RiskWord: riskWord(f.Risk), Fixer: fixerWord(f.Fixer),
+		ID: f.ID, Title: sentence(show(f.Title)), Risk: plainWord(f.Risk), RiskWord: riskWord(f.Risk), Fixer: fixerWord(f.Fixer),
 		ByUsher: f.Action != nil, Proof: sentence(text(f.Proof.Text)), First: first,
 	}
 	for _, s := range f.Steps {
-		step := stepView{Text: text(s.Text), Risk: s.Risk}
+		step := stepView{Text: text(s.Text), Risk: plainWord(s.Risk)}
 		if s.Risk != f.Risk && s.Risk != usher.RiskNeutral {
 			step.RiskWord = riskWord(s.Risk)
 		}
@@ -422,7 +422,7 @@ func viewPlan(p *usher.FixPlan) *planView {
 		v.Weakens = append(v.Weakens, sentence(capital(text(w))))
 	}
 	if a := p.Fix.Action; a != nil {
-		v.Type = a.Client
+		v.Type = exact(a.Client)
 		v.Secret = a.Kind == usher.ActionReplaceSecret
 	}
 	return v
@@ -433,7 +433,7 @@ func weakens(p *usher.FixPlan) bool { return len(p.Weakens) > 0 || p.Fix.Risk ==
 
 func (c *console) viewRun(found *usher.Case, run *usher.FixRun) runView {
 	v := runView{
-		ID: run.ID, Title: sentence(show(run.Plan.Fix.Title)), By: show(run.By), Error: sentence(capital(text(run.Error))), State: run.State,
+		ID: run.ID, Title: sentence(show(run.Plan.Fix.Title)), By: show(run.By), Error: sentence(capital(text(run.Error))), State: plainWord(run.State),
 		Started: c.moment(run.Started), Finished: c.moment(run.Finished), Diff: viewDiff(run.Plan.Diff), Undo: text(run.Plan.Undo),
 	}
 	switch run.State {
@@ -464,7 +464,7 @@ func (c *console) proofOf(found *usher.Case) *proofTable {
 		}
 	}
 	for _, f := range p.Fields {
-		must := "must " + f.Must
+		must := "must " + show(f.Must)
 		if f.Must == "equal" {
 			must = "must be equal"
 		}

@@ -62,7 +62,7 @@ func (c *console) applyForm(w http.ResponseWriter, r *http.Request) error {
 		return again(refusal(CodeConflict, "the difference was shown too long ago to be confirmed", "look at it once more"))
 	}
 	if weakens(&plan) {
-		if plan.Fix.Action == nil || r.PostFormValue("client") != plan.Fix.Action.Client {
+		if plan.Fix.Action == nil || r.PostFormValue("client") != exact(plan.Fix.Action.Client) {
 			return again(refusal(usher.ErrRefused, "this fix weakens security, and the name that was typed is not the client's", "type the name exactly as it is shown"))
 		}
 		confirm.Weaken = true

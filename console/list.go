@@ -139,7 +139,7 @@ func listURL(name, client string) string {
 
 func (c *console) caseRow(found *usher.Case) caseRow {
 	row := caseRow{
-		ID: found.ID, State: found.State, StateWord: stateWord(found.State), Kind: kindWord(found.Kind),
+		ID: found.ID, State: plainWord(found.State), StateWord: stateWord(found.State), Kind: kindWord(found.Kind),
 		Title: sentence(show(found.Title)), Cause: show(found.Finding.Cause), Provider: providerWord(found.Refusal.Provider),
 		Client: show(clientOf(found)), Tenant: show(found.Refusal.Tenant),
 		Escalated: !found.Escalated.IsZero(),

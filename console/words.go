@@ -270,3 +270,14 @@ func rich(s string) []piece {
 	}
 	return pieces
 }
+
+// plainWord gives a word of ours as a class of the style, and nothing else that
+// may stand in its place.
+func plainWord[W ~string](w W) W {
+	for _, r := range string(w) {
+		if r != '-' && (r < 'a' || r > 'z') {
+			return "unknown"
+		}
+	}
+	return w[:min(len(w), 40)]
+}
