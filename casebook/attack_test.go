@@ -17,7 +17,7 @@ type stream struct {
 	watch *detect.Watch
 }
 
-func newStream(t testing.TB) *stream {
+func newStream(t tester) *stream {
 	return &stream{newWorld(t), detect.New(detect.Options{})}
 }
 

@@ -137,15 +137,24 @@ func (t *turn) surface(c *usher.Case, ev *usher.Event, attack *usher.Case) error
 	default:
 		reason = fmt.Sprintf("It goes on although case %d is %s.", cause.ID, cause.State)
 	}
-	c.Behind = 0
 	note(c, usher.Entry{Time: ev.Time, Kind: usher.EntryConsequent, Text: reason, Event: ev.UID})
 	if c.State == usher.CaseVerifying && finished(c).IsZero() {
 		if err := move(c, actRefused); err != nil {
 			return err
 		}
 	}
-	if cause == nil {
+	return t.detach(c)
+}
+
+// detach takes a case out from behind another.
+func (t *turn) detach(c *usher.Case) error {
+	if c.Behind == 0 {
 		return nil
+	}
+	cause, err := t.get(c.Behind)
+	c.Behind = 0
+	if err != nil || cause == nil {
+		return err
 	}
 	cause.Consequences = slices.DeleteFunc(cause.Consequences, func(id int64) bool { return id == c.ID })
 	return t.save(cause)
@@ -155,12 +164,22 @@ func (t *turn) surface(c *usher.Case, ev *usher.Event, attack *usher.Case) error
 // their own. They stay behind it: if nothing comes any more, they fall quiet
 // without a word.
 func (t *turn) release(c *usher.Case) error {
-	for _, id := range c.Consequences {
+	for _, id := range slices.Clone(c.Consequences) {
 		k, err := t.get(id)
 		if err != nil {
 			return err
 		}
 		if k == nil || k.Kind != usher.CaseFailure || k.State != usher.CaseOpen && k.State != usher.CaseRegressed {
+			continue
+		}
+		if c.Proven != nil && k.Last.After(c.Proven.Event.Time) { // it went on since, which came first
+			note(k, usher.Entry{Time: t.now, Kind: usher.EntryConsequent, Text: fmt.Sprintf("It goes on although case %d is %s.", c.ID, c.State)})
+			if err := t.detach(k); err != nil {
+				return err
+			}
+			if err := t.save(k); err != nil {
+				return err
+			}
 			continue
 		}
 		if err := move(k, actAwait); err != nil {

@@ -156,7 +156,10 @@ func (t *turn) doubt(c *usher.Case, ev *usher.Event) error {
 			return err
 		}
 		noteUnproven(c, &success, reason)
-		return t.save(c)
+		if err := t.save(c); err != nil {
+			return err
+		}
+		return t.provenAlready(c) // by one before the change, perhaps
 	}
 	return nil
 }

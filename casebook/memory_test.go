@@ -3,6 +3,8 @@ package casebook_test
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -15,8 +17,11 @@ type memory struct {
 	cases  map[int64]string
 	keys   map[int64][]string
 	wakes  map[int64]time.Time
-	tries  map[int64]map[string]usher.Event
+	tries  map[int64]map[string]bool // "event:", "user:" and "address:"
+	counts map[string]int
+	filed  map[string]map[int64]bool
 	events map[string]string
+	parsed []*usher.Event
 	last   int64
 	saves  int
 }
@@ -24,7 +29,7 @@ type memory struct {
 func newMemory() *memory {
 	return &memory{
 		cases: map[int64]string{}, keys: map[int64][]string{}, wakes: map[int64]time.Time{},
-		tries: map[int64]map[string]usher.Event{}, events: map[string]string{},
+		tries: map[int64]map[string]bool{}, counts: map[string]int{}, events: map[string]string{}, filed: map[string]map[int64]bool{},
 	}
 }
 
@@ -53,10 +58,12 @@ func (m *memory) Case(id int64) (*usher.Case, error) {
 }
 
 func (m *memory) CasesUnder(keys ...string) (found []*usher.Case, err error) {
-	for id := int64(1); id <= m.last; id++ {
-		if slices.ContainsFunc(m.keys[id], func(k string) bool { return slices.Contains(keys, k) }) {
-			found = append(found, decode[usher.Case](m.cases[id]))
-		}
+	ids := map[int64]bool{}
+	for _, key := range keys {
+		maps.Copy(ids, m.filed[key])
+	}
+	for _, id := range slices.Sorted(maps.Keys(ids)) {
+		found = append(found, decode[usher.Case](m.cases[id]))
 	}
 	return found, nil
 }
@@ -67,6 +74,15 @@ func (m *memory) SaveCase(c *usher.Case, keys []string, wake time.Time) error {
 		c.ID = m.last
 	}
 	m.saves++
+	for _, key := range m.keys[c.ID] {
+		delete(m.filed[key], c.ID)
+	}
+	for _, key := range keys {
+		if m.filed[key] == nil {
+			m.filed[key] = map[int64]bool{}
+		}
+		m.filed[key][c.ID] = true
+	}
 	m.cases[c.ID], m.keys[c.ID], m.wakes[c.ID] = encode(c), slices.Clone(keys), wake
 	return nil
 }
@@ -83,18 +99,21 @@ func (m *memory) Due(now time.Time) (due []*usher.Case, err error) {
 
 func (m *memory) AddTry(id int64, ev *usher.Event) (bool, int, int, error) {
 	if m.tries[id] == nil {
-		m.tries[id] = map[string]usher.Event{}
+		m.tries[id] = map[string]bool{}
 	}
-	_, known := m.tries[id][ev.UID]
-	m.tries[id][ev.UID] = *ev
-	users, addresses := map[string]bool{}, map[string]bool{}
-	for _, t := range m.tries[id] {
-		users[cmp.Or(t.User.UID, t.User.Name)] = true
-		addresses[t.Source.IP] = true
+	count := func(what, value string) (n int, added bool) {
+		key := fmt.Sprint(id, what)
+		if value != "" && !m.tries[id][what+value] {
+			m.tries[id][what+value] = true
+			m.counts[key]++
+			added = true
+		}
+		return min(m.counts[key], 1000), added
 	}
-	delete(users, "")
-	delete(addresses, "")
-	return !known, min(len(users), 1000), min(len(addresses), 1000), nil
+	_, added := count("event:", ev.UID)
+	users, _ := count("user:", cmp.Or(ev.User.UID, ev.User.Name))
+	addresses, _ := count("address:", ev.Source.IP)
+	return added, users, addresses, nil
 }
 
 func (m *memory) Event(uid string) (*usher.Event, error) {
@@ -124,15 +143,25 @@ func in(at, from, to time.Time) bool { return !at.Before(from) && !at.After(to) 
 
 // find gives the events that fit, the earliest first.
 func (m *memory) find(fits func(*usher.Event) bool) (list []*usher.Event) {
-	for _, text := range m.events {
-		if ev := decode[usher.Event](text); fits(ev) {
-			list = append(list, ev)
+	for _, ev := range m.parsed {
+		if fits(ev) {
+			list = append(list, decode[usher.Event](m.events[ev.UID]))
 		}
 	}
 	slices.SortFunc(list, func(a, b *usher.Event) int {
 		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.UID, b.UID))
 	})
 	return list[:min(len(list), 1000)]
+}
+
+// add stores an event, once.
+func (m *memory) add(ev *usher.Event) (added bool) {
+	if _, ok := m.events[ev.UID]; ok {
+		return false
+	}
+	m.events[ev.UID] = encode(ev)
+	m.parsed = append(m.parsed, decode[usher.Event](m.events[ev.UID]))
+	return true
 }
 
 func (m *memory) all() (list []*usher.Case) {

@@ -56,6 +56,7 @@ func (t *turn) refuse(ev *usher.Event, f *usher.Finding, attack *usher.Case) err
 			return err
 		}
 	}
+	slept := !c.State.Active()
 	if try.added {
 		if err := t.tried(c, ev, try.latest); err != nil {
 			return err
@@ -64,7 +65,7 @@ func (t *turn) refuse(ev *usher.Event, f *usher.Finding, attack *usher.Case) err
 			return err
 		}
 	}
-	if fresh || better {
+	if fresh || better || slept && c.State.Active() {
 		if err := t.arrange(c); err != nil {
 			return err
 		}
@@ -236,7 +237,7 @@ func (t *turn) tried(c *usher.Case, ev *usher.Event, latest bool) error {
 	switch c.State {
 	case usher.CaseFixed:
 		if c.Proven != nil && !ev.Time.After(c.Proven.Event.Time) {
-			return nil
+			return t.judgeAgain(c)
 		}
 		note(c, usher.Entry{Time: ev.Time, Kind: usher.EntryState, Text: "It was fixed and is back.", Event: ev.UID})
 		return move(c, actTry)
@@ -253,6 +254,28 @@ func (t *turn) tried(c *usher.Case, ev *usher.Event, latest bool) error {
 		}
 	}
 	return move(c, actTry)
+}
+
+// judgeAgain holds a proof against a refusal from before it that came late: it
+// does not bring the case back, but it may be just what the success did not
+// differ from.
+func (t *turn) judgeAgain(c *usher.Case) error {
+	success := c.Proven.Event
+	for _, cand := range t.candidates(c) {
+		if cand.fix.ID != c.Proven.Fix {
+			continue
+		}
+		v, err := t.judge(c, cand, &success)
+		if err != nil || v.holds {
+			return err
+		}
+		if err := move(c, actDoubt); err != nil {
+			return err
+		}
+		noteUnproven(c, &success, cmp.Or(v.near, "a refusal that was told late is of something else"))
+		return nil
+	}
+	return nil
 }
 
 // settle is how long after a fix refusals are put down to its spreading.

@@ -83,6 +83,9 @@ func (t *turn) prove(c *usher.Case, cand candidate, ev *usher.Event, fields []us
 	}
 	c.Proven = &usher.Proven{Fix: cand.fix.ID, Event: *ev, Fields: fields, At: t.now, Comment: t.proofComment(c, cand, ev)}
 	note(c, usher.Entry{Time: ev.Time, Kind: usher.EntryProven, Text: c.Proven.Comment, Event: ev.UID})
+	if err := t.detach(c); err != nil {
+		return err
+	}
 	if err := t.release(c); err != nil {
 		return err
 	}

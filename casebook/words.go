@@ -257,7 +257,7 @@ func (t *turn) changesText(c *usher.Case) string {
 // changeText tells one change: "the client was edited at 10:01 by admin".
 func (t *turn) changeText(c *usher.Case, ev *usher.Event) string {
 	ch := ev.Change
-	text := changed(ch, c.Refusal.Client, ch.Target.UID == t.clientUID(&c.Refusal)) + " at " + t.when(ev.Time)
+	text := changed(ch, t.names(ch.Target, &c.Refusal)) + " at " + t.when(ev.Time)
 	if len(ch.Fields) > 0 {
 		text += " (" + clip(strings.Join(ch.Fields[:min(len(ch.Fields), 4)], ", "), 120) + ")"
 	}
@@ -267,8 +267,21 @@ func (t *turn) changeText(c *usher.Case, ev *usher.Event) string {
 	return text
 }
 
-// changed tells what was changed: "the client was edited".
-func changed(ch *usher.Change, client usher.Party, own bool) string {
+// names tells whether something that was changed is the client of a refusal,
+// under any of its names.
+func (t *turn) names(target usher.Party, ev *usher.Event) bool {
+	own := []string{ev.Client.UID, ev.Client.Name, t.clientUID(ev)}
+	for _, name := range [...]string{target.UID, target.Name} {
+		if name != "" && slices.Contains(own, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// changed tells what was changed: "the client was edited"; own tells that it is
+// the client of the case, which needs no name.
+func changed(ch *usher.Change, own bool) string {
 	thing := map[string]string{
 		"client": "the client", "scope": "the scope", "role": "the role", "user": "the user", "policy": "the policy",
 		"key": "a signing key", "secret": "the client secret", "consent": "a consent", "realm": "the realm",
@@ -276,7 +289,7 @@ func changed(ch *usher.Change, client usher.Party, own bool) string {
 	if thing == "" {
 		thing = "a setting"
 	}
-	if name := ch.Target.String(); name != "" && ch.Type != "key" && !own && !ch.Target.Is(client) && ch.Target.Name != client.UID && ch.Target.UID != client.Name {
+	if name := ch.Target.String(); name != "" && ch.Type != "key" && (!own || ch.Type != "client" && ch.Type != "secret") {
 		thing += " " + quote(name)
 	}
 	switch ch.Operation {

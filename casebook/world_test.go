@@ -2,7 +2,6 @@ package casebook_test
 
 import (
 	"fmt"
-	"testing"
 	"time"
 
 	"usher"
@@ -12,7 +11,7 @@ import (
 
 // world is a book, a store and a clock.
 type world struct {
-	t    testing.TB
+	t    tester
 	tx   *memory
 	book *casebook.Book
 	now  time.Time
@@ -30,7 +29,7 @@ func at(clock string) time.Time {
 	return noon.Truncate(24 * time.Hour).Add(t.Sub(t.Truncate(24 * time.Hour)))
 }
 
-func newWorld(t testing.TB, change ...func(*casebook.Options)) *world {
+func newWorld(t tester, change ...func(*casebook.Options)) *world {
 	w := &world{t: t, tx: newMemory(), now: noon}
 	opt := casebook.Options{
 		Now: func() time.Time { return w.now },
@@ -61,7 +60,7 @@ func (w *world) store(ev *usher.Event) *usher.Event {
 	if ev.UID == "" {
 		ev.UID = w.uid()
 	}
-	w.tx.events[ev.UID] = encode(ev)
+	w.tx.add(ev)
 	return ev
 }
 
@@ -189,3 +188,10 @@ func edit(clock, kind, target string, fields ...string) usher.Event {
 }
 
 func secondsOf(n int) time.Duration { return time.Duration(n) * time.Second }
+
+// tester is what a *testing.T and a *rapid.T have in common.
+type tester interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
