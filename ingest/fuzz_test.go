@@ -119,12 +119,13 @@ func FuzzPlanted(f *testing.F) {
 	f.Add(`"`, `\`)
 	f.Add("x\n", "\", error=\"")
 	f.Fuzz(func(t *testing.T, before, after string) {
-		if len(before)+len(after) > 4096 || strings.Contains(before+after, planted[:8]) || !utf8.ValidString(before+after) {
+		if len(before)+len(after) > 4096 || strings.Contains(before+after, planted[:8]) {
 			return
 		}
-		plain := strings.TrimFunc(before, func(c rune) bool { return c < 0x80 }) == "" && strings.TrimFunc(after, func(c rune) bool { return c < 0x80 }) == ""
-		if !plain {
-			return
+		for _, c := range before + after {
+			if c < ' ' || c >= 0x7f {
+				return // an escape within a secret's surroundings is another matter
+			}
 		}
 		for _, secret := range []string{"client_secret=" + planted, "Bearer " + planted, plantedJWT, "?code=" + planted, "password=" + planted} {
 			value := before + " " + secret + " " + after
