@@ -143,6 +143,9 @@ func (e *entraRow) result() {
 			}
 		}
 		ev.Interrupted = entraInterrupt(e.code) && ev.OAuth.GrantType != "password"
+		if e.code == "65001" && ev.Kind == usher.EventSilentSignIn {
+			ev.Interrupted = false // nobody is there who could be asked to consent
+		}
 	case e.code != "":
 		ev.StatusCode = e.code
 	}

@@ -20,6 +20,7 @@ type kcEvent struct {
 	realmID, realmName, clientID string
 	reason, scope, authMethod    string
 	refreshID, codeID, parent    string
+	sub                          string // whom the presented refresh token is of
 	operation, resource, path    string // of an admin event
 	targetRealm                  string
 	representation               []byte
@@ -50,6 +51,8 @@ func (e *kcEvent) field(key string, val []byte) {
 		put(&e.clientID, "client.uid", false)
 	case "userId":
 		put(&ev.User.UID, "user.uid", true)
+	case "refresh_token_sub": // of a refused refresh, which has no userId
+		put(&e.sub, "user.uid", true)
 	case "sessionId":
 		put(&ev.Session, "session_uid", true)
 	case "ipAddress":
@@ -268,6 +271,9 @@ func (e *kcEvent) finish() {
 		ev.OAuth.Endpoint = "token" // the user name and password came from the app
 	}
 	ev.Client.UID = e.clientID
+	if ev.User.UID == "" {
+		ev.User.UID = e.sub
+	}
 	ev.Correlation = e.codeID
 	if ev.Correlation == "" {
 		ev.Correlation = e.parent
