@@ -27,7 +27,7 @@ type Provider struct {
 	Kind    string   `yaml:"kind" required:"true" enum:"keycloak,lab,entra" doc:"Which software it is."`
 	Issuer  string   `yaml:"issuer,omitempty" doc:"Its issuer, as its discovery document says it. Needed by admin."`
 	Tenants []string `yaml:"tenants,omitempty" doc:"Realm or tenant names or ids, as log lines give them. Without any, what its own sources tell belongs to it."`
-	Admin   *Admin   `yaml:"admin,omitempty" doc:"The client with which usher reads registrations and carries out fixes. Without it usher explains and repairs nothing."`
+	Admin   *Admin   `yaml:"admin,omitempty" doc:"The client with which usher reads registrations and carries out fixes. Without it usher explains, but repairs nothing."`
 	Sources []Source `yaml:"sources,omitempty" doc:"The log files that are read."`
 }
 

@@ -149,7 +149,7 @@ func (e *Engine) explainAgain(reg *usher.Client, waiting []usher.Event) {
 			if err != nil || known == nil {
 				return nil, err
 			}
-			list, err := e.book.Refusal(tx, ev, e.explain(ev, p, reg))
+			list, err := e.book.Refusal(openingTx{tx, e}, ev, e.explain(ev, p, reg))
 			if err != nil {
 				return nil, err
 			}

@@ -166,6 +166,10 @@ func TestSlowProvider(t *testing.T) {
 	if took := time.Since(begun); took > time.Second {
 		t.Errorf("the case took %v while the provider is slow", took)
 	}
+	c := b.wait("the registration to arrive", func(l []usher.Case) bool { return strings.Contains(l[0].Title, "(1 character)") })[0]
+	if c.Count != 1 || len(c.Fixes) == 0 || c.Fixes[0].Action == nil {
+		t.Errorf("%d tries, fixes %+v", c.Count, c.Fixes)
+	}
 }
 
 // TestCrashWhileApplying: a run that a crash left under way is made good at the
