@@ -80,8 +80,8 @@ type Capabilities struct {
 	// Place names the tenant for a person: "realm 'shop' at http://127.0.0.1:8080".
 	Place   string
 	Tenant  string
-	Account string   // client id of the service account that all this is done with
-	BuiltIn []string // client ids of the provider's own clients, which its consoles sign in with
+	Account string                          // client id of the service account that all this is done with
+	BuiltIn []string                        // client ids of the provider's own clients, which its consoles sign in with
 	Actions map[usher.ActionKind]Capability // what is missing cannot be done
 }
 
