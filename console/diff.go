@@ -26,10 +26,10 @@ func compare(expected, got string) contrast {
 		return contrast{Expected: whole(expected), Got: whole(got)}
 	}
 	inA, inB, same := common(a, b)
-	if 2*same < min(len(a), len(b)) || pieces(inA) > 5 || pieces(inB) > 5 {
+	if pieces(inA) > 3 || pieces(inB) > 3 {
 		inA, inB, same = edges(a, b)
 	}
-	if 2*same < min(len(a), len(b)) {
+	if 2*same < max(len(a), len(b)) {
 		return contrast{Expected: whole(expected), Got: whole(got)} // two different things: marks would be confetti
 	}
 	return contrast{split(a, inA), split(b, inB), differenceWords(len(a)-same, len(b)-same, inA, inB)}
