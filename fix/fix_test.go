@@ -97,10 +97,10 @@ func TestPropose(t *testing.T) {
 		{"both sides", mismatch("https://shop.test/cb/"), "redirect-uri-mismatch", registered, "add-redirect-uri, replace-redirect-uri, person"},
 		{
 			"edited shortly before", edit(mismatch("https://shop.test/cb/"), changedAt(just, "admin", "client", "redirectUris")), "redirect-uri-mismatch", registered,
-			"replace-redirect-uri, add-redirect-uri, person",
+			"add-redirect-uri, replace-redirect-uri, person",
 		},
 		{"something else was edited", edit(mismatch("https://shop.test/cb/"), changedAt(just, "admin", "client", "name")), "redirect-uri-mismatch", registered, "add-redirect-uri, replace-redirect-uri, person"},
-		{"edited, fields unknown", edit(mismatch("https://shop.test/cb/"), changedAt(just, "admin", "client")), "redirect-uri-mismatch", registered, "replace-redirect-uri, add-redirect-uri, person"},
+		{"edited, fields unknown", edit(mismatch("https://shop.test/cb/"), changedAt(just, "admin", "client")), "redirect-uri-mismatch", registered, "add-redirect-uri, replace-redirect-uri, person"},
 		{"edited long ago", edit(mismatch("https://shop.test/cb/"), changedAt(first.Add(-48*time.Hour), "admin", "client")), "redirect-uri-mismatch", registered, "add-redirect-uri, replace-redirect-uri, person"},
 		{"a user was edited", edit(mismatch("https://shop.test/cb/"), changedAt(just, "admin", "user")), "redirect-uri-mismatch", registered, "add-redirect-uri, replace-redirect-uri, person"},
 		{"two are near", mismatch("https://shop.test/cb/"), "redirect-uri-mismatch", shop("https://shop.test/cb", "https://shop.test/CB"), "add-redirect-uri, person"},
@@ -448,7 +448,9 @@ func TestCrash(t *testing.T) {
 	for _, a := range []usher.Action{
 		{Kind: usher.ActionAddRedirectURI, URI: "https://shop.test/cb/"},
 		{Kind: usher.ActionReplaceRedirectURI, From: "https://shop.test/cb", URI: "https://shop.test/cb/"},
-		{Kind: usher.ActionAllowScope, Scope: "orders.read"}, {Kind: usher.ActionEnableClient}, {Kind: usher.ActionReplaceSecret},
+		{Kind: usher.ActionAllowScope, Scope: "orders.read"},
+		{Kind: usher.ActionEnableClient},
+		{Kind: usher.ActionReplaceSecret},
 	} {
 		m := newMemory(shop("https://shop.test/cb"))
 		m.clients["shop"].Disabled = true

@@ -25,8 +25,6 @@ const (
 const (
 	// proofWithin is how long after a fix its proof is awaited.
 	proofWithin = usher.Duration(72 * time.Hour)
-	// shortly is how long before the first refusal an edit is taken for its reason.
-	shortly = 24 * time.Hour
 	// mostScopes is how many scopes of one case usher proposes to allow.
 	mostScopes = 3
 )
@@ -37,9 +35,9 @@ const (
 // of the provider tells that usher may change nothing there: then there are
 // only steps for people.
 //
-// Of two sides that disagree the log does not tell which is wrong. When the
-// registration was edited shortly before the first refusal, correcting it comes
-// first.
+// Of two sides that disagree the log does not tell which is wrong. Registering
+// what is sent comes before correcting what is registered: it takes nothing
+// away from those who still send the other.
 func Propose(c *usher.Case, cause usher.Cause, reg *usher.Client, providerName string) []usher.Fix {
 	p := &proposer{c: c, cause: cause, reg: reg, provider: providerName}
 	if cause.Label == "" && len(cause.Fix) == 0 {
@@ -166,15 +164,6 @@ func sentence(text string) string {
 	return clip(strings.TrimSuffix(text, "."))
 }
 
-// edited tells whether somebody edited one of the fields of the client's
-// registration shortly before the first refusal; a record that tells no fields
-// may have changed any.
-func edited(c *usher.Case, fields ...string) bool {
-	return slices.ContainsFunc(c.Changed, func(e usher.Event) bool {
-		return touches(e, fields...) && !e.Time.After(c.First) && c.First.Sub(e.Time) <= shortly
-	})
-}
-
 func touches(e usher.Event, fields ...string) bool {
 	ch := e.Change
 	if ch == nil || ch.Type != "client" && ch.Type != "secret" {
@@ -231,13 +220,8 @@ func (p *proposer) redirect() {
 			Steps: []usher.FixStep{{Text: "Replace " + clip(from) + " by " + clip(uri) + " in the valid redirect URIs of '" + p.name() + "'; whoever still sends the old one is refused from then on.", Risk: usher.RiskNeutral}},
 		}, usher.Action{Kind: usher.ActionReplaceRedirectURI, From: from, URI: uri}, nil)
 	}
-	if edited(p.c, "redirectUris", "rootUrl") {
-		replace()
-		add()
-	} else {
-		add()
-		replace()
-	}
+	add() // first, even where somebody edited the client before: it takes nothing away from those who send the other one
+	replace()
 	p.person(app)
 }
 
