@@ -512,7 +512,12 @@ func oldPlan(s *shop) {
 	t := s.t
 	s.breakIt()
 	s.fails(2, refused, nil)
-	s.becomes(usher.CaseOpen)
+	s.within(5*time.Second, "usher knows the registration", func() error {
+		if c := s.theCase(); len(c.Fixes) == 0 || c.Fixes[0].Action == nil {
+			return fmt.Errorf("no fix is usher's:\n%s", story(c))
+		}
+		return nil
+	})
 	var plan usher.FixPlan
 	if err := s.post("/api/v1/cases/1/plan", map[string]any{"fix": "1"}, &plan); err != nil {
 		t.Fatal(err)
