@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"usher"
@@ -65,7 +66,18 @@ type configured struct {
 	admin provider.Admin // nil: nothing may be asked there
 	place string         // of its registrations, for a person
 	regs  *registrations
+
+	slowUntil atomic.Int64 // it did not answer in time: until then nobody waits for it
 }
+
+// slow tells whether the provider kept somebody waiting in vain not long ago.
+func (p *configured) slow(now time.Time) bool { return now.UnixNano() < p.slowUntil.Load() }
+
+// wasSlow notes that it kept somebody waiting in vain.
+func (p *configured) wasSlow(now time.Time) { p.slowUntil.Store(now.Add(slowFor).UnixNano()) }
+
+// slowFor is how long nobody waits for a provider that did not answer in time.
+const slowFor = 10 * time.Second
 
 // newEngine makes an engine that does nothing yet.
 func newEngine(ctx context.Context, cfg *Config, st *store.Store, admins map[string]provider.Admin, env Env, log *slog.Logger, m *metrics) *Engine {

@@ -66,9 +66,14 @@ func (e *Engine) userName(ctx context.Context, ev *usher.Event, b *batch) string
 		return name
 	}
 	for _, p := range e.candidates(b) {
-		if who, err := p.admin.User(ctx, ev.Actor.UID); err == nil && who.Name != "" {
+		who, err := p.admin.User(ctx, ev.Actor.UID)
+		if err == nil && who.Name != "" {
 			e.names.put(&e.names.users, ev.Actor.UID, who.Name)
 			return who.Name
+		}
+		if ctx.Err() != nil {
+			p.wasSlow(e.now())
+			break
 		}
 	}
 	return ""
@@ -78,11 +83,12 @@ func (e *Engine) userName(ctx context.Context, ev *usher.Event, b *batch) string
 // admin events hold the realm of who acted, not the one that was changed.
 func (e *Engine) candidates(b *batch) []*configured {
 	var list []*configured
-	if b.from != nil && b.from.admin != nil {
+	now := e.now()
+	if b.from != nil && b.from.admin != nil && !b.from.slow(now) {
 		list = append(list, b.from)
 	}
 	for _, p := range e.providers {
-		if p != b.from && p.admin != nil {
+		if p != b.from && p.admin != nil && !p.slow(now) {
 			list = append(list, p)
 		}
 	}
@@ -115,6 +121,10 @@ func (e *Engine) nameTarget(ctx context.Context, ev *usher.Event, b *batch) {
 	if target.Name == "" || ev.Tenant == "" {
 		for _, p := range e.candidates(b) {
 			id, err := p.admin.Resolve(ctx, target.UID)
+			if ctx.Err() != nil {
+				p.wasSlow(e.now())
+				break
+			}
 			if err != nil {
 				continue
 			}

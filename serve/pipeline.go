@@ -100,11 +100,29 @@ func (e *Engine) prepare(ctx context.Context, b *batch) {
 		p := e.providerOf(ev.Tenant, ev.Provider, b.from)
 		var reg *usher.Client
 		if p != nil && p.regs != nil && ev.Client.Known() {
-			reg = p.regs.get(ctx, ev.Client.String(), ev)
+			reg = e.registration(ctx, p, ev)
 		}
 		b.findings[i] = e.explain(ev, p, reg)
 	}
 }
+
+// registration gives what the provider knows of the event's client, if it tells
+// in time.
+func (e *Engine) registration(ctx context.Context, p *configured, ev *usher.Event) *usher.Client {
+	if p.slow(e.now()) {
+		quick, cancel := context.WithTimeout(ctx, slowWait)
+		defer cancel()
+		return p.regs.get(quick, ev.Client.String(), ev)
+	}
+	reg := p.regs.get(ctx, ev.Client.String(), ev)
+	if ctx.Err() != nil {
+		p.wasSlow(e.now())
+	}
+	return reg
+}
+
+// slowWait is how long a slow provider is waited for.
+const slowWait = 20 * time.Millisecond
 
 // explain gives the best finding about a refusal, or the zero Finding.
 func (e *Engine) explain(ev *usher.Event, p *configured, reg *usher.Client) (f usher.Finding) {
