@@ -46,7 +46,7 @@ func (w *Watch) brute(tenant string, t try) (Alert, bool) {
 	span := tries[len(tries)-1].at.Sub(tries[0].at).Round(time.Second)
 	a.Finding = usher.Finding{
 		Cause: "brute-force", Outcome: usher.OutcomeWrong, Confidence: 0.9, Title: "Passwords of '" + clip(t.user) + "' are being guessed",
-		Detail: fmt.Sprintf("%d tries from %d addresses within %s", len(tries), len(sources), span),
+		Detail: fmt.Sprintf("%d tries from %s within %s", len(tries), addresses(len(sources)), span),
 		Step:   usher.StepSignIn, Fixer: usher.FixerTenantAdmin, Subject: usher.Subject{Tenant: tenant, User: t.user},
 		Proof: []usher.Proof{{Place: "sign-in log", Quote: fmt.Sprintf("%d failed sign-ins of %s within %s", len(tries), clip(t.user), span)}},
 	}

@@ -78,7 +78,21 @@ func TestAttacks(t *testing.T) {
 		{"addresses all over", change(spray(40, "x"), func(i int, ev *usher.Event) { ev.Source.IP = fmt.Sprintf("198.51.100.%d", i) }), "", 0},
 		{"slower than the window", change(spray(40, "203.0.113.7"), func(i int, ev *usher.Event) { ev.Time = start.Add(time.Duration(i) * 10 * time.Minute) }), "", 0},
 		{"users in other tenants", change(spray(18, "203.0.113.7"), func(i int, ev *usher.Event) { ev.Tenant = fmt.Sprint(i % 2) }), "", 0},
-		{"one user in many spellings", change(spray(40, "203.0.113.7"), func(i int, ev *usher.Event) { ev.User.Name = []string{"Alice", "alice", "ALICE"}[i%3] }), "", 0},
+		{"one user in many spellings", change(spray(40, "203.0.113.7"), func(i int, ev *usher.Event) {
+			name := []byte("alice")
+			for bit := range name {
+				if i>>bit&1 == 1 {
+					name[bit] -= 'a' - 'A'
+				}
+			}
+			ev.User.Name = string(name)
+		}), "", 0},
+		{"tries of nobody", change(spray(100, "203.0.113.7"), func(i int, ev *usher.Event) { ev.User.Name = "" }), "", 0},
+		{"an office where some give up", gaveUp(), "", 0},
+		{"two halves, hours apart", change(spray(12, "203.0.113.7", "203.0.113.8"), func(i int, ev *usher.Event) {
+			ev.Time = ev.Time.Add(time.Duration(i%2) * 2 * time.Hour)
+		}), "", 0},
+		{"ten, of whom three get in", threeGetIn(), "", 0},
 		{"an office that mistypes", office(), "", 0},
 		{"refused by policy", change(spray(40, "203.0.113.7"), func(_ int, ev *usher.Event) { ev.Provider, ev.StatusCode = "entra", "53003" }), "", 0},
 		{"Entra's numbers", change(spray(10, "203.0.113.7"), func(_ int, ev *usher.Event) { ev.Provider, ev.StatusCode = "entra", "50126" }), "password-spray", 1},
@@ -111,6 +125,29 @@ func TestAttacks(t *testing.T) {
 			}
 		})
 	}
+}
+
+// gaveUp is an office in which twelve give up beside thirty who get in.
+func gaveUp() (events []*usher.Event) {
+	for i := range 42 {
+		ev := signedIn(time.Duration(i)*time.Second, fmt.Sprintf("user%03d", i), "10.0.0.1")
+		if i >= 30 {
+			ev = failed(time.Duration(i)*time.Second, fmt.Sprintf("user%03d", i), "10.0.0.1")
+		}
+		events = append(events, ev)
+	}
+	return events
+}
+
+func threeGetIn() (events []*usher.Event) {
+	for i := range 10 {
+		user := fmt.Sprintf("user%03d", i)
+		events = append(events, failed(time.Duration(i)*time.Minute, user, "10.0.0.1"))
+		if i < 3 {
+			events = append(events, signedIn(time.Duration(i)*time.Minute+time.Second, user, "10.0.0.1"))
+		}
+	}
+	return events
 }
 
 func TestAnyOrder(t *testing.T) {
@@ -219,13 +256,34 @@ func TestFloodBetween(t *testing.T) {
 	seen := 0
 	for i, ev := range spray(12, "203.0.113.7") {
 		seen += len(w.Observe(ev))
-		for j := range 60 {
-			w.Observe(failed(time.Duration(i*100+j)*time.Millisecond, fmt.Sprintf("f%d-%d", i, j), fmt.Sprintf("10.0.%d.%d", i, j)))
+		if i < 3 {
+			continue
+		}
+		for j := range 250 {
+			w.Observe(failed(time.Duration(i*1000+j)*time.Millisecond, fmt.Sprintf("f%d-%d", i, j), fmt.Sprintf("10.0.%d.%d", i, j)))
 		}
 	}
 	if seen == 0 {
 		t.Error("the spray was pushed out of memory")
 	}
+}
+
+// TestBusyAddress holds the bound of one address through which many sign in.
+func TestBusyAddress(t *testing.T) {
+	w := detect.New(detect.Options{})
+	watch(w, spray(3, "10.0.0.1")...)
+	runtime.GC()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for i := range 50_000 {
+		w.Observe(signedIn(time.Duration(i)*time.Millisecond, fmt.Sprintf("guest%d", i), "10.0.0.1"))
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 1<<20 {
+		t.Errorf("it grows by %d bytes", grown)
+	}
+	runtime.KeepAlive(w)
 }
 
 func TestSource(t *testing.T) {

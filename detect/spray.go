@@ -37,7 +37,7 @@ func (w *Watch) spray(tenant string, t try) (Alert, bool) {
 	}
 	s.turn = w.turn
 	s.add(t, w.opt.Window)
-	if len(s.failed()) < suspicious {
+	if len(s.failed(w.opt.Window)) < suspicious {
 		return Alert{}, false
 	}
 	w.suspect(tenant, t.source, s)
@@ -74,11 +74,11 @@ func (s *source) add(t try, window time.Duration) {
 // failed lists the users who were tried and did not get in from here. Where
 // more than half as many got in, it is an office with people who mistype, or a
 // proxy, and nobody is listed.
-func (s *source) failed() []string {
+func (s *source) failed(window time.Duration) []string {
 	users := different(s.tries, func(t *try) string { return t.user })
 	ok := 0
 	if len(s.tries) > 0 {
-		edge := s.tries[0].at
+		edge := s.tries[len(s.tries)-1].at.Add(-window)
 		for _, at := range s.ok {
 			if !at.Before(edge) {
 				ok++
@@ -139,7 +139,7 @@ func (w *Watch) suspect(tenant, ip string, s *source) {
 	}
 	weakest, least := "", 0
 	for ip, s := range m {
-		if n := len(s.failed()); weakest == "" || n < least || n == least && ip < weakest {
+		if n := len(s.failed(w.opt.Window)); weakest == "" || n < least || n == least && ip < weakest {
 			weakest, least = ip, n
 		}
 	}
@@ -150,7 +150,7 @@ func (w *Watch) suspect(tenant, ip string, s *source) {
 // the window before a time.
 func (w *Watch) suspectTries(tenant string, at time.Time) (tries []try) {
 	for ip, s := range w.suspects[tenant] {
-		failed := s.failed()
+		failed := s.failed(w.opt.Window)
 		if len(failed) < suspicious || w.sources[place{tenant, ip}] != s {
 			delete(w.suspects[tenant], ip)
 			continue
@@ -195,7 +195,7 @@ func sprayFinding(tenant string, sources, clients, users []string, tries []try) 
 	}
 	f := usher.Finding{
 		Cause: "password-spray", Outcome: usher.OutcomeWrong, Confidence: 0.9, Title: title,
-		Detail: fmt.Sprintf("%d users were tried from %d addresses within %s, a few times each", len(users), len(sources), last.Sub(first).Round(time.Second)),
+		Detail: fmt.Sprintf("%d users were tried from %s within %s, a few times each", len(users), addresses(len(sources)), last.Sub(first).Round(time.Second)),
 		Step:   usher.StepSignIn, Fixer: usher.FixerTenantAdmin, Subject: usher.Subject{Tenant: tenant},
 		Proof: []usher.Proof{{
 			Place: "sign-in log", Quote: clip("users tried: " + strings.Join(users[:min(len(users), 10)], ", ")),
@@ -206,6 +206,13 @@ func sprayFinding(tenant string, sources, clients, users []string, tries []try) 
 		f.Subject.Client = clients[0]
 	}
 	return f
+}
+
+func addresses(n int) string {
+	if n == 1 {
+		return "1 address"
+	}
+	return fmt.Sprintf("%d addresses", n)
 }
 
 // clip bounds a text from outside.
