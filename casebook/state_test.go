@@ -198,6 +198,7 @@ func invariants(t tester, c *usher.Case) {
 	check(!c.First.After(c.Last) && c.Refusal.Time.Equal(c.Last) || c.Kind == usher.CaseAttack, "first and last")
 	check(len(c.Timeline) <= 200 && len(c.Changed) <= 10 && len(c.Affected) <= 20, "bounds")
 	check(c.Behind != c.ID, "behind itself")
+	check(c.Finding.Proof != nil && c.Finding.Fix != nil && c.Finding.References != nil && c.Finding.Outcome != "", "a finding is whole")
 	check(c.Fixes != nil, "fixes are a list, if an empty one")
 	tries, firsts := 0, 0
 	for i, e := range c.Timeline {
@@ -282,7 +283,7 @@ func TestIntended(t *testing.T) {
 		t.Errorf("%d tries:\n%s", c.Count, story(c))
 	}
 	w.tick(w.now.Add(2 * time.Hour))
-	c = w.state(1, usher.CaseOpen)
+	w.state(1, usher.CaseOpen)
 	w.tick(w.now.Add(2 * time.Hour))
 	w.state(1, usher.CaseQuiet) // and then nothing more comes
 }

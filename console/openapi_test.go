@@ -7,7 +7,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -410,23 +409,26 @@ func readComments(t *testing.T) map[string]string {
 	t.Helper()
 	words := map[string]string{}
 	for _, dir := range []string{"..", "."} {
-		packages, err := parser.ParseDir(token.NewFileSet(), dir, func(f fs.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }, parser.ParseComments)
+		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for name, p := range packages {
-			for _, file := range p.Files {
-				ast.Inspect(file, func(n ast.Node) bool {
-					switch n := n.(type) {
-					case *ast.GenDecl:
-						for _, spec := range n.Specs {
-							if s, ok := spec.(*ast.TypeSpec); ok {
-								readType(words, name+".", s, n.Doc)
-							}
+		for _, name := range files {
+			if strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, decl := range file.Decls {
+				if n, ok := decl.(*ast.GenDecl); ok {
+					for _, spec := range n.Specs {
+						if s, ok := spec.(*ast.TypeSpec); ok {
+							readType(words, file.Name.Name+".", s, n.Doc)
 						}
 					}
-					return true
-				})
+				}
 			}
 		}
 	}

@@ -288,9 +288,16 @@ func (it *Item) entraFacts(at func(string) string) {
 		it.fact("user-type", "guest", at("user_type"), "guest")
 	}
 	for _, f := range [...][2]string{
-		{"event-reason", "additionalDetails"}, {"cross-tenant", "crossTenantAccessType"}, {"issuer-type", "tokenIssuerType"},
-		{"ca-status", "conditionalAccessStatus"}, {"auth-protocol", "authenticationProtocol"}, {"risk-detail", "riskDetail"},
-		{"event-type", "operation"}, {"event-error", "logonError"}, {"request-type", "requestType"}, {"device-platform", "OS"},
+		{"event-reason", "additionalDetails"},
+		{"cross-tenant", "crossTenantAccessType"},
+		{"issuer-type", "tokenIssuerType"},
+		{"ca-status", "conditionalAccessStatus"},
+		{"auth-protocol", "authenticationProtocol"},
+		{"risk-detail", "riskDetail"},
+		{"event-type", "operation"},
+		{"event-error", "logonError"},
+		{"request-type", "requestType"},
+		{"device-platform", "OS"},
 	} {
 		kept(f[0], f[1])
 	}

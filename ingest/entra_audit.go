@@ -14,7 +14,7 @@ type auditRow struct {
 	activity, operation, result, reason string
 	when                                time.Time
 	actor                               usher.Party
-	actorIP, actorType                  string
+	actorIP                             string
 	target                              usher.Party
 	targetType, appID                   string
 	fields                              []string

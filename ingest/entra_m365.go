@@ -16,7 +16,6 @@ type m365Row struct {
 	client, object, organization, inter, intra   string
 	actorIP, clientIP, userKey, actor            string
 	requestType                                  string
-	both                                         *bool // IsCompliantAndManaged
 }
 
 // m365member takes a member that only the Microsoft 365 audit log has.

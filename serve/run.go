@@ -230,11 +230,11 @@ func (s *Server) addSource(p *configured, cfg *Source) error {
 	s.sources = append(s.sources, src)
 	label := prometheus.Labels{"provider": p.Name, "source": fmt.Sprint(len(s.sources) - 1)}
 	s.metrics.gauge("usher_source_unread_bytes", "Bytes of a log file that are not read yet.", label, func() float64 {
-		_, behind, _ := src.status()
+		behind, _, _ := src.status()
 		return float64(behind)
 	})
 	s.metrics.gauge("usher_source_up", "Whether a log file can be read.", label, func() float64 {
-		if err, _, known := src.status(); err != nil || !known {
+		if _, known, err := src.status(); err != nil || !known {
 			return 0
 		}
 		return 1
@@ -272,7 +272,7 @@ func (s *Server) sourceList(context.Context) []console.Source {
 		src.mu.Lock()
 		one.Last = src.last
 		src.mu.Unlock()
-		if err, _, _ := src.status(); err != nil {
+		if _, _, err := src.status(); err != nil {
 			one.Error = err.Error()
 		}
 		list = append(list, one)
@@ -285,7 +285,7 @@ func (s *Server) sourceList(context.Context) []console.Source {
 func (s *Server) ready(ctx context.Context) error {
 	errs := []error{s.engine.Ready(ctx)}
 	for _, src := range s.sources {
-		if err, _, _ := src.status(); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if _, _, err := src.status(); err != nil && !errors.Is(err, os.ErrNotExist) {
 			errs = append(errs, err)
 		}
 	}

@@ -207,3 +207,44 @@ func TestCrashWhileApplying(t *testing.T) {
 		})
 	}
 }
+
+// TestAttack: a spray of passwords against the client of a case, and then a
+// success, closes nothing: the success escalates the attack. It survives a
+// restart in its middle.
+func TestAttack(t *testing.T) {
+	b := newBench(t, plainConfig)
+	b.start()
+	time.Sleep(150 * time.Millisecond)
+	now := time.Now()
+	b.write(refusal(now, "https://shop.test/cb/", "192.0.2.1"))
+	b.wait("the failure", count(1))
+	try := func(i int) string {
+		at := now.Add(time.Duration(i) * 10 * time.Millisecond)
+		return stamp(at) + fmt.Sprintf(` WARN  [org.keycloak.events] (executor-thread-1) type="LOGIN_ERROR", realmId="154ae83d-cf18-4661-b649-4d8d95f38c42", realmName="shop", clientId="shop", userId="00000000-0000-0000-0000-0000000000%02d", ipAddress="198.51.100.66", error="invalid_user_credentials", auth_method="openid-connect", auth_type="code", redirect_uri="https://shop.test/cb/", code_id="x%d", username="user%d"`, i, i, i)
+	}
+	for i := range 8 {
+		b.write(try(10 + i))
+	}
+	b.wait("some tries", func(l []usher.Case) bool { return len(l) > 1 })
+	b.stop()
+	b.start() // what was seen of the attack is in the store
+	for i := range 8 {
+		b.write(try(18 + i))
+	}
+	attack := func(l []usher.Case) *usher.Case {
+		for i := range l {
+			if l[i].Kind == usher.CaseAttack {
+				return &l[i]
+			}
+		}
+		return nil
+	}
+	b.wait("the attack", func(l []usher.Case) bool { return attack(l) != nil })
+	b.write(success(now.Add(time.Second), "https://shop.test/cb/", "user11", "198.51.100.66"))
+	list := b.wait("its escalation", func(l []usher.Case) bool { a := attack(l); return a != nil && !a.Escalated.IsZero() })
+	for _, c := range list {
+		if c.State == usher.CaseFixed {
+			t.Errorf("the attacker's success fixed case %d: %s", c.ID, c.Title)
+		}
+	}
+}

@@ -44,10 +44,10 @@ type give func(lines [][]byte, cursor store.Cursor) error
 
 // status tells why the file cannot be read now, how many bytes are unread, and
 // whether it was looked at yet.
-func (t *tail) status() (err error, behind int64, known bool) {
+func (t *tail) status() (behind int64, known bool, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.err, t.behind, t.known
+	return t.behind, t.known, t.err
 }
 
 func (t *tail) setError(err error) {

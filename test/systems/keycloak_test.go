@@ -585,9 +585,9 @@ func killed(s *shop) {
 	s.kill()
 	s.succeeds(nil)
 	s.start()
-	c := s.becomes(usher.CaseFixed)
+	s.becomes(usher.CaseFixed)
 	again()
-	c = s.becomes(usher.CaseFixed)
+	c := s.becomes(usher.CaseFixed)
 	proven(t, c, map[string]string{"oauth.redirect_uri": withSlash})
 	if strings.TrimSuffix(c.Title, ".") != firstTitle || c.Count != 7 {
 		t.Errorf("the case after all:\n%s", story(c))
