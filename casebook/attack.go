@@ -66,7 +66,7 @@ func (t *turn) attackCase(ev *usher.Event, a Alert) (*usher.Case, error) {
 	if c == nil || over(c, ev.Time) {
 		c = &usher.Case{
 			Version: usher.CaseVersion, Fingerprint: fp, Kind: usher.CaseAttack, State: usher.CaseOpen,
-			Finding: a.Finding, Refusal: *ev, First: ev.Time, Last: ev.Time, Opened: t.now, Fixes: attackFixes(),
+			Finding: known(&a.Finding), Refusal: *ev, First: ev.Time, Last: ev.Time, Opened: t.now, Fixes: attackFixes(),
 		}
 		c.Refusal.Tenant = a.Tenant
 		note(c, usher.Entry{Time: t.now, Kind: usher.EntryOpened, Text: "usher saw the attack."})

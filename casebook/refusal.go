@@ -49,6 +49,7 @@ func (t *turn) refuse(ev *usher.Event, f *usher.Finding, attack *usher.Case) err
 		return nil // told a second time, and nothing new
 	}
 	if fresh {
+		note(c, usher.Entry{Time: t.now, Kind: usher.EntryOpened, Text: "usher opened the case."})
 		c.Fixes = t.fixes(c)
 	}
 	if try.earliest || better {
@@ -131,17 +132,19 @@ func (t *turn) open(ev *usher.Event, f *usher.Finding) (*usher.Case, error) {
 	if len(alike) >= maxAlike {
 		c.Fingerprint = t.crowd(ev, f)
 	}
-	note(c, usher.Entry{Time: t.now, Kind: usher.EntryOpened, Text: "usher opened the case."})
 	return c, t.save(c)
 }
 
-// known gives the finding with a note of what it is worth: of a cause that is
-// not told, the candidates stay, but not as an answer.
+// known gives a finding as a case keeps it: where nothing was found, that is
+// said, and lists are lists in JSON, if empty ones.
 func known(f *usher.Finding) usher.Finding {
 	found := *f
 	if found.Outcome == "" {
 		found.Outcome = usher.OutcomeUnknown
 	}
+	found.Proof = slices.Concat([]usher.Proof{}, f.Proof)
+	found.Fix = slices.Concat([]usher.FixStep{}, f.Fix)
+	found.References = slices.Concat([]string{}, f.References)
 	return found
 }
 
