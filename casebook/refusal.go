@@ -142,9 +142,9 @@ func known(f *usher.Finding) usher.Finding {
 	if found.Outcome == "" {
 		found.Outcome = usher.OutcomeUnknown
 	}
-	found.Proof = slices.Concat([]usher.Proof{}, f.Proof)
-	found.Fix = slices.Concat([]usher.FixStep{}, f.Fix)
-	found.References = slices.Concat([]string{}, f.References)
+	found.Proof = append([]usher.Proof{}, f.Proof...)
+	found.Fix = append([]usher.FixStep{}, f.Fix...)
+	found.References = append([]string{}, f.References...)
 	return found
 }
 
@@ -216,7 +216,7 @@ func (t *turn) learn(c *usher.Case, ev *usher.Event, f *usher.Finding) bool {
 // fixes gives the ways out of a case.
 func (t *turn) fixes(c *usher.Case) []usher.Fix {
 	if t.opt.Fixes != nil {
-		return slices.Concat([]usher.Fix{}, t.opt.Fixes(c)) // never null in JSON
+		return append([]usher.Fix{}, t.opt.Fixes(c)...) // never null in JSON
 	}
 	if rank(&c.Finding) == 0 {
 		return []usher.Fix{}
