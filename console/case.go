@@ -15,7 +15,6 @@ import (
 type caseView struct {
 	Row     caseRow
 	URL     string
-	Lead    string // what the title does not say
 	Stage   []stage
 	State   stateView
 	Flow    *flow
@@ -93,7 +92,6 @@ type fixView struct {
 	Expired         bool
 	Done            bool // carried out already and awaiting proof
 	First           bool
-	WeakenedEnough  string
 }
 
 type stepView struct {
@@ -173,10 +171,9 @@ func (c *console) viewCase(r *http.Request, found *usher.Case, plan string) case
 	now := c.opt.Now()
 	v := caseView{
 		Row: c.caseRow(found), URL: fmt.Sprintf("/cases/%d", found.ID),
-		Lead:  strings.TrimSpace(strings.TrimPrefix(text(found.Summary), sentence(show(found.Title)))),
 		Stage: stagesOf(found), State: c.stateOf(found),
 		Flow: drawFlow(found), Step: stepWord(found.Finding.Step),
-		Detail: text(found.Finding.Detail),
+		Detail: sentence(capital(text(found.Finding.Detail))),
 		Proof:  c.proofOf(found),
 	}
 	if plan != "" {

@@ -408,25 +408,27 @@ func plain(t *testing.T, v any) any {
 func readComments(t *testing.T) map[string]string {
 	t.Helper()
 	words := map[string]string{}
-	for _, dir := range []string{"..", "."} {
-		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	for _, pattern := range []string{"../*.go", "*.go"} {
+		paths, err := filepath.Glob(filepath.FromSlash(pattern))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, name := range files {
-			if strings.HasSuffix(name, "_test.go") {
+		for _, path := range paths {
+			if strings.HasSuffix(path, "_test.go") {
 				continue
 			}
-			file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
+			file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, decl := range file.Decls {
-				if n, ok := decl.(*ast.GenDecl); ok {
-					for _, spec := range n.Specs {
-						if s, ok := spec.(*ast.TypeSpec); ok {
-							readType(words, file.Name.Name+".", s, n.Doc)
-						}
+				group, ok := decl.(*ast.GenDecl)
+				if !ok {
+					continue
+				}
+				for _, spec := range group.Specs {
+					if s, ok := spec.(*ast.TypeSpec); ok {
+						readType(words, file.Name.Name+".", s, group.Doc)
 					}
 				}
 			}

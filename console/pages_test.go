@@ -163,7 +163,7 @@ func TestFixByForms(t *testing.T) {
 			t.Errorf("%s: %d", name, got.status)
 		}
 	}
-	if got := s.submit(t, "/cases/7/apply", url.Values{"fix": {"1"}, "plan": {plan[1]}}, session); got.status != 409 {
+	if got := s.submit(t, "/cases/7/apply", url.Values{"fix": {"1"}, "plan": {plan[1]}}, session); got.status != 409 || !strings.Contains(got.body, "too long ago") {
 		t.Errorf("the plan of another case: %d", got.status)
 	}
 	got = s.submit(t, "/cases/1/apply", url.Values{"fix": {"1"}, "plan": {plan[1]}}, session)
