@@ -261,7 +261,7 @@ type openingTx struct {
 
 func (t openingTx) SaveCase(c *usher.Case, keys []string, wake time.Time) error {
 	if c.Count == 1 && c.State == usher.CaseOpen && len(c.Runs) == 0 {
-		c.Fixes = t.engine.fixesOf(c)
+		c.Fixes = append([]usher.Fix{}, t.engine.fixesOf(c)...) // never null in JSON
 	}
 	return t.Tx.SaveCase(c, keys, wake)
 }

@@ -21,7 +21,7 @@ type ServeCmd struct {
 // Memory of the server: it lives long and is mostly idle, so it collects
 // garbage sooner than a command does.
 const (
-	serveMemoryGoal = 48 << 20
+	serveMemoryGoal = 64 << 20
 	serveGCPercent  = 50
 )
 
