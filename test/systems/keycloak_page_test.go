@@ -95,7 +95,7 @@ func (p *page) watch() {
 
 func (p *page) run(what string, steps ...chromedp.Action[chromedp.Void]) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, 15*time.Second)
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	if err := chromedp.Do(ctx, steps...); err != nil {
 		at, _ := chromedp.Run(p.ctx, chromedp.Location())
@@ -127,12 +127,12 @@ func onThePage(s *shop) {
 	t := s.t
 	s.breakIt()
 	p := openPage(s)
-	p.shows(3*time.Second, "No sign-in was refused so far.")
+	p.shows(patience, "No sign-in was refused so far.")
 
 	// The list shows the case by itself, and so does the case's page.
 	s.fails(1, refused, nil)
 	title := strings.ReplaceAll(firstTitle, "`", "")
-	p.shows(3*time.Second, "redirect-uri-mismatch")
+	p.shows(patience, "redirect-uri-mismatch")
 	p.run("open the case", chromedp.Click(chromedp.CSS("#case-1")), chromedp.WaitVisible(chromedp.CSS("#headline")))
 	shown, err := chromedp.Run(p.ctx, chromedp.Text(chromedp.CSS("h1")))
 	if err != nil {
@@ -142,11 +142,11 @@ func onThePage(s *shop) {
 		t.Errorf("the page says\n     %s\nwant %s", shown, title)
 	}
 	s.fails(13, refused, nil)
-	p.shows(3*time.Second, "14 tries", "3 addresses")
+	p.shows(patience, "14 tries", "3 addresses")
 
 	// The exact difference, then the change.
 	p.run("show the difference", chromedp.Click(chromedp.CSS("#plan-1")), chromedp.WaitVisible(chromedp.CSS("#apply-1")))
-	p.shows(3*time.Second, withSlash)
+	p.shows(patience, withSlash)
 	before := s.registration()
 	p.picture("planned")
 	p.run("make the change", chromedp.Click(chromedp.CSS("#apply-1")), chromedp.WaitVisible(chromedp.CSS("#runs")))

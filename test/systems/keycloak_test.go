@@ -70,7 +70,7 @@ func firstCase(s *shop) {
 
 	// Within a second of the log line there is a case.
 	s.fails(1, refused, nil)
-	s.within(3*time.Second, "a case is shown", func() error {
+	s.within(patience, "a case is shown", func() error {
 		if len(s.cases()) == 0 {
 			return fmt.Errorf("there is none")
 		}
@@ -138,7 +138,7 @@ func firstCase(s *shop) {
 		if err != nil {
 			t.Errorf("usher cases fix: %v\n%s", err, said.String())
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 		t.Errorf("usher cases fix does not end when the case is fixed")
 		_ = fixing.Process.Kill()
 		<-ended
@@ -224,7 +224,7 @@ func quiet(s *shop) {
 	s.breakIt()
 	s.fails(3, refused, nil)
 	s.becomes(usher.CaseOpen)
-	s.within(15*time.Second, "the case is quiet", func() error {
+	s.within(2*patience, "the case is quiet", func() error {
 		if c := s.theCase(); c.State != usher.CaseQuiet {
 			return fmt.Errorf("it is %s", c.State)
 		}
@@ -285,13 +285,13 @@ func spray(s *shop) {
 		}
 		return fmt.Errorf("no case is an attack:\n%s", titles(s.cases()))
 	}
-	s.within(5*time.Second, "the spray is an attack", find)
+	s.within(patience, "the spray is an attack", find)
 	if !attack.Escalated.IsZero() || !attack.State.Active() {
 		t.Errorf("before anybody got in the attack is\n%s", story(attack))
 	}
 
 	s.succeeds(func(a *attempt) { spraying(a); a.Password = "ann's password" })
-	s.within(5*time.Second, "the success escalates the attack", func() error {
+	s.within(patience, "the success escalates the attack", func() error {
 		if err := find(); err != nil {
 			return err
 		}
@@ -512,7 +512,7 @@ func oldPlan(s *shop) {
 	t := s.t
 	s.breakIt()
 	s.fails(2, refused, nil)
-	s.within(5*time.Second, "usher knows the registration", func() error {
+	s.within(patience, "usher knows the registration", func() error {
 		if c := s.theCase(); len(c.Fixes) == 0 || c.Fixes[0].Action == nil {
 			return fmt.Errorf("no fix is usher's:\n%s", story(c))
 		}

@@ -87,11 +87,12 @@ func Run(ctx context.Context, opt Options) (*Server, error) {
 }
 
 // guarded runs the rest of its arguments until they end or standard input does:
-// a server must not outlive a test that was killed.
+// a server must not outlive a test that was killed. kc.sh starts Java as a
+// child, so the whole process group is ended, which is this shell's.
 const guarded = `exec 3<&0 </dev/null
 "$@" 3<&- &
 server=$!
-{ read -r _ <&3; kill -TERM $server; } 2>/dev/null &
+{ read -r _ <&3; kill -TERM -- -$$; } 2>/dev/null &
 wait $server`
 
 func start(ctx context.Context, home string, opt Options) (*Server, error) {
