@@ -250,6 +250,7 @@ var fields = map[string]func(*Event) string{
 	"src_endpoint.ip":        func(e *Event) string { return e.Source.IP },
 	"user_agent":             func(e *Event) string { return e.UserAgent },
 	"http_request.path":      func(e *Event) string { return e.Request.Path },
+	"device":                 device,
 	"device.uid":             func(e *Event) string { return e.Device.UID },
 	"oauth.endpoint":         func(e *Event) string { return e.OAuth.Endpoint },
 	"oauth.grant_type":       func(e *Event) string { return e.OAuth.GrantType },
@@ -263,6 +264,10 @@ var fields = map[string]func(*Event) string{
 	"oauth.scopes_granted":   func(e *Event) string { return sortedWords(e.OAuth.Granted) },
 	"oauth.audiences":        func(e *Event) string { return sortedWords(e.OAuth.Audiences) },
 }
+
+// device gives the id of the device, or "unregistered" where the source says
+// that the provider knows no such device.
+func device(e *Event) string { return cmp.Or(e.Device.UID, e.Unmapped["device"]) }
 
 // sortedWords makes one comparable value of a set.
 func sortedWords(set []string) string {

@@ -389,7 +389,7 @@ func set(ev *usher.Event, path, v string) {
 		ev.Session = v
 	case "user_agent":
 		ev.UserAgent = v
-	case "device.uid":
+	case "device", "device.uid":
 		ev.Device.UID = v
 	case "http_request.path":
 		ev.Request.Path = v

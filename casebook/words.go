@@ -411,7 +411,7 @@ func fieldName(path string) string {
 		return "the API"
 	case "src_endpoint.ip":
 		return "the address"
-	case "device.uid":
+	case "device", "device.uid":
 		return "the device"
 	case "oauth.redirect_uri":
 		return "the redirect URI"

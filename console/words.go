@@ -221,7 +221,7 @@ func fieldWord(path string) string {
 		return "client authentication"
 	case "tenant_uid":
 		return "tenant"
-	case "device.uid":
+	case "device", "device.uid":
 		return "device"
 	}
 	return strings.ReplaceAll(strings.TrimPrefix(show(path), "oauth."), "_", " ")

@@ -177,7 +177,7 @@ func fieldName(path string) string {
 		return "address"
 	case "user_agent":
 		return "user agent"
-	case "device.uid":
+	case "device", "device.uid":
 		return "device"
 	case "oauth.redirect_uri":
 		return "redirect URI"
