@@ -42,6 +42,9 @@ func (t *turn) follows(c, of *usher.Case) bool {
 		a.Tenant != b.Tenant || !t.followsFrom(c.Finding.Cause, of.Finding.Cause) {
 		return false
 	}
+	if p, q := refusing(a), refusing(b); p.Known() && q.Known() && !p.Is(q) {
+		return false // another policy refuses for reasons of its own
+	}
 	parts := scope(t.cause(&of.Finding))
 	if slices.Contains(parts, "user") && !a.User.Is(b.User) {
 		return false

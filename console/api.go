@@ -204,11 +204,11 @@ func (c *console) apiDeclare(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	var choice fixChoice
-	if err := readJSON(r, &choice); err != nil {
+	var d Declaration
+	if err := readJSON(r, &d); err != nil {
 		return err
 	}
-	run, err := c.opt.Cases.Declare(r.Context(), id, choice.Fix, by(r))
+	run, err := c.opt.Cases.Declare(r.Context(), id, d, by(r))
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,7 @@ type caseView struct {
 	Facts   []fact
 
 	MayAct    bool // fixes may be planned and declared
+	Attack    bool // its end needs a reason
 	MayIntend bool
 	MayReopen bool
 	Owner     string // prefilled
@@ -187,6 +188,7 @@ func (c *console) viewCase(r *http.Request, found *usher.Case, plan string) case
 		v.Changed = append(v.Changed, c.viewChange(&e, found.First))
 	}
 	v.linkCases(c, r, found)
+	v.Attack = found.Kind == usher.CaseAttack
 	v.MayAct = found.State != usher.CaseFixed && found.State != usher.CaseIntended
 	v.MayIntend = found.State != usher.CaseIntended
 	v.MayReopen = found.State == usher.CaseFixed || found.State == usher.CaseIntended || found.State == usher.CaseQuiet

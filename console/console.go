@@ -73,7 +73,7 @@ type Cases interface {
 	// Undo takes a run back.
 	Undo(ctx context.Context, id int64, run, by string) (usher.FixRun, error)
 	// Declare notes that a person has carried out a fix.
-	Declare(ctx context.Context, id int64, fix, by string) (usher.FixRun, error)
+	Declare(ctx context.Context, id int64, d Declaration, by string) (usher.FixRun, error)
 	// Intend notes that the refusal is right.
 	Intend(ctx context.Context, id int64, intent Intent, by string) (*usher.Case, error)
 	// Reopen opens a case that is fixed, quiet or intended.
@@ -122,6 +122,12 @@ type Confirm struct {
 type Applied struct {
 	Run    usher.FixRun
 	Secret usher.Secret // only of replace-secret; shown once, never stored
+}
+
+// Declaration says that a person has carried out a fix.
+type Declaration struct {
+	Fix    string `json:"fix"`              // id of the fix
+	Reason string `json:"reason,omitempty"` // what was done; an attack needs one
 }
 
 // Intent says that a refusal is right.

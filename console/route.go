@@ -76,7 +76,7 @@ var routes = []route{
 		ID: "undoFix", Summary: "Take back what was carried out", Takes: runChoice{}, Gives: runBody{},
 	}},
 	{Method: "POST", Path: "/api/v1/cases/{id}/declare", Access: member, API: true, Handle: (*console).apiDeclare, Doc: operation{
-		ID: "declareFix", Summary: "Say that a person has carried out a fix", Takes: fixChoice{}, Gives: runBody{},
+		ID: "declareFix", Summary: "Say that a person has carried out a fix", Detail: "The end of an attack needs a reason: what was done, and by whom.", Takes: Declaration{}, Gives: runBody{},
 	}},
 	{Method: "POST", Path: "/api/v1/cases/{id}/intend", Access: member, API: true, Handle: (*console).apiIntend, Doc: operation{
 		ID: "intendCase", Summary: "Say that the refusal is right, who answers for it, and until when", Takes: Intent{}, Gives: caseBody{},

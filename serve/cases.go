@@ -285,8 +285,8 @@ func runOf(changed []*usher.Case, id int64, runID string, otherwise usher.FixRun
 }
 
 // Declare implements console.Cases.
-func (e *Engine) Declare(ctx context.Context, id int64, fixID, by string) (usher.FixRun, error) {
-	changed, err := e.update(ctx, func(tx *store.Tx) ([]*usher.Case, error) { return e.book.Declare(tx, id, fixID, by, "") })
+func (e *Engine) Declare(ctx context.Context, id int64, d console.Declaration, by string) (usher.FixRun, error) {
+	changed, err := e.update(ctx, func(tx *store.Tx) ([]*usher.Case, error) { return e.book.Declare(tx, id, d.Fix, by, d.Reason) })
 	if err != nil {
 		return usher.FixRun{}, unavailable(err)
 	}

@@ -181,7 +181,8 @@ func reversed(diff []usher.Difference) []usher.Difference {
 // CasesDeclareCmd says that a person did it.
 type CasesDeclareCmd struct {
 	caseNumber
-	Fix string `required:"" placeholder:"ID" help:"Which fix was carried out."`
+	Fix    string `required:"" placeholder:"ID" help:"Which fix was carried out."`
+	Reason string `placeholder:"TEXT" help:"What was done, and by whom; the end of an attack needs one."`
 }
 
 // Run declares.
@@ -190,7 +191,7 @@ func (c *CasesDeclareCmd) Run(env *Env, at *CasesCmd) error {
 	if err != nil {
 		return err
 	}
-	if err := cl.do(context.Background(), c.ID, "declare", map[string]string{"fix": c.Fix}, nil); err != nil {
+	if err := cl.do(context.Background(), c.ID, "declare", console.Declaration{Fix: c.Fix, Reason: c.Reason}, nil); err != nil {
 		return told(env, err)
 	}
 	fmt.Fprintf(env.Stdout, "noted; case %d waits for its proof\n", c.ID)

@@ -276,13 +276,13 @@ func (m *Memory) Undo(_ context.Context, id int64, run, by string) (usher.FixRun
 	return usher.FixRun{}, &usher.Error{Code: usher.ErrNotFound, Message: "this case has no such run"}
 }
 
-func (m *Memory) Declare(_ context.Context, id int64, fix, by string) (usher.FixRun, error) {
+func (m *Memory) Declare(_ context.Context, id int64, d console.Declaration, by string) (usher.FixRun, error) {
 	leave, err := m.enter("Declare")
 	if err != nil {
 		return usher.FixRun{}, err
 	}
 	defer leave()
-	c, f, err := m.fix(id, fix)
+	c, f, err := m.fix(id, d.Fix)
 	if err != nil {
 		return usher.FixRun{}, err
 	}
@@ -293,7 +293,7 @@ func (m *Memory) Declare(_ context.Context, id int64, fix, by string) (usher.Fix
 	}
 	c.Runs = append(c.Runs, run)
 	c.State = usher.CaseVerifying
-	m.note(c, usher.EntryApplied, by, by+" says that fix "+fix+" is done.")
+	m.note(c, usher.EntryApplied, by, by+" says that fix "+d.Fix+" is done.")
 	return run, nil
 }
 

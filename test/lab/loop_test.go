@@ -437,7 +437,7 @@ func (w *world) fix(k *usher.Case, f *lab.Fault) {
 	}
 	for _, fix := range now.Fixes {
 		if fix.Action == nil {
-			if _, err := w.engine.Declare(ctx, k.ID, fix.ID, by); err != nil {
+			if _, err := w.engine.Declare(ctx, k.ID, console.Declaration{Fix: fix.ID}, by); err != nil {
 				w.t.Fatal(err)
 			}
 			return
