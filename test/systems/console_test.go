@@ -174,11 +174,8 @@ func TestConsoleList(t *testing.T) {
 	if got := s.memory.Watching(); got != 1 {
 		t.Errorf("%d streams are open", got)
 	}
-	s.run("choose a client", chromedp.SetValue(chromedp.CSS("#client"), "shop"),
-		chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
-			_, err := chromedp.Evaluate[any](`document.querySelector("#client").dispatchEvent(new Event("change", {bubbles: true}))`)(ctx, target)
-			return err
-		}))
+	ask[any](s, `(() => { const c = document.querySelector("#client"); c.value = "shop"; c.dispatchEvent(new Event("change", { bubbles: true })); })()`)
+	s.run("the choice is followed", chromedp.WaitReady(chromedp.CSS("#client option[selected]")))
 	s.becomes(3*time.Second, `location.search === "?client=shop" && document.querySelectorAll(".case").length === 1`)
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -70,7 +71,10 @@ func (s *Server) Admin(ctx context.Context, method, path string, in, out any) er
 	}
 	req.Header.Set("Authorization", "Bearer "+bearer)
 	req.Header.Set("Content-Type", "application/json")
-	return send(req, out)
+	if err := send(req, out); err != nil {
+		return errors.Join(err, s.Ended())
+	}
+	return nil
 }
 
 // send does a request and reads the JSON of its answer; a status over 299 is an

@@ -163,7 +163,7 @@ func (s *Server) flags(port int, opt Options) []string {
 // than well: a test's server lives for minutes.
 func environment() []string {
 	return append(os.Environ(),
-		"JAVA_OPTS_KC_HEAP=-Xms64m -Xmx384m",
+		"JAVA_OPTS_KC_HEAP=-Xms64m -Xmx640m",
 		"JAVA_OPTS_APPEND=-XX:TieredStopAtLevel=1 -XX:-UseG1GC -XX:+UseSerialGC",
 		"KC_BOOTSTRAP_ADMIN_USERNAME="+admin, "KC_BOOTSTRAP_ADMIN_PASSWORD="+admin)
 }
@@ -222,6 +222,17 @@ func (s *Server) Stop() {
 			_ = os.RemoveAll(s.dir)
 		}
 	})
+}
+
+// Ended says why the server ended by itself, or nothing while it runs.
+func (s *Server) Ended() error {
+	select {
+	case <-s.ended:
+		log, _ := os.ReadFile(s.LogPath)
+		return fmt.Errorf("keycloak ended (%v):\n%s%s", s.cmd.ProcessState, s.output, log[max(0, len(log)-2000):])
+	default:
+		return nil
+	}
 }
 
 // Issuer gives the issuer of a realm.
