@@ -489,10 +489,12 @@ func TestErrorsHaveAStatus(t *testing.T) {
 			t.Errorf("%s: %s, want %s", code, got.body, want)
 		}
 	}
-	s.memory.Fail = func(string) error { return os.ErrPermission }
-	got := s.do(t, "GET", "/api/v1/cases/1", "", trusted)
-	if got.status != 500 || strings.Contains(got.body, "permission") {
-		t.Errorf("a defect is told as %d %s", got.status, got.body)
+	for _, defect := range []error{os.ErrPermission, &usher.Error{Code: usher.ErrInternal, Message: "permission denied"}} {
+		s.memory.Fail = func(string) error { return defect }
+		got := s.do(t, "GET", "/api/v1/cases/1", "", trusted)
+		if got.status != 500 || strings.Contains(got.body, "permission") {
+			t.Errorf("a defect is told as %d %s", got.status, got.body)
+		}
 	}
 	if !strings.Contains(s.log.String(), "permission denied") {
 		t.Error("a defect is not logged")
