@@ -158,7 +158,7 @@ func TestSlowProvider(t *testing.T) {
 	s := newShop(t, b.log)
 	b.yaml = s.config()
 	s.breakIt()
-	const slow = 2 * time.Second
+	const slow = 4 * time.Second
 	s.slow.Store(int64(slow))
 	b.start()
 	begun := time.Now()
@@ -214,7 +214,7 @@ func TestCrashWhileApplying(t *testing.T) {
 func TestAttack(t *testing.T) {
 	b := newBench(t, plainConfig)
 	b.start()
-	time.Sleep(150 * time.Millisecond)
+	time.Sleep(time.Second)
 	now := time.Now()
 	b.write(refusal(now, "https://shop.test/cb/", "192.0.2.1"))
 	b.wait("the failure", count(1))
