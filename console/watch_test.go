@@ -43,7 +43,7 @@ func (s *site) stream(t *testing.T, ctx context.Context, more ...with) (<-chan s
 // await reads lines until one holds the text.
 func await(t *testing.T, lines <-chan string, text string) {
 	t.Helper()
-	deadline := time.After(5 * time.Second)
+	deadline := time.After(30 * time.Second)
 	for {
 		select {
 		case line, ok := <-lines:
@@ -61,7 +61,7 @@ func await(t *testing.T, lines <-chan string, text string) {
 
 func ended(t *testing.T, lines <-chan string) {
 	t.Helper()
-	deadline := time.After(5 * time.Second)
+	deadline := time.After(30 * time.Second)
 	for {
 		select {
 		case _, ok := <-lines:
@@ -103,7 +103,7 @@ func TestWatchEnds(t *testing.T) {
 	await(t, lines, ": watching")
 	cancel()
 	ended(t, lines)
-	for deadline := time.Now().Add(5 * time.Second); s.memory.Watching() > 0; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); s.memory.Watching() > 0; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d subscriptions are left", s.memory.Watching())
 		}
@@ -137,7 +137,7 @@ func TestWatchSlow(t *testing.T) {
 	defer conn.Close()
 	_ = conn.(*net.TCPConn).SetReadBuffer(2048)
 	fmt.Fprintf(conn, "GET /api/v1/watch HTTP/1.1\r\nHost: %s\r\nTest-Socket: yes\r\n\r\n", s.host)
-	for deadline := time.Now().Add(5 * time.Second); s.memory.Watching() == 0 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(30 * time.Second); s.memory.Watching() == 0 && time.Now().Before(deadline); {
 		time.Sleep(time.Millisecond)
 	}
 	started := time.Now()

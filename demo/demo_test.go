@@ -79,7 +79,7 @@ func TestLives(t *testing.T) {
 		k, err := demo.Play(ctx, demo.Options{Listen: "127.0.0.1:0", Tell: &told})
 		done <- end{k, err}
 	}()
-	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(told.String(), "Ctrl-C"); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(60 * time.Second); !strings.Contains(told.String(), "Ctrl-C"); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("the story does not get to its point:\n%s", told.String())
 		}
@@ -98,7 +98,7 @@ func TestLives(t *testing.T) {
 		if e.k == nil || e.k.State != usher.CaseOpen {
 			t.Errorf("nobody fixed anything, and the case is %+v", e.k)
 		}
-	case <-time.After(15 * time.Second):
+	case <-time.After(60 * time.Second):
 		t.Fatal("it does not end")
 	}
 	left, err := os.ReadDir(os.TempDir())

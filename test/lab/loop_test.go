@@ -407,7 +407,7 @@ func (w *world) fix(k *usher.Case, f *lab.Fault) {
 	w.t.Helper()
 	ctx := w.t.Context()
 	const by = "the person of the test"
-	for deadline := time.Now().Add(10 * time.Second); f.Action != ""; time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(60 * time.Second); f.Action != ""; time.Sleep(100 * time.Millisecond) {
 		now, err := w.engine.Case(ctx, k.ID)
 		if err != nil {
 			w.t.Fatal(err)
@@ -457,7 +457,7 @@ func titles(fixes []usher.Fix) string {
 // await waits for a case to be as wanted.
 func (w *world) await(what string, want func(*usher.Case) bool) *usher.Case {
 	w.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		list, err := w.engine.List(w.t.Context(), console.Filter{All: true})
 		if err != nil {
 			w.t.Fatal(err)
