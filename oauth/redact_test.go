@@ -146,7 +146,7 @@ func TestRedactLong(t *testing.T) {
 	} {
 		start := time.Now()
 		oauth.Redact(strings.Repeat(unit, 300_000/len(unit)))
-		if d := time.Since(start); d > 2*time.Second {
+		if d := time.Since(start); d > 15*time.Second {
 			t.Errorf("%q repeated takes %v", unit, d)
 		}
 	}
