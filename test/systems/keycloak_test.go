@@ -512,6 +512,7 @@ func oldPlan(s *shop) {
 	t := s.t
 	s.breakIt()
 	s.fails(2, refused, nil)
+	s.counts(2)
 	s.within(patience, "usher knows the registration", func() error {
 		if c := s.theCase(); len(c.Fixes) == 0 || c.Fixes[0].Action == nil {
 			return fmt.Errorf("no fix is usher's:\n%s", story(c))
