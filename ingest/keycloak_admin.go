@@ -131,7 +131,15 @@ func (e *kcEvent) represent(c *usher.Change) {
 			c.Fields = append(c.Fields, f)
 		}
 	}
+	if !given && c.Operation == "update" && len(c.Fields) > mostChanged {
+		c.Fields = nil
+	}
 }
+
+// mostChanged is how many members an edit sends at most that tells what it
+// changed. The admin console and kcadm write back the whole object, which tells
+// nothing.
+const mostChanged = 8
 
 // nameMember gives the member that names a resource of a type.
 func nameMember(what string) string {
