@@ -15,6 +15,31 @@ const (
 // answers at or above it at most one in fifty may be wrong.
 const Confident = 0.8
 
+// Severity says how bad it is when a check finds something wrong.
+type Severity string
+
+// The severities, worst first.
+const (
+	SeverityCritical Severity = "critical" // an account or a token can be taken
+	SeverityHigh     Severity = "high"     // sign-ins fail, or one mistake away from critical
+	SeverityMedium   Severity = "medium"   // will fail one day, or weakens a defence
+	SeverityLow      Severity = "low"      // untidy; worth mending with the next change
+	SeverityInfo     Severity = "info"     // good to know
+)
+
+// Rank orders severities: 0 is the worst, what is no severity comes last.
+func (s Severity) Rank() int {
+	for i, t := range [...]Severity{SeverityCritical, SeverityHigh, SeverityMedium, SeverityLow, SeverityInfo} {
+		if s == t {
+			return i
+		}
+	}
+	return 5
+}
+
+// Valid tells whether s is one of the severities.
+func (s Severity) Valid() bool { return s.Rank() < 5 }
+
 // Subject is whom and what a finding is about. Empty fields are unknown.
 type Subject struct {
 	Client   string `json:"client,omitempty"`   // client id, or name where no id is known
@@ -34,9 +59,11 @@ type Proof struct {
 	Got      string `json:"got,omitempty"`
 }
 
-// Finding is a cause held against evidence.
+// Finding is a cause or a check held against evidence.
 type Finding struct {
-	Cause      string    `json:"cause"` // label of the taxonomy
+	Cause      string    `json:"cause"`              // label of the taxonomy; of a check's finding it may be empty
+	Check      string    `json:"check,omitempty"`    // id of the check that found it
+	Severity   Severity  `json:"severity,omitempty"` // of a check's finding
 	Outcome    Outcome   `json:"outcome"`
 	Confidence float64   `json:"confidence"` // 0 to 1, calibrated
 	Title      string    `json:"title"`

@@ -1,0 +1,123 @@
+package check
+
+import (
+	"cmp"
+	"slices"
+
+	"usher"
+	"usher/oauth"
+)
+
+// Results are the verdicts by the id of their check.
+type Results map[string][]Verdict
+
+// Worst gives the outcome that counts for a check: wrong before unknown before
+// ok before not applicable.
+func (r Results) Worst(id string) usher.Outcome {
+	worst := usher.OutcomeNotApplicable
+	for _, v := range r[id] {
+		if outcomeRank(v.Outcome) < outcomeRank(worst) {
+			worst = v.Outcome
+		}
+	}
+	return worst
+}
+
+func outcomeRank(o usher.Outcome) int {
+	return slices.Index([]usher.Outcome{usher.OutcomeWrong, usher.OutcomeUnknown, usher.OutcomeOK, usher.OutcomeNotApplicable}, o)
+}
+
+// Run holds the target against the checks and gives findings, the worst first,
+// and what is missing to judge the rest.
+func Run(t *Target, checks []*Check) ([]usher.Finding, []usher.Missing) {
+	got := make(Results, len(checks))
+	for _, c := range checks {
+		if c.Judge != nil {
+			got[c.ID] = judge(t, c)
+		}
+	}
+	for _, c := range checks {
+		if c.Sum != nil {
+			got[c.ID] = c.Sum(t, got)
+		}
+	}
+	var mask oauth.Redactor
+	for _, s := range t.Secrets {
+		mask.Add(s)
+	}
+	out := make([]usher.Finding, 0, len(checks))
+	missing := map[Need][]string{}
+	for _, c := range checks {
+		verdicts := got[c.ID]
+		if len(verdicts) == 0 {
+			verdicts = []Verdict{NotApplicable("")}
+		}
+		for i := range verdicts {
+			v := &verdicts[i]
+			if v.Outcome == usher.OutcomeUnknown && v.Missing != NeedNothing && !slices.Contains(missing[v.Missing], c.ID) {
+				missing[v.Missing] = append(missing[v.Missing], c.ID)
+			}
+			out = append(out, finding(t, c, v, &mask))
+		}
+	}
+	slices.SortStableFunc(out, func(a, b usher.Finding) int {
+		return cmp.Or(cmp.Compare(outcomeRank(a.Outcome), outcomeRank(b.Outcome)), cmp.Compare(a.Severity.Rank(), b.Severity.Rank()))
+	})
+	return out, missings(missing)
+}
+
+func judge(t *Target, c *Check) []Verdict {
+	for _, n := range c.Needs {
+		if !t.Has(n) {
+			return []Verdict{Unknown(n, "")}
+		}
+	}
+	return c.Judge(t)
+}
+
+// finding makes a finding of a verdict, with every string of the evidence masked.
+func finding(t *Target, c *Check, v *Verdict, mask *oauth.Redactor) usher.Finding {
+	f := usher.Finding{
+		Check: c.ID, Outcome: v.Outcome, Confidence: 1, Step: c.Step, Subject: v.Subject,
+		Title: c.Title, Severity: t.Profile.severity(c, v), Proof: []usher.Proof{}, Fix: []usher.FixStep{}, References: c.References,
+	}
+	if f.References == nil {
+		f.References = []string{}
+	}
+	f.Detail = mask.Redact(v.Detail)
+	for _, p := range v.Proof {
+		f.Proof = append(f.Proof, usher.Proof{
+			Place: p.Place, Quote: mask.Redact(p.Quote), Expected: mask.Redact(p.Expected), Got: mask.Redact(p.Got),
+		})
+	}
+	switch v.Outcome {
+	case usher.OutcomeWrong:
+		f.Cause = cmp.Or(v.Cause, c.Cause)
+		if v.Title != "" {
+			f.Title = mask.Redact(v.Title)
+		}
+		f.Fixer, f.Verify = c.Fixer, cmp.Or(v.Verify, "usher check says ok for "+c.ID)
+		f.Fix = append(f.Fix, v.Fix...)
+		if len(f.Fix) == 0 {
+			f.Fix = append(f.Fix, c.Fix...)
+		}
+	case usher.OutcomeUnknown:
+		f.Confidence = 0
+		if f.Detail == "" && v.Missing != NeedNothing {
+			f.Detail = "not looked at without " + Needs[v.Missing].What
+		}
+	}
+	return f
+}
+
+// missings says what to give next, the most telling first.
+func missings(by map[Need][]string) []usher.Missing {
+	out := make([]usher.Missing, 0, len(by))
+	for n, ids := range by {
+		out = append(out, usher.Missing{Evidence: Needs[n].What, Decides: ids, How: Needs[n].How})
+	}
+	slices.SortFunc(out, func(a, b usher.Missing) int {
+		return cmp.Or(cmp.Compare(len(b.Decides), len(a.Decides)), cmp.Compare(a.Evidence, b.Evidence))
+	})
+	return out
+}

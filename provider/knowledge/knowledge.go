@@ -1,0 +1,123 @@
+// Package knowledge is what is known of providers, as dated data: what each can
+// do, which redirect rule it has, its limits, and how it departs from the
+// standard.
+package knowledge
+
+import "usher/oauth"
+
+// Provider is what is known of one provider. What is unknown is left out, and
+// nil tells it from none.
+type Provider struct {
+	Name    string   `yaml:"name"`    // "entra", "generic"
+	Title   string   `yaml:"title"`   // "Microsoft Entra ID"
+	AsOf    string   `yaml:"as_of"`   // the day that it was last looked at, 2006-01-02
+	Sources []string `yaml:"sources"` // pages it was read on
+	// Issuers are patterns of its issuers, with a star for one label or segment.
+	Issuers []string `yaml:"issuers"`
+	// Hosts are further hosts that its documents name in good order.
+	Hosts []string `yaml:"hosts"`
+	// Redirect names its redirect rule, see oauth.RedirectRuleFor.
+	Redirect string `yaml:"redirect"`
+	// Can says what it can do although its metadata may be silent, and what it
+	// cannot although one would expect it. The names are the closed
+	// vocabulary of Capabilities.
+	Can map[string]Ability `yaml:"can"`
+	// Limits by name, see Limits: days, seconds, counts.
+	Limits map[string]Limit `yaml:"limits"`
+	// Scopes are scopes and permissions with what they open.
+	Scopes []Scope `yaml:"scopes"`
+	// Ended are things that it has switched off, or has said when it will.
+	Ended []Ended `yaml:"ended"`
+	// Quirks are departures from the standard.
+	Quirks []Quirk `yaml:"quirks"`
+}
+
+// Ability is whether a provider can do something.
+type Ability struct {
+	Can   bool   `yaml:"can"`
+	Since string `yaml:"since,omitempty"` // version or day
+	Note  string `yaml:"note,omitempty"`
+	From  string `yaml:"from"` // where it is written
+}
+
+// Limit is one number that a provider keeps to.
+type Limit struct {
+	Value int64  `yaml:"value"`
+	Note  string `yaml:"note,omitempty"`
+	From  string `yaml:"from"`
+}
+
+// Scope is a scope with its risk.
+type Scope struct {
+	Name string `yaml:"name"` // a star stands for any run of characters
+	Risk string `yaml:"risk"` // "low", "broad", "admin"
+	Note string `yaml:"note,omitempty"`
+}
+
+// Ended is something that a provider switched off or will.
+type Ended struct {
+	What string `yaml:"what"`
+	// Match is text that gives its use away: a part of an endpoint, a host, a
+	// grant, a library.
+	Match   []string `yaml:"match"`
+	On      string   `yaml:"on"` // 2006-01-02
+	Instead string   `yaml:"instead"`
+	From    string   `yaml:"from"`
+}
+
+// Quirk is one departure from the standard.
+type Quirk struct {
+	ID       string `yaml:"id"`
+	Says     string `yaml:"says"`     // what it does
+	Standard string `yaml:"standard"` // what it departs from: "RFC 6749 section 5.1"
+	Effect   string `yaml:"effect"`   // what that means for a client
+	From     string `yaml:"from"`
+}
+
+// RedirectRule gives the provider's rule for redirect URIs.
+func (p *Provider) RedirectRule() oauth.RedirectRule { return oauth.RedirectRuleFor(p.Redirect) }
+
+// Names of Provider.Can. Each is also a word for a person.
+const (
+	CanPKCE               = "pkce"
+	CanEnforcePKCE        = "pkce-enforced"
+	CanIssResponse        = "iss-response" // RFC 9207
+	CanPAR                = "par"          // RFC 9126
+	CanJAR                = "jar"          // RFC 9101
+	CanJARM               = "jarm"
+	CanDPoP               = "dpop" // RFC 9449
+	CanMTLS               = "mtls" // RFC 8705
+	CanPrivateKeyJWT      = "private_key_jwt"
+	CanRevoke             = "revocation"    // RFC 7009
+	CanIntrospect         = "introspection" // RFC 7662
+	CanLogout             = "logout"        // RP-initiated
+	CanBackchannelLogout  = "backchannel-logout"
+	CanRotateRefresh      = "refresh-rotation"
+	CanDevice             = "device"         // RFC 8628
+	CanPassword           = "password"       //nolint:gosec // the grant's name
+	CanImplicit           = "implicit"       // response_type token
+	CanTokenExchange      = "token-exchange" //nolint:gosec // RFC 8693
+	CanRegister           = "dcr"            // RFC 7591
+	CanClientDocuments    = "cimd"
+	CanResource           = "resource-indicators" // RFC 8707
+	CanJWTAccessToken     = "jwt-access-token"    //nolint:gosec // RFC 9068
+	CanFormPost           = "form_post"
+	CanClientCredentials  = "client_credentials"
+	CanTwoSecrets         = "two-secrets" // two valid secrets at once
+	CanWorkloadFederation = "workload-federation"
+)
+
+// Names of Provider.Limits.
+const (
+	LimitCodeSeconds       = "code-seconds"      // life of an authorization code
+	LimitRefreshIdleDays   = "refresh-idle-days" // a refresh token dies unused
+	LimitRefreshMaxDays    = "refresh-max-days"  // ... or at all
+	LimitSPARefreshHours   = "spa-refresh-hours" // of browser apps
+	LimitRedirectURIs      = "redirect-uris"     // registered with one client
+	LimitRedirectsPersonal = "redirect-uris-personal"
+	LimitRedirectLength    = "redirect-uri-length" // characters
+	LimitSecrets           = "secrets"             // at once
+	LimitSecretDays        = "secret-days"         // longest life
+	LimitAccessMinutes     = "access-minutes"      // default life of an access token
+	LimitGrantTokens       = "refresh-tokens"      // per user and client; the oldest dies
+)
