@@ -344,14 +344,13 @@ func samePort(u, r redirect) bool {
 	return u.scheme == r.scheme && u.port == r.port
 }
 
-// samePath: the same but for case, slashes at the end and doubled ones, or one
-// letter in a word of five or more.
-func samePath(a, b string) bool {
-	a, b = plainPath(a), plainPath(b)
-	if a == b {
-		return true
-	}
-	as, bs := strings.Split(a, "/"), strings.Split(b, "/")
+// samePath: the same but for case, slashes at the end and doubled ones.
+func samePath(a, b string) bool { return plainPath(a) == plainPath(b) }
+
+// slipped tells whether two paths differ by one letter in a word of five or
+// more: the app's slip of the hand, or a neighbour's page with a name like it.
+func slipped(a, b string) bool {
+	as, bs := strings.Split(plainPath(a), "/"), strings.Split(plainPath(b), "/")
 	if len(as) != len(bs) {
 		return false
 	}
@@ -416,6 +415,11 @@ func strange(u redirect, registered []redirect) string {
 		return "it leads to another port of " + u.host + ", which may be another program"
 	case u.hasQuery && slices.ContainsFunc(registered, func(r redirect) bool { return sameHost(u, r) && samePath(u.path, r.path) }):
 		return "it has a query that is not registered: what varies belongs into state"
+	}
+	if i := slices.IndexFunc(registered, func(r redirect) bool {
+		return !strings.Contains(r.whole, "*") && sameHost(u, r) && sameScheme(u, r) && samePort(u, r) && slipped(u.path, r.path)
+	}); i >= 0 {
+		return "it differs by one letter from " + clip(registered[i].whole) + ": a slip of the hand, or a page of somebody else with a name like it"
 	}
 	return "it leads to another page of " + u.host + " than those registered: if that page can be written by others or sends people on, it hands out codes"
 }
