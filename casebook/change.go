@@ -35,6 +35,7 @@ func (b *Book) Change(tx Tx, ev *usher.Event) ([]*usher.Case, error) {
 		}
 		if addChange(c, ev) {
 			noteChanges(t, c)
+			t.propose(c)
 			if err := t.save(c); err != nil {
 				return nil, err
 			}

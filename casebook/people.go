@@ -40,11 +40,12 @@ func (b *Book) Applying(tx Tx, id int64, plan usher.FixPlan, by string) ([]*ushe
 	})
 }
 
-// Applied notes that a run was carried out; the case waits for its proof. It is
-// the same as often as it is said.
-func (b *Book) Applied(tx Tx, id int64, run string) ([]*usher.Case, error) {
+// Applied notes that a run was carried out, and the plan as it was carried out:
+// what was so already is not in it, so that it is not taken back later. The case
+// waits for its proof. It is the same as often as it is said.
+func (b *Book) Applied(tx Tx, id int64, run string, plan usher.FixPlan) ([]*usher.Case, error) {
 	return b.ended(tx, id, run, actApplied, usher.RunApplied, func(t *turn, r *usher.FixRun) usher.Entry {
-		r.Finished = t.now
+		r.Finished, r.Plan = t.now, plan
 		return usher.Entry{Kind: usher.EntryApplied, Text: "The fix was carried out: " + clip(r.Plan.Fix.Title, 300) + ".", By: r.By}
 	})
 }

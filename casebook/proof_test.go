@@ -138,7 +138,7 @@ func TestProof(t *testing.T) {
 		{name: "usher weakened it", fix: device, before: func(w *world) {
 			w.now = at("10:05")
 			w.must(w.book.Applying(w.tx, 1, usher.FixPlan{Case: 1, Fix: usher.Fix{ID: "9", Title: "Exclude the user", Risk: usher.RiskWeakening}}, "ana"))
-			w.must(w.book.Applied(w.tx, 1, "1"))
+			w.must(w.book.Applied(w.tx, 1, "1", w.plan(1, "1")))
 		}, says: "security was weakened at 10:05 (Exclude the user)"},
 	}
 	for _, test := range tests {
@@ -202,7 +202,7 @@ func apply(clock string) func(*world) {
 	return func(w *world) {
 		w.now = at(clock)
 		w.must(w.book.Applying(w.tx, 1, usher.FixPlan{Case: 1, Fix: w.get(1).Fixes[0]}, "ana"))
-		w.must(w.book.Applied(w.tx, 1, "1"))
+		w.must(w.book.Applied(w.tx, 1, "1", w.plan(1, "1")))
 	}
 }
 

@@ -210,7 +210,7 @@ func step(t *rapid.T, w *world, i int) {
 	case 1:
 		_, err = w.book.Applying(w.tx, id, usher.FixPlan{Case: id, Fix: usher.Fix{ID: "1", Title: "Do it", Proof: usher.ProofCondition{Equal: []string{"client"}, Applied: true}}}, "ana")
 	case 2:
-		_, err = w.book.Applied(w.tx, id, run)
+		_, err = w.book.Applied(w.tx, id, run, w.plan(id, run))
 	case 3:
 		_, err = w.book.Undone(w.tx, id, run, "ana")
 	case 4:

@@ -2,6 +2,7 @@ package casebook
 
 import (
 	"cmp"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -46,11 +47,10 @@ func (t *turn) refuse(ev *usher.Event, f *usher.Finding, attack *usher.Case) err
 	}
 	better := !fresh && t.learn(c, ev, f)
 	if !try.added && !better {
-		return nil // told a second time, and nothing new
+		return t.toldAgain(c)
 	}
 	if fresh {
 		note(c, usher.Entry{Time: t.now, Kind: usher.EntryOpened, Text: "usher opened the case."})
-		c.Fixes = t.fixes(c)
 	}
 	if try.earliest || better {
 		if err := t.explain(c); err != nil {
@@ -67,6 +67,7 @@ func (t *turn) refuse(ev *usher.Event, f *usher.Finding, attack *usher.Case) err
 		}
 	}
 	if fresh || better || slept && c.State.Active() {
+		t.propose(c) // which way out comes first depends on all of the above
 		if err := t.arrange(c); err != nil {
 			return err
 		}
@@ -78,6 +79,17 @@ func (t *turn) refuse(ev *usher.Event, f *usher.Finding, attack *usher.Case) err
 		return t.provenAlready(c)
 	}
 	return nil
+}
+
+// toldAgain takes a refusal that a case has counted, of which nothing better is
+// known. What is known of the client by now may show ways out all the same.
+func (t *turn) toldAgain(c *usher.Case) error {
+	before := c.Fixes
+	t.propose(c)
+	if reflect.DeepEqual(before, c.Fixes) {
+		return nil
+	}
+	return t.save(c)
 }
 
 // place gives the case to which a refusal belongs, or nil for a new one. Three
@@ -196,7 +208,7 @@ func affect(c *usher.Case, user usher.Party) {
 }
 
 // learn takes a better finding into a case: a cause in place of none, or the
-// same with more confidence. The ways out follow it as long as nobody went one.
+// same with more confidence.
 func (t *turn) learn(c *usher.Case, ev *usher.Event, f *usher.Finding) bool {
 	was, is := rank(&c.Finding), rank(f)
 	if is < was || is == was && (f.Cause != c.Finding.Cause || f.Confidence <= c.Finding.Confidence) {
@@ -207,10 +219,15 @@ func (t *turn) learn(c *usher.Case, ev *usher.Event, f *usher.Finding) bool {
 	if news {
 		note(c, usher.Entry{Time: t.now, Kind: usher.EntryDiagnosis, Text: "The cause is known better now: " + t.why(c) + ".", Event: ev.UID})
 	}
-	if len(c.Runs) == 0 && c.State != usher.CaseFixing {
+	return true
+}
+
+// propose gives a case its ways out as they follow from what is known now, as
+// long as nobody went one: what was planned, carried out or proven keeps its id.
+func (t *turn) propose(c *usher.Case) {
+	if len(c.Runs) == 0 && c.State != usher.CaseFixing && c.State != usher.CaseFixed {
 		c.Fixes = t.fixes(c)
 	}
-	return true
 }
 
 // fixes gives the ways out of a case.

@@ -21,7 +21,7 @@ var acts = map[string]func(*world) error{
 		return err
 	},
 	"applied": func(w *world) error {
-		_, err := w.book.Applied(w.tx, 1, lastRun(w))
+		_, err := w.book.Applied(w.tx, 1, lastRun(w), w.plan(1, lastRun(w)))
 		return err
 	},
 	"fail": func(w *world) error {

@@ -53,7 +53,7 @@ func TestStory(t *testing.T) {
 	w.state(1, usher.CaseFixing)
 	w.must(w.book.Applying(w.tx, 1, plan, "ana"))
 	w.now = at("10:16")
-	w.must(w.book.Applied(w.tx, 1, "1"))
+	w.must(w.book.Applied(w.tx, 1, "1", w.plan(1, "1")))
 	w.state(1, usher.CaseVerifying)
 	good, _ := redirect("10:17", "https://shop.test/cb/", "10.0.0.1")
 	w.now = at("10:17")

@@ -114,6 +114,20 @@ func (w *world) get(id int64) *usher.Case {
 	return c
 }
 
+// plan gives the plan of a run, the zero one where there is none.
+func (w *world) plan(id int64, run string) (plan usher.FixPlan) {
+	c, _ := w.tx.Case(id)
+	if c == nil {
+		return plan
+	}
+	for _, r := range c.Runs {
+		if r.ID == run {
+			plan = r.Plan
+		}
+	}
+	return plan
+}
+
 func (w *world) state(id int64, want usher.CaseState) *usher.Case {
 	w.t.Helper()
 	c := w.get(id)

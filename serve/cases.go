@@ -204,7 +204,7 @@ func (e *Engine) carryOut(ctx context.Context, id int64, run usher.FixRun, confi
 		return console.Applied{}, answer(err)
 	}
 	changed, err := e.update(ctx, func(tx *store.Tx) ([]*usher.Case, error) {
-		return e.book.Applied(runTx{tx, run.ID, result.Plan}, id, run.ID)
+		return e.book.Applied(tx, id, run.ID, result.Plan)
 	})
 	if err != nil {
 		// It is done and not noted: the next start looks at the provider and notes it.
@@ -212,23 +212,6 @@ func (e *Engine) carryOut(ctx context.Context, id int64, run usher.FixRun, confi
 		return console.Applied{Run: run, Secret: result.Secret}, unavailable(err)
 	}
 	return console.Applied{Run: runOf(changed, id, run.ID, run), Secret: result.Secret}, nil
-}
-
-// runTx is a transaction in which a run keeps the plan as it was carried out:
-// what was so already is not taken back later.
-type runTx struct {
-	*store.Tx
-	run  string
-	plan usher.FixPlan
-}
-
-func (t runTx) SaveCase(c *usher.Case, keys []string, wake time.Time) error {
-	for i := range c.Runs {
-		if c.Runs[i].ID == t.run {
-			c.Runs[i].Plan = t.plan
-		}
-	}
-	return t.Tx.SaveCase(c, keys, wake)
 }
 
 func (e *Engine) forgetClient(run usher.FixRun) {
@@ -380,7 +363,7 @@ func (e *Engine) resumeRun(ctx context.Context, id int64, run usher.FixRun) erro
 			return nil, err // it has come to an end meanwhile
 		}
 		if applied {
-			return e.book.Applied(tx, id, run.ID)
+			return e.book.Applied(tx, id, run.ID, run.Plan)
 		}
 		return e.book.Failed(tx, id, run.ID, note)
 	})

@@ -167,7 +167,7 @@ func (e *Engine) explainAgain(reg *usher.Client, waiting []usher.Event) {
 			if err != nil || known == nil {
 				return nil, err
 			}
-			list, err := e.book.Refusal(openingTx{tx, e}, ev, e.explain(ev, p, reg))
+			list, err := e.book.Refusal(tx, ev, e.explain(ev, p, reg))
 			if err != nil {
 				return nil, err
 			}
@@ -229,7 +229,7 @@ func (e *Engine) keepEvent(tx *store.Tx, b *batch, i int) (changed []*usher.Case
 	case ev.Kind == usher.EventAdmin || ev.Kind == usher.EventConsent && ev.Change != nil:
 		changed, err = e.book.Change(tx, ev)
 	case ev.Refused():
-		changed, err = e.book.Refusal(openingTx{tx, e}, ev, b.findings[i])
+		changed, err = e.book.Refusal(tx, ev, b.findings[i])
 		if cause := b.findings[i].Cause; err == nil && cause != "" {
 			err = tx.SetCause(ev.UID, cause)
 		}
@@ -249,21 +249,6 @@ func (e *Engine) keepEvent(tx *store.Tx, b *batch, i int) (changed []*usher.Case
 		changed = append(changed, list...)
 	}
 	return changed, true, nil
-}
-
-// openingTx is a transaction in which a new case gets its fixes when all of it
-// is known. The book asks for them before it has looked for what was changed,
-// and which fix comes first depends on that.
-type openingTx struct {
-	*store.Tx
-	engine *Engine
-}
-
-func (t openingTx) SaveCase(c *usher.Case, keys []string, wake time.Time) error {
-	if c.Count == 1 && c.State == usher.CaseOpen && len(c.Runs) == 0 {
-		c.Fixes = append([]usher.Fix{}, t.engine.fixesOf(c)...) // never null in JSON
-	}
-	return t.Tx.SaveCase(c, keys, wake)
 }
 
 // keepPatiently keeps a batch of a source, as often as it takes. What a source

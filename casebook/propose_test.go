@@ -1,0 +1,90 @@
+package casebook_test
+
+import (
+	"testing"
+
+	"usher"
+	"usher/casebook"
+)
+
+// asked is a case for which the ways out depend on what is known of it: what was
+// changed, and whether the registration has come.
+func asked(known *bool) func(*casebook.Options) {
+	return func(o *casebook.Options) {
+		o.Fixes = func(c *usher.Case) []usher.Fix {
+			f := usher.Fix{ID: "1", Title: "Ask the developer", Risk: usher.RiskNeutral}
+			if *known {
+				f.Title = "Enable the client"
+			}
+			if len(c.Changed) > 0 {
+				f.Risk = usher.RiskWeakening
+			}
+			return []usher.Fix{f}
+		}
+	}
+}
+
+// TestProposeLast: the ways out are asked for when all else is known of a case,
+// and anew when more of it is known, until somebody goes one.
+func TestProposeLast(t *testing.T) {
+	refuse := func(w *world) {
+		ev, f := redirect("10:00", "https://shop.test/cb/", "10.0.0.1")
+		ev.UID = "try"
+		w.refuse(ev, f)
+	}
+	edited := func(w *world) { w.change(edit("09:00", "client", "shop", "enabled")) }
+	tests := []struct {
+		name  string
+		do    func(w *world, known *bool)
+		title string
+		risk  usher.Risk
+	}{
+		{"at once", func(w *world, known *bool) { refuse(w) }, "Ask the developer", usher.RiskNeutral},
+		{"changed before", func(w *world, known *bool) { edited(w); refuse(w) }, "Ask the developer", usher.RiskWeakening},
+		{"changed before, told late", func(w *world, known *bool) { refuse(w); edited(w) }, "Ask the developer", usher.RiskWeakening},
+		{"told again", func(w *world, known *bool) { refuse(w); *known = true; refuse(w) }, "Enable the client", usher.RiskNeutral},
+		{"told again when it is quiet", func(w *world, known *bool) {
+			refuse(w)
+			w.tick(at("15:00"))
+			*known = true
+			refuse(w)
+		}, "Enable the client", usher.RiskNeutral},
+		{"told again when a fix is planned", func(w *world, known *bool) {
+			refuse(w)
+			w.must(w.book.Planned(w.tx, 1, usher.FixPlan{Case: 1, Fix: w.get(1).Fixes[0]}, "ana"))
+			*known = true
+			refuse(w)
+			edited(w)
+		}, "Ask the developer", usher.RiskNeutral},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			known := false
+			w := newWorld(t, asked(&known))
+			test.do(w, &known)
+			c := w.only()
+			if c.Count != 1 || len(c.Fixes) != 1 || c.Fixes[0].Title != test.title || c.Fixes[0].Risk != test.risk {
+				t.Errorf("%d tries, fixes %+v", c.Count, c.Fixes)
+			}
+			saves := w.tx.saves
+			if refuse(w); w.tx.saves != saves {
+				t.Error("what is known already is written down again")
+			}
+		})
+	}
+}
+
+// TestAppliedPlan: a run keeps the plan as it was carried out, for what was so
+// already is not to be taken back.
+func TestAppliedPlan(t *testing.T) {
+	w := newWorld(t, func(o *casebook.Options) { o.Fixes = redirectFixes })
+	ev, f := redirect("10:00", "https://shop.test/cb/", "10.0.0.1")
+	w.refuse(ev, f)
+	plan := usher.FixPlan{Case: 1, Fix: w.get(1).Fixes[0], Diff: []usher.Difference{{Field: "redirectUris", To: "https://shop.test/cb/"}}}
+	w.must(w.book.Applying(w.tx, 1, plan, "ana"))
+	plan.Diff = nil // somebody did it in the meantime
+	w.must(w.book.Applied(w.tx, 1, "1", plan))
+	if r := w.get(1).Runs[0]; r.State != usher.RunApplied || len(r.Plan.Diff) != 0 {
+		t.Errorf("the run is %+v", r)
+	}
+}
