@@ -172,8 +172,8 @@ func (c *console) apiApply(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx, cancel := patient(r)
 	defer cancel()
-	applied, err := c.opt.Cases.Apply(ctx, id, confirm, by(r))
-	if err != nil {
+	applied, err := c.apply(ctx, id, confirm, by(r))
+	if err != nil && applied.Secret == "" {
 		return err
 	}
 	writeJSON(w, http.StatusOK, appliedBody{applied.Run, applied.Secret.Reveal()})

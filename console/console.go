@@ -68,7 +68,8 @@ type Cases interface {
 	Plan(ctx context.Context, id int64, fix, by string) (usher.FixPlan, error)
 	// Apply carries out what was confirmed: usher.ErrChanged when the plan is no
 	// longer what would be done, usher.ErrRefused when it weakens and nobody said
-	// twice that it may.
+	// twice that it may. A secret beside an error was made and could not be noted:
+	// it is told all the same, for nobody can ask for it again.
 	Apply(ctx context.Context, id int64, confirm Confirm, by string) (Applied, error)
 	// Undo takes a run back.
 	Undo(ctx context.Context, id int64, run, by string) (usher.FixRun, error)

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -69,19 +70,34 @@ func (c *console) applyForm(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx, cancel := patient(r)
 	defer cancel()
-	applied, err := c.opt.Cases.Apply(ctx, id, confirm, by(r))
-	if err != nil {
+	applied, err := c.apply(ctx, id, confirm, by(r))
+	if err != nil && applied.Secret == "" {
 		return again(err)
 	}
 	if applied.Secret != "" { // no redirect: it is told in this answer and nowhere else
+		problem := ""
+		if err != nil {
+			problem = "The secret was replaced, and that could not be noted with the case yet."
+		}
 		c.render(w, r, http.StatusOK, "secret", page{
-			Title: "The new secret", Section: "list", URL: fmt.Sprintf("/cases/%d", id),
+			Problem: problem,
+			Title:   "The new secret", Section: "list", URL: fmt.Sprintf("/cases/%d", id),
 			View: secretView{id, applied.Secret.Reveal(), exact(plan.Fix.Action.Client)},
 		})
 		return nil
 	}
 	http.Redirect(w, r, fmt.Sprintf("/cases/%d#runs", id), http.StatusSeeOther)
 	return nil
+}
+
+// apply carries a fix out. An error beside a secret does not reach whoever asked,
+// who must have the secret; it is in the log.
+func (c *console) apply(ctx context.Context, id int64, confirm Confirm, by string) (Applied, error) {
+	applied, err := c.opt.Cases.Apply(ctx, id, confirm, by)
+	if err != nil && applied.Secret != "" {
+		c.opt.Log.Error("a secret was replaced and that is not noted", "case", id, "error", err)
+	}
+	return applied, err
 }
 
 func (c *console) undoForm(w http.ResponseWriter, r *http.Request) error {

@@ -538,3 +538,31 @@ func TestSpan(t *testing.T) {
 		}
 	}
 }
+
+// unnoted replaces a secret and cannot note it.
+type unnoted struct{ *consoletest.Memory }
+
+func (m unnoted) Apply(ctx context.Context, id int64, confirm console.Confirm, by string) (console.Applied, error) {
+	applied, _ := m.Memory.Apply(ctx, id, confirm, by)
+	return applied, &usher.Error{Code: console.CodeUnavailable, Message: "the cases cannot be kept now"}
+}
+
+// TestSecretUnnoted: the provider has thrown the old secret away, so the new one
+// is told even if the store failed right after.
+func TestSecretUnnoted(t *testing.T) {
+	s := startWith(t, func(o *console.Options) { o.Cases = unnoted{o.Cases.(*consoletest.Memory)} }, consoletest.Story(noon)...)
+	session := withCookie(s.signIn(t))
+	at, _, _ := strings.Cut(s.submit(t, "/cases/2/plan", url.Values{"fix": {"1"}}, session).header.Get("Location"), "#")
+	plan := hidden.FindStringSubmatch(s.do(t, "GET", at, "", session).body)[1]
+	got := s.submit(t, "/cases/2/apply", url.Values{"fix": {"1"}, "plan": {plan}}, session)
+	if got.status != 200 || !strings.Contains(got.body, "q1w2-new-secret-e3r4") || !strings.Contains(got.body, "could not be noted") {
+		t.Errorf("the page: %d %s", got.status, got.body)
+	}
+	body := `{"fix":"1","plan":"` + plan + `"}`
+	if got := s.do(t, "POST", "/api/v1/cases/2/apply", body, trusted, header("Content-Type", "application/json")); got.status != 200 || !strings.Contains(got.body, "q1w2-new-secret-e3r4") {
+		t.Errorf("the API: %d %s", got.status, got.body)
+	}
+	if log := s.log.String(); !strings.Contains(log, "not noted") || strings.Contains(log, "q1w2") {
+		t.Errorf("the log: %s", log)
+	}
+}
