@@ -88,7 +88,9 @@ func newEngine(ctx context.Context, cfg *Config, st *store.Store, admins map[str
 		p := &configured{Provider: &cfg.Providers[i], admin: admins[cfg.Providers[i].Name]}
 		if p.admin != nil {
 			p.place = p.admin.Capabilities().Place
-			p.regs = newRegistrations(ctx, &e.group, p.admin, e.now, e.explainAgain)
+			p.regs = newRegistrations(ctx, &e.group, p.admin, e.now, func(reg *usher.Client, waiting []usher.Event) {
+				e.explainAgain(p, reg, waiting)
+			})
 		}
 		e.providers = append(e.providers, p)
 		e.byName[p.Name] = p

@@ -46,3 +46,18 @@ func SetRunState(t *testing.T, dir string, state usher.RunState) {
 		t.Fatal(err)
 	}
 }
+
+// TakeSlowly is Engine.Take with something that happens after the provider was
+// waited for and before the events are kept.
+func TakeSlowly(t *testing.T, s *Server, events []usher.Event, between func()) {
+	t.Helper()
+	b := &batch{source: "doors", events: events}
+	s.engine.prepare(t.Context(), b)
+	between()
+	if _, err := s.engine.keep(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Registered tells whether the registration of a client is there.
+func Registered(s *Server, client string) bool { return s.engine.providers[0].regs.peek(client) != nil }

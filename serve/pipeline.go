@@ -25,6 +25,7 @@ type batch struct {
 
 	// What prepare finds out, by the index of the event.
 	findings []usher.Finding
+	late     []bool // the registration of its client did not come in time
 	alerts   [][]detect.Alert
 	observed bool
 }
@@ -82,7 +83,7 @@ func (s *sourceReader) decode(line []byte) (events []usher.Event, err error) {
 // prepare does what is slow for a batch, before its transaction: names, and the
 // explanation of refusals.
 func (e *Engine) prepare(ctx context.Context, b *batch) {
-	b.findings = make([]usher.Finding, len(b.events))
+	b.findings, b.late = make([]usher.Finding, len(b.events)), make([]bool, len(b.events))
 	ctx, cancel := context.WithTimeout(ctx, lookupWait)
 	defer cancel()
 	e.nameChanges(ctx, b)
@@ -100,25 +101,25 @@ func (e *Engine) prepare(ctx context.Context, b *batch) {
 		p := e.providerOf(ev.Tenant, ev.Provider, b.from)
 		var reg *usher.Client
 		if p != nil && p.regs != nil && ev.Client.Known() {
-			reg = e.registration(ctx, p, ev)
+			reg, b.late[i] = e.registration(ctx, p, ev)
 		}
 		b.findings[i] = e.explain(ev, p, reg)
 	}
 }
 
 // registration gives what the provider knows of the event's client, if it tells
-// in time.
-func (e *Engine) registration(ctx context.Context, p *configured, ev *usher.Event) *usher.Client {
+// in time; late tells that it did not.
+func (e *Engine) registration(ctx context.Context, p *configured, ev *usher.Event) (reg *usher.Client, late bool) {
 	if p.slow(e.now()) {
 		quick, cancel := context.WithTimeout(ctx, slowWait)
 		defer cancel()
-		return p.regs.get(quick, ev.Client.String(), ev)
+		return p.regs.get(quick, ev.Client.String())
 	}
-	reg := p.regs.get(ctx, ev.Client.String(), ev)
+	reg, late = p.regs.get(ctx, ev.Client.String())
 	if ctx.Err() != nil {
 		p.wasSlow(e.now())
 	}
-	return reg
+	return reg, late
 }
 
 // slowWait is how long a slow provider is waited for.
@@ -154,20 +155,18 @@ func (e *Engine) explain(ev *usher.Event, p *configured, reg *usher.Client) (f u
 	return usher.Finding{}
 }
 
-// explainAgain explains events once more with a registration that came late.
-func (e *Engine) explainAgain(reg *usher.Client, waiting []usher.Event) {
+// explainAgain explains events that were kept once more, with a registration
+// that came late.
+func (e *Engine) explainAgain(p *configured, reg *usher.Client, waiting []usher.Event) {
 	_, err := e.update(e.ctx, func(tx *store.Tx) (changed []*usher.Case, err error) {
 		for i := range waiting {
 			ev := &waiting[i]
-			p := e.providerOf(ev.Tenant, ev.Provider, nil)
-			if p == nil {
-				continue
-			}
-			known, err := tx.Event(ev.UID)
-			if err != nil || known == nil {
+			if known, err := tx.Event(ev.UID); err != nil {
 				return nil, err
+			} else if known == nil {
+				continue // it was removed in the meantime
 			}
-			list, err := e.book.Refusal(tx, ev, e.explain(ev, p, reg))
+			list, err := e.refuse(tx, ev, e.explain(ev, p, reg))
 			if err != nil {
 				return nil, err
 			}
@@ -216,7 +215,20 @@ func (e *Engine) keep(ctx context.Context, b *batch) (added int, err error) {
 		e.metrics.event(b.source, b.events[i].Status)
 	}
 	e.tell(changed)
+	e.awaitLate(b)
 	return added, nil
+}
+
+// awaitLate lets the events of a batch that was kept wait for the registrations
+// that did not come in time. Before it was kept there was nothing to explain again.
+func (e *Engine) awaitLate(b *batch) {
+	for i, late := range b.late {
+		if ev := &b.events[i]; late {
+			if p := e.providerOf(ev.Tenant, ev.Provider, b.from); p != nil && p.regs != nil {
+				p.regs.await(ev.Client.String(), ev)
+			}
+		}
+	}
 }
 
 // keepEvent keeps one event and gives the cases that it changed.
@@ -229,10 +241,7 @@ func (e *Engine) keepEvent(tx *store.Tx, b *batch, i int) (changed []*usher.Case
 	case ev.Kind == usher.EventAdmin || ev.Kind == usher.EventConsent && ev.Change != nil:
 		changed, err = e.book.Change(tx, ev)
 	case ev.Refused():
-		changed, err = e.book.Refusal(tx, ev, b.findings[i])
-		if cause := b.findings[i].Cause; err == nil && cause != "" {
-			err = tx.SetCause(ev.UID, cause)
-		}
+		changed, err = e.refuse(tx, ev, b.findings[i])
 	case ev.Status == usher.StatusSuccess:
 		changed, err = e.book.Success(tx, ev)
 	}
@@ -249,6 +258,16 @@ func (e *Engine) keepEvent(tx *store.Tx, b *batch, i int) (changed []*usher.Case
 		changed = append(changed, list...)
 	}
 	return changed, true, nil
+}
+
+// refuse gives a refusal to the book, and notes with the event what it was
+// diagnosed as.
+func (e *Engine) refuse(tx *store.Tx, ev *usher.Event, f usher.Finding) ([]*usher.Case, error) {
+	changed, err := e.book.Refusal(tx, ev, f)
+	if err == nil && f.Cause != "" {
+		err = tx.SetCause(ev.UID, f.Cause)
+	}
+	return changed, err
 }
 
 // keepPatiently keeps a batch of a source, as often as it takes. What a source
@@ -302,7 +321,7 @@ func (e *Engine) keepSafely(ctx context.Context, b *batch) (added int, err error
 // and gives what is left to do: the cursor.
 func (e *Engine) without(ctx context.Context, b *batch) *batch {
 	for i := range b.events {
-		one := &batch{source: b.source, from: b.from, events: b.events[i : i+1], findings: b.findings[i : i+1], alerts: b.alerts[i : i+1], observed: b.observed}
+		one := &batch{source: b.source, from: b.from, events: b.events[i : i+1], findings: b.findings[i : i+1], late: b.late[i : i+1], alerts: b.alerts[i : i+1], observed: b.observed}
 		if _, err := e.keepSafely(ctx, one); err != nil {
 			if ctx.Err() != nil {
 				return nil

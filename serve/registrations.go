@@ -26,7 +26,7 @@ const (
 type registrations struct {
 	admin provider.Admin
 	now   func() time.Time
-	// late is told of a registration that came after somebody went on without it.
+	// late is told of a registration that came after events were kept without it.
 	late func(client *usher.Client, waiting []usher.Event)
 
 	ctx   context.Context // of the server
@@ -117,18 +117,25 @@ func (r *registrations) look(clientID string, e *registration) {
 	if e.stale {
 		e.got = e.got.Add(-keepRegistration)
 	}
-	waiting := e.waiting
-	e.waiting = nil
 	close(e.ready)
 	r.mu.Unlock()
-	if err == nil && client != nil && len(waiting) > 0 && r.late != nil {
+	r.tell(e)
+}
+
+// tell tells of a registration that is there, if events wait for it.
+func (r *registrations) tell(e *registration) {
+	r.mu.Lock()
+	client, waiting := e.client, e.waiting
+	e.waiting = nil
+	r.mu.Unlock()
+	if client != nil && len(waiting) > 0 {
 		r.late(client, waiting)
 	}
 }
 
-// get gives the registration of a client, waiting for it until ctx ends. An
-// event that could not wait is remembered, and explained again when it is there.
-func (r *registrations) get(ctx context.Context, clientID string, ev *usher.Event) *usher.Client {
+// get gives the registration of a client, waiting for it until ctx ends. late
+// tells that it did not come in time.
+func (r *registrations) get(ctx context.Context, clientID string) (client *usher.Client, late bool) {
 	e := r.ask(clientID)
 	select {
 	case <-e.ready:
@@ -140,13 +147,25 @@ func (r *registrations) get(ctx context.Context, clientID string, ev *usher.Even
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if e.got.IsZero() {
-		if len(e.waiting) < maxWaiting {
-			e.waiting = append(e.waiting, *ev)
-		}
-		return nil
+	return e.client, e.got.IsZero()
+}
+
+// await lets an event wait that was kept without the registration of its
+// client. It may have come in the meantime.
+func (r *registrations) await(clientID string, ev *usher.Event) {
+	e := r.ask(clientID)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(e.waiting) < maxWaiting {
+		e.waiting = append(e.waiting, *ev)
 	}
-	return e.client
+	if !e.got.IsZero() && len(e.waiting) == 1 {
+		r.group.Add(1)
+		go func() {
+			defer r.group.Done()
+			r.tell(e)
+		}()
+	}
 }
 
 // peek gives a registration that is there, however old, and asks nobody.

@@ -173,6 +173,37 @@ func TestSlowProvider(t *testing.T) {
 	}
 }
 
+// TestRegistrationBetween: a registration that comes after the wait for it and
+// before the event is kept is not lost: the fix that usher can carry out comes
+// with it.
+func TestRegistrationBetween(t *testing.T) {
+	b := newBench(t, "")
+	s := newShop(t, b.log)
+	b.yaml = s.config()
+	s.breakIt()
+	s.slow.Store(int64(600 * time.Millisecond))
+	b.start()
+	ev := usher.Event{
+		UID: "e", Kind: usher.EventSignIn, Code: "LOGIN_ERROR", Provider: "keycloak", Tenant: "shop", Time: time.Now(), Status: usher.StatusFailure,
+		StatusCode: "invalid_redirect_uri", Client: usher.Party{UID: "shop"}, OAuth: usher.OAuthFacts{RedirectURI: "https://shop.test/cb/"},
+	}
+	serve.TakeSlowly(t, b.server, []usher.Event{ev}, func() {
+		if serve.Registered(b.server, "shop") {
+			t.Error("the provider is not slow")
+		}
+		for end := time.Now().Add(30 * time.Second); !serve.Registered(b.server, "shop"); time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatal("the registration does not come")
+			}
+		}
+		time.Sleep(50 * time.Millisecond) // whoever is told of it has looked
+	})
+	c := b.wait("the registration to be used", func(l []usher.Case) bool { return len(l) == 1 && strings.Contains(l[0].Title, "(1 character)") })[0]
+	if c.Count != 1 || len(c.Fixes) == 0 || c.Fixes[0].Action == nil || c.Fixes[0].Risk == usher.RiskWeakening {
+		t.Errorf("%d tries, fixes %+v", c.Count, c.Fixes)
+	}
+}
+
 // TestCrashWhileApplying: a run that a crash left under way is made good at the
 // next start, whether its fix was carried out or not.
 func TestCrashWhileApplying(t *testing.T) {
