@@ -31,8 +31,11 @@ func (r *reader) discovery(v *value, p *piece) bool {
 		return false
 	}
 	it, _, _ := r.newItem(usher.KindDiscovery, v, p)
-	if data, err := json.Marshal(v.any()); err == nil && !resource {
-		if m, err := oauth.ParseMetadata(data); err == nil {
+	if data, err := json.Marshal(v.any()); err == nil {
+		it.JSON = data
+	}
+	if !resource {
+		if m, err := oauth.ParseMetadata(it.JSON); err == nil {
 			it.Metadata = m
 		} else {
 			r.ignore(it.Place, err.Error())

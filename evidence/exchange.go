@@ -341,6 +341,7 @@ func (r *reader) message(m *message) {
 	if !r.add(it) {
 		return
 	}
+	defer r.within(x, len(r.set.Items))
 	for i := range m.www {
 		r.challenge(m.www[i], m.www[i].text)
 	}
@@ -359,6 +360,13 @@ func (r *reader) message(m *message) {
 		part := m.respBody
 		part.origin = "body"
 		r.inner(&part)
+	}
+}
+
+// within notes of the items from one on that they were found in an exchange.
+func (r *reader) within(x *Exchange, from int) {
+	for i := from; i < len(r.set.Items); i++ {
+		r.set.Items[i].Of = x
 	}
 }
 

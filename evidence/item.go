@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"time"
@@ -47,6 +48,7 @@ type Item struct {
 
 	Error        *ErrorBody
 	AuthRequest  *oauth.AuthorizationRequest
+	AuthResponse *oauth.AuthorizationResponse
 	TokenRequest *oauth.TokenRequest
 	Challenges   []oauth.Challenge
 	Metadata     *oauth.Metadata
@@ -59,6 +61,14 @@ type Item struct {
 	// Object is the decoded JSON of a log record or other object that has no
 	// reader of its own, for knowledge that asks for a member.
 	Object map[string]any
+	// JSON is the document of a kind that knowledge asks for any member of: key
+	// sets, metadata, registrations, answers of token, introspection and
+	// registration endpoints. It holds secrets.
+	JSON json.RawMessage
+	// Origin is the member or parameter that a token was found in: "id_token".
+	Origin string
+	// Of is the exchange that it was found in, nil when it stood alone.
+	Of *Exchange
 
 	// from and to bound the item in src; src is nil where it has no text of its own there.
 	src      *source

@@ -28,6 +28,7 @@ func (r *reader) keySet(v *value, p *piece) bool {
 	it.Provider = providerOf(raw)
 	r.privateKeys(v)
 	if data, err := json.Marshal(v.any()); err == nil {
+		it.JSON = data
 		set, err := token.ParseKeySet(data)
 		if err != nil {
 			r.ignore(it.Place, "a key set that cannot be read: "+err.Error())

@@ -129,6 +129,7 @@ func init() {
 		(*reader).registration,
 		(*reader).record,
 		(*reader).list,
+		(*reader).introspection,
 		(*reader).claimsObject,
 		(*reader).tokenResponse,
 		(*reader).genericRecord,

@@ -157,6 +157,9 @@ func (r *reader) url(p *piece) bool {
 	default:
 		return false
 	}
+	if it.Kind == usher.KindRedirectURL {
+		it.AuthResponse, _ = oauth.ParseAuthorizationResponse(p.text)
+	}
 	if it.Provider == "" {
 		it.Provider = providerOf(plainPercent(p.text))
 	}

@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"encoding/json"
 	"strings"
 	"time"
 
@@ -37,6 +38,7 @@ func (r *reader) registered(reg *Registration, v *value, p *piece) {
 	it.Provider = reg.Provider
 	if m, ok := v.any().(map[string]any); ok {
 		it.Object = m
+		it.JSON, _ = json.Marshal(m)
 	}
 	registrationFacts(it, reg)
 	name := reg.Name

@@ -33,7 +33,7 @@ func readJWT(r *reader, p *piece) bool {
 		r.ignore(p.place(0), "a token that cannot be read: "+errText(err))
 		return true
 	}
-	it := &Item{Line: p.line(0), Token: parsed, Raw: usher.Secret(t)}
+	it := &Item{Line: p.line(0), Token: parsed, Raw: usher.Secret(t), Origin: p.origin}
 	it.Kind, it.Place = usher.KindToken, p.place(0)
 	tokenFacts(it, parsed, p.origin, it.Place)
 	it.Text = claimsText(parsed)
@@ -244,7 +244,7 @@ func (r *reader) claimsObject(v *value, p *piece) bool {
 	} else if strings.Contains(k, "assertion") {
 		origin = "client_assertion"
 	}
-	it.Token = t
+	it.Token, it.Origin = t, origin
 	it.Object = m
 	tokenFacts(it, t, origin, it.Place)
 	it.Summary = "decoded " + tokenSummary(t, origin)
@@ -261,6 +261,7 @@ func (r *reader) tokenResponse(v *value, p *piece) bool {
 		return false
 	}
 	it, _, _ := r.newItem(usher.KindExchange, v, p)
+	it.JSON, _ = json.Marshal(v.any())
 	it.fact("endpoint", "token", it.Place, "")
 	for _, name := range [...]string{"access_token", "id_token", "refresh_token"} {
 		m := v.get(name)
@@ -292,13 +293,36 @@ func (r *reader) tokenResponse(v *value, p *piece) bool {
 	return true
 }
 
+// introspection reads the answer of an introspection endpoint, RFC 7662 section 2.2.
+func (r *reader) introspection(v *value, p *piece) bool {
+	if !v.is(jsonObject) || !v.get("active").is(jsonBool) {
+		return false
+	}
+	for _, name := range [...]string{"iss", "scope", "client_id", "exp", "aud", "token_type", "username", "sub"} {
+		if v.get(name) == nil {
+			continue
+		}
+		return r.introspected(v, p)
+	}
+	return len(v.kids) == 1 && r.introspected(v, p)
+}
+
+func (r *reader) introspected(v *value, p *piece) bool {
+	it, raw, lower := r.newItem(usher.KindExchange, v, p)
+	it.JSON, _ = json.Marshal(v.any())
+	it.scan(v, p, raw, lower)
+	it.fact("endpoint", "introspect", it.Place, "")
+	it.Summary = summary("answer of an introspection endpoint with " + strings.Join(memberNames(v, 10), ", "))
+	return r.add(it)
+}
+
 // opaque notes a token that only its issuer can read.
 func (r *reader) opaque(p *piece) {
 	parsed, err := token.Parse(strings.TrimSpace(p.text))
 	if err != nil || parsed == nil {
 		return
 	}
-	it := &Item{Line: p.line(0), Token: parsed, Text: parsed.Why}
+	it := &Item{Line: p.line(0), Token: parsed, Text: parsed.Why, Origin: p.origin}
 	it.Kind, it.Place = usher.KindToken, p.place(0)
 	tokenFacts(it, parsed, p.origin, it.Place)
 	it.Summary = tokenSummary(parsed, p.origin)
