@@ -320,8 +320,9 @@ func (e *Engine) resume(ctx context.Context) {
 	}
 }
 
-// resumeOnce looks once at every run that is under way and that nobody carries
-// out, and gives how many stay so.
+// resumeOnce looks once at every run that is under way, and gives how many stay
+// so. One that somebody carries out just now is left alone and looked at again:
+// it may end without an answer.
 func (e *Engine) resumeOnce(ctx context.Context) (left int, err error) {
 	cases, err := e.List(ctx, console.Filter{All: true})
 	if err != nil {
@@ -335,6 +336,7 @@ func (e *Engine) resumeOnce(ctx context.Context) (left int, err error) {
 			}
 			release, busy := e.plans.take(c.ID)
 			if busy != nil {
+				left++
 				continue
 			}
 			if rerr := e.resumeRun(ctx, c.ID, run); rerr != nil {

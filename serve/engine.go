@@ -290,9 +290,10 @@ func (e *Engine) background(f func(context.Context)) {
 func (e *Engine) tick(ctx context.Context, every time.Duration) {
 	t := time.NewTicker(every)
 	defer t.Stop()
-	for {
+	for failed := false; ; {
 		_, err := e.update(ctx, func(tx *store.Tx) ([]*usher.Case, error) { return e.book.Tick(tx, e.now()) })
-		if err != nil && ctx.Err() == nil {
+		if ctx.Err() == nil && (err != nil || failed) { // what a source failed at, it tells itself
+			failed = err != nil
 			e.storeFailed(err)
 		}
 		select {

@@ -61,3 +61,19 @@ func TakeSlowly(t *testing.T, s *Server, events []usher.Event, between func()) {
 
 // Registered tells whether the registration of a client is there.
 func Registered(s *Server, client string) bool { return s.engine.providers[0].regs.peek(client) != nil }
+
+// ResumeBusy looks at the runs that are under way while somebody carries out a
+// fix of a case, and gives how many are to be looked at again.
+func ResumeBusy(t *testing.T, s *Server, id int64) int {
+	t.Helper()
+	release, err := s.engine.plans.take(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	left, err := s.engine.resumeOnce(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return left
+}

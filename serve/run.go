@@ -476,15 +476,20 @@ func settle(ctx context.Context) {
 func (s *Server) followSource(ctx context.Context, src *source) {
 	wait := 100 * time.Millisecond
 	var cursor store.Cursor
-	for {
+	for failed := false; ; failed = true {
 		err := s.store.View(ctx, func(tx *store.Tx) (err error) {
 			cursor, err = tx.Cursor(src.name)
 			return err
 		})
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil || failed {
+			s.engine.storeFailed(err)
+		}
 		if err == nil {
 			break
 		}
-		s.engine.storeFailed(err)
 		select {
 		case <-ctx.Done():
 			return

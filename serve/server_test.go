@@ -3,6 +3,7 @@ package serve_test
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -336,6 +337,41 @@ func TestReady(t *testing.T) {
 			t.Fatal("it does not become ready again")
 		}
 	}
+}
+
+// TestReadyAgain: what the passing of time failed at is forgotten when it works
+// again, also where no log line comes.
+func TestReadyAgain(t *testing.T) {
+	b := newBench(t, plainConfig+"cases: {quiet_after: 1s}\n")
+	b.start()
+	ev := usher.Event{UID: "e", Kind: usher.EventSignIn, Tenant: "shop", Time: time.Now(), Status: usher.StatusFailure, StatusCode: "oops", Client: usher.Party{UID: "shop"}}
+	if _, err := b.server.Engine().Take(context.Background(), []usher.Event{ev}); err != nil {
+		t.Fatal(err)
+	}
+	b.wait("quiet", func(list []usher.Case) bool { return len(list) == 1 && list[0].State == usher.CaseQuiet })
+	db, err := sql.Open("sqlite", filepath.Join(b.dir, "d", "usher.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	exec := func(query string) {
+		t.Helper()
+		if _, err := db.Exec(query); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waitReady := func(want int) {
+		t.Helper()
+		for end := time.Now().Add(30 * time.Second); b.ask("GET", "/readyz", "", nil) != want; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("it does not answer %d", want)
+			}
+		}
+	}
+	exec("UPDATE cases SET body = 'x' || body, wake = 1")
+	waitReady(http.StatusServiceUnavailable)
+	exec("UPDATE cases SET body = substr(body, 2), wake = 0")
+	waitReady(http.StatusOK)
 }
 
 // TestSubscribers: one that reads sees every change, one that does not read is

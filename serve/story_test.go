@@ -279,3 +279,26 @@ func TestAttack(t *testing.T) {
 		}
 	}
 }
+
+// TestResumeBusy: a run that somebody carries out is looked at again, because the
+// provider may answer nothing; otherwise it would stay under way for ever.
+func TestResumeBusy(t *testing.T) {
+	b := newBench(t, "")
+	s := newShop(t, b.log)
+	b.yaml = s.config()
+	b.start()
+	s.breakIt()
+	s.signIn("https://shop.test/cb/", "203.0.113.1")
+	b.wait("the case", count(1))
+	plan, err := b.server.Engine().Plan(context.Background(), 1, "1", "ann")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := serve.ResumeBusy(t, b.server, 1); n != 0 {
+		t.Errorf("without a run %d are to be looked at again", n)
+	}
+	serve.MarkApplying(t, b.server, plan)
+	if n := serve.ResumeBusy(t, b.server, 1); n != 1 {
+		t.Errorf("%d runs are to be looked at again", n)
+	}
+}
