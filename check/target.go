@@ -221,6 +221,18 @@ type Answer struct {
 	At     time.Time // by our clock
 	Took   time.Duration
 	Err    string // why there is none: Status is 0 then
+	// Code says of Err and Defect what kind they are: one of usher's codes,
+	// "unreachable" (no answer), "refused" (usher does not go there),
+	// "too-large", "unreadable"; empty when all is well.
+	Code string
+	// Defect says why the body is not what it should be, in a clause: "is
+	// text/html, no JSON"; empty when it is, or was not looked at.
+	Defect string
+	// From is the address that was asked first, when redirects led to URL.
+	From string
+	// Body is kept of pages that are judged by what they load ("callback",
+	// "authorization"), at most 64 KiB.
+	Body string
 }
 
 // Host is a look at the connection to a host.
@@ -240,6 +252,18 @@ type Host struct {
 	Stage                       string // "resolve", "connect", "tls", "done"
 	Err                         string
 	Addresses                   []string
+	// Code is the kind of Err, as in Answer.
+	Code string
+	// Alias is the name that the host's record points to (CNAME), empty when
+	// it points to none or nobody asked.
+	Alias string
+	// Roles says what the host is named for: "issuer", "endpoint", "resource",
+	// "client", "callback".
+	Roles []string
+	// Weak are suites that RFC 9325 advises against and that it took when it
+	// was offered nothing better; WeakTried tells that this was tried.
+	Weak      []uint16
+	WeakTried bool
 }
 
 // Seen is an earlier look at a provider.
