@@ -28,14 +28,17 @@ func actorOf(ctx context.Context) actor {
 func by(r *http.Request) string { return actorOf(r.Context()).name }
 
 // recognise tells who asks: the machine's owner over the unix socket, a program
-// by its key, a person by the session.
-func (c *console) recognise(r *http.Request) (actor, error) {
+// by its key, a person by the session; and notes that key or session was used.
+func (c *console) recognise(r *http.Request) (actor, error) { return c.identify(r, true) }
+
+// identify is recognise; without use it only looks.
+func (c *console) identify(r *http.Request, use bool) (actor, error) {
 	ctx := r.Context()
 	if isTrusted(ctx) {
 		return actor{name: localName(r)}, nil
 	}
 	if scheme, value, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
-		return c.program(r, strings.TrimSpace(value))
+		return c.program(r, strings.TrimSpace(value), use)
 	}
 	id, ok := sessionID(r)
 	if !ok {
@@ -52,7 +55,7 @@ func (c *console) recognise(r *http.Request) (actor, error) {
 	if session.over(now) {
 		return actor{}, c.opt.Accounts.DropSession(ctx, session.Hash)
 	}
-	if minute := now.UTC().Truncate(time.Minute); minute.After(session.Used) {
+	if minute := now.UTC().Truncate(time.Minute); use && minute.After(session.Used) {
 		if err := c.opt.Accounts.TouchSession(ctx, session.Hash, minute); err != nil {
 			return actor{}, err
 		}
@@ -71,7 +74,7 @@ func localName(r *http.Request) string {
 }
 
 // program recognises a key.
-func (c *console) program(r *http.Request, value string) (actor, error) {
+func (c *console) program(r *http.Request, value string, use bool) (actor, error) {
 	if value == "" || len(value) > 200 {
 		return actor{}, errWrongKey
 	}
@@ -86,7 +89,7 @@ func (c *console) program(r *http.Request, value string) (actor, error) {
 	if !key.Expires.IsZero() && !now.Before(key.Expires) {
 		return actor{}, refusal(CodeSignIn, "the key has expired", "make a new one at /keys")
 	}
-	if minute := now.UTC().Truncate(time.Minute); minute.After(key.Used) {
+	if minute := now.UTC().Truncate(time.Minute); use && minute.After(key.Used) {
 		if err := c.opt.Accounts.TouchKey(r.Context(), key.ID, minute); err != nil {
 			return actor{}, err
 		}

@@ -79,9 +79,10 @@ func (c *console) watch(w http.ResponseWriter, r *http.Request) error {
 }
 
 // gone tells whether the one who watches may no longer: signed out, or the
-// session or key is over.
+// session or key is over. A stream that is open is no use of a session: a screen
+// that nobody sits at would never be signed out.
 func (c *console) gone(r *http.Request) bool {
-	who, err := c.recognise(r)
+	who, err := c.identify(r, false)
 	return err != nil || who.name == ""
 }
 

@@ -110,6 +110,21 @@ func TestWatchEnds(t *testing.T) {
 	}
 }
 
+// TestWatchIsNoUse: a page that is left open does not keep its session alive.
+func TestWatchIsNoUse(t *testing.T) {
+	defer console.Beat(10*time.Millisecond, 10*time.Second)()
+	s := start(t, consoletest.Story(noon)...)
+	lines, _ := s.stream(t, t.Context(), withCookie(s.signIn(t)))
+	await(t, lines, ": watching")
+	for range 11 {
+		s.pass(time.Hour)
+		await(t, lines, ": beat")
+		await(t, lines, ": beat") // begun after the hour
+	}
+	s.pass(2 * time.Hour)
+	ended(t, lines)
+}
+
 // TestWatchStops: a server that stops does not wait for who watches.
 func TestWatchStops(t *testing.T) {
 	stop := make(chan struct{})
