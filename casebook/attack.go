@@ -113,9 +113,11 @@ func (t *turn) attackTry(c *usher.Case, ev *usher.Event, f *usher.Finding) error
 		return err
 	}
 	if pastPassword(f) {
-		return t.gotIn(c, ev, "the password is known to the attacker; what stopped it: "+t.clause(f, ev))
+		if err := t.gotIn(c, ev, "the password is known to the attacker; what stopped it: "+t.clause(f, ev)); err != nil {
+			return err
+		}
 	}
-	return t.save(c)
+	return t.save(c) // in any case: the try is counted
 }
 
 // countAttack counts a try of an attack.

@@ -382,6 +382,14 @@ func TestPasswordKnown(t *testing.T) {
 	if attack, _ = s.attack(); len(attack.Compromised) != 1 {
 		t.Error("a cause that is not told escalates")
 	}
+	tries := attack.Count
+	ev = signIn("11:05", "user005", "203.0.113.7") // told late: the attacker knew the password before
+	ev.StatusCode = "invalid_otp"
+	s.take(withStatus(ev), finding("mfa-failed", 0.9))
+	if attack, _ = s.attack(); attack.Count != tries+1 || len(attack.Compromised) != 1 {
+		t.Errorf("%d tries after %d, %d got in", attack.Count, tries, len(attack.Compromised))
+	}
+	invariants(t, attack)
 }
 
 // TestIntendedAttack: a test by one's own people.
