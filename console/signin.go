@@ -72,7 +72,11 @@ func (c *console) signInForm(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if !right || !known {
-		c.opt.Log.Warn("a sign-in was refused", "name", name, "address", remoteHost(r))
+		who := "nobody here" // what was typed may be a password that went into the wrong field
+		if account.Name != "" {
+			who = account.Name
+		}
+		c.opt.Log.Warn("a sign-in was refused", "account", who, "address", remoteHost(r))
 		return c.showSignIn(w, r, http.StatusUnauthorized, show(name), "The name and the password do not belong together.")
 	}
 	back()

@@ -224,6 +224,20 @@ func TestGuessing(t *testing.T) {
 	}
 }
 
+// TestRefusalInTheLog: whose account was tried, and nothing of what was typed.
+func TestRefusalInTheLog(t *testing.T) {
+	s := start(t)
+	s.signIn(t)
+	s.submit(t, "/signin", url.Values{"name": {goodPassword}, "password": {"x"}})
+	if log := s.log.String(); !strings.Contains(log, "refused") || strings.Contains(log, "horse") {
+		t.Errorf("a password in the field of the name: %s", log)
+	}
+	s.submit(t, "/signin", url.Values{"name": {"ada"}, "password": {"battery horse"}})
+	if log := s.log.String(); !strings.Contains(log, "account=ada") || strings.Contains(log, "horse") {
+		t.Errorf("a wrong password: %s", log)
+	}
+}
+
 // TestConstantWork: whether a name exists shows neither in the answer nor in
 // the work.
 func TestConstantWork(t *testing.T) {
