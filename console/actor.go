@@ -15,6 +15,7 @@ type actor struct {
 	name    string   // as the timeline names them; empty: nobody is signed in
 	session *Session // of a browser
 	setup   bool     // came in with the one-time password and may only set one
+	program bool     // has a key
 }
 
 type actorKey struct{}
@@ -94,7 +95,7 @@ func (c *console) program(r *http.Request, value string, use bool) (actor, error
 			return actor{}, err
 		}
 	}
-	return actor{name: "key " + key.Name}, nil
+	return actor{name: "key " + key.Name, program: true}, nil
 }
 
 var errWrongKey = refusal(CodeSignIn, "the key is not known here", "make one at /keys, or with POST /api/v1/keys over the unix socket")

@@ -34,6 +34,9 @@ const (
 )
 
 func (c *console) makeKey(r *http.Request, wish keyWish) (madeKey, error) {
+	if actorOf(r.Context()).program { // who got hold of one that ends must not make one that does not
+		return madeKey{}, refusal(usher.ErrForbidden, "a key makes no further key", "make it at /keys, or over the unix socket")
+	}
 	wish.Name = strings.TrimSpace(wish.Name)
 	if err := checkName(wish.Name); err != nil {
 		return madeKey{}, refusal(CodeUnprocessed, fmt.Sprintf("a key needs a name of 1 to %d visible characters", maxName), "say which program it is for")

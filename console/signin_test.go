@@ -310,6 +310,9 @@ func TestKeys(t *testing.T) {
 	if got := s.do(t, "POST", "/api/v1/cases/1/declare", `{"fix":"2"}`, bearer, header("Content-Type", "application/json")); got.status != 200 || !strings.Contains(got.body, `"by":"key ci`) {
 		t.Errorf("a program without Origin: %d %s", got.status, got.body)
 	}
+	if got := s.do(t, "POST", "/api/v1/keys", `{"name":"more"}`, bearer, header("Content-Type", "application/json")); got.status != 403 || strings.Contains(got.body, "usher_") {
+		t.Errorf("a key makes another: %d %s", got.status, got.body)
+	}
 	page := s.do(t, "GET", "/keys", "", session).body
 	if strings.Contains(page, value) || strings.Contains(page, "ci <b>") || !strings.Contains(page, "ci &lt;b&gt;") {
 		t.Error("the page of keys shows the wrong things")
