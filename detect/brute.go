@@ -25,8 +25,8 @@ func (w *Watch) brute(tenant string, t try) (Alert, bool) {
 	u := w.users[place{tenant, t.user}]
 	if u == nil {
 		u = &target{}
+		makeRoom(w.users, w.opt.Memory, func(u *target) uint64 { return uint64(min(len(u.tries), 8))<<56 | u.turn })
 		w.users[place{tenant, t.user}] = u
-		shrink(w.users, w.opt.Memory, func(u *target) uint64 { return uint64(min(len(u.tries), 8))<<56 | u.turn })
 	}
 	u.turn = w.turn
 	u.tries = put(u.tries, t, w.opt.Window/3, max(w.opt.BruteTries, maxTries))
@@ -40,7 +40,7 @@ func (w *Watch) brute(tenant string, t try) (Alert, bool) {
 		return Alert{}, false
 	}
 	a := Alert{
-		Kind: usher.CaseAttack, Tenant: tenant, Fingerprint: "brute-force " + t.user, Sources: sources,
+		Tenant: tenant, Fingerprint: "brute-force " + t.user, Sources: sources,
 		Clients: different(tries, func(t *try) string { return t.client }), Events: uids(tries),
 	}
 	span := tries[len(tries)-1].at.Sub(tries[0].at).Round(time.Second)

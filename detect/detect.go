@@ -32,8 +32,7 @@ type Options struct {
 
 // Alert is an attack that the events of one tenant show.
 type Alert struct {
-	Finding     usher.Finding
-	Kind        usher.CaseKind
+	Finding     usher.Finding // what it is, with its subject
 	Tenant      string
 	Sources     []string // addresses that it comes from, see Source, sorted
 	Clients     []string // clients that it was tried at, sorted
@@ -125,8 +124,8 @@ func (w *Watch) news(fingerprint string, sources []string, at time.Time) bool {
 	t := w.told[fingerprint]
 	if t == nil || at.Sub(t.last) > w.opt.Window {
 		t = &telling{sources: map[string]bool{}}
+		makeRoom(w.told, w.opt.Memory, func(t *telling) uint64 { return t.turn })
 		w.told[fingerprint] = t
-		shrink(w.told, w.opt.Memory, func(t *telling) uint64 { return t.turn })
 	}
 	fresh := len(t.sources) == 0 && len(sources) == 0 && t.turn == 0
 	for _, s := range sources {

@@ -119,7 +119,7 @@ func TestAttacks(t *testing.T) {
 				t.Fatalf("%d alerts, want %d of %q: %+v", len(alerts), test.alerts, test.cause, alerts)
 			}
 			for _, a := range alerts {
-				if a.Kind != usher.CaseAttack || a.Fingerprint == "" || len(a.Events) == 0 || len(a.Events) > 200 || !slices.IsSorted(a.Sources) {
+				if a.Fingerprint == "" || len(a.Events) == 0 || len(a.Events) > 200 || !slices.IsSorted(a.Sources) {
 					t.Errorf("the alert is %+v", a)
 				}
 			}
@@ -247,6 +247,22 @@ func TestMemory(t *testing.T) {
 		t.Error("after a flood a spray is not seen")
 	}
 	runtime.KeepAlive(w)
+}
+
+// TestToldOnce holds that an attack is told once also where the memory for what
+// was told is full.
+func TestToldOnce(t *testing.T) {
+	w := detect.New(detect.Options{Memory: 3, BruteTries: 4})
+	for n := range 6 { // attacks, one after the other
+		told := 0
+		for i := range 12 {
+			at := time.Duration(n)*time.Minute + time.Duration(i)*time.Second
+			told += len(w.Observe(failed(at, fmt.Sprintf("user%d", n), "203.0.113.7")))
+		}
+		if told != 1 {
+			t.Errorf("attack %d is told %d times", n+1, told)
+		}
+	}
 }
 
 // TestFloodBetween holds that a flood of other addresses does not push out one

@@ -29,13 +29,7 @@ func (w *Watch) spray(tenant string, t try) (Alert, bool) {
 	if t.source == "" {
 		return Alert{}, false
 	}
-	s := w.sources[place{tenant, t.source}]
-	if s == nil {
-		s = &source{ok: map[string]time.Time{}}
-		w.sources[place{tenant, t.source}] = s
-		w.boundSources()
-	}
-	s.turn = w.turn
+	s := w.source(tenant, t.source)
 	s.add(t, w.opt.Window)
 	if len(s.failed(w.opt.Window)) < suspicious {
 		return Alert{}, false
@@ -47,7 +41,7 @@ func (w *Watch) spray(tenant string, t try) (Alert, bool) {
 		return Alert{}, false
 	}
 	a := Alert{
-		Kind: usher.CaseAttack, Tenant: tenant, Fingerprint: "password-spray",
+		Tenant: tenant, Fingerprint: "password-spray",
 		Sources: different(tries, func(t *try) string { return t.source }),
 		Clients: different(tries, func(t *try) string { return t.client }),
 	}
@@ -101,13 +95,7 @@ func (w *Watch) succeed(ev *usher.Event, user string, at time.Time) {
 	if ip == "" {
 		return
 	}
-	s := w.sources[place{ev.Tenant, ip}]
-	if s == nil {
-		s = &source{ok: map[string]time.Time{}}
-		w.sources[place{ev.Tenant, ip}] = s
-		w.boundSources()
-	}
-	s.turn = w.turn
+	s := w.source(ev.Tenant, ip)
 	s.ok[user] = latest(s.ok[user], at)
 	if len(s.ok) > maxTries {
 		for u, t := range s.ok {
@@ -170,12 +158,20 @@ func (w *Watch) suspectTries(tenant string, at time.Time) (tries []try) {
 	return tries
 }
 
-// boundSources keeps the memory: the addresses that tried the fewest users go
-// first, of those the ones that were not heard of for longest.
-func (w *Watch) boundSources() {
-	shrink(w.sources, w.opt.Memory, func(s *source) uint64 {
-		return uint64(min(len(s.tries), suspicious))<<56 | s.turn
-	})
+// source gives what is known of an address. Where the memory is full, the
+// addresses that tried the fewest users go first, of those the ones that were
+// not heard of for longest.
+func (w *Watch) source(tenant, ip string) *source {
+	s := w.sources[place{tenant, ip}]
+	if s == nil {
+		makeRoom(w.sources, w.opt.Memory, func(s *source) uint64 {
+			return uint64(min(len(s.tries), suspicious))<<56 | s.turn
+		})
+		s = &source{ok: map[string]time.Time{}}
+		w.sources[place{tenant, ip}] = s
+	}
+	s.turn = w.turn
+	return s
 }
 
 func sprayFinding(tenant string, sources, clients, users []string, tries []try) usher.Finding {

@@ -52,8 +52,7 @@ func guessed(ev *usher.Event) bool {
 		code = "AADSTS" + code
 	}
 	if c := catalog.LookupCode(ev.Provider, code); code != "" && c != nil && c.Cause != "" {
-		switch c.Cause {
-		case "password-wrong", "user-unknown", "user-locked", "user-disabled":
+		if Guess(c.Cause) {
 			return true
 		}
 		if !strings.EqualFold(code, "invalid_grant") {
@@ -61,6 +60,16 @@ func guessed(ev *usher.Event) bool {
 		}
 	}
 	return ev.OAuth.GrantType == "password" && (ev.OAuth.Error == "invalid_grant" || strings.EqualFold(code, "invalid_grant"))
+}
+
+// Guess tells whether the cause of a refusal is what guessing passwords looks
+// like: the password, or the user, is wrong or shut.
+func Guess(cause string) bool {
+	switch cause {
+	case "password-wrong", "user-unknown", "user-locked", "user-disabled":
+		return true
+	}
+	return false
 }
 
 // put adds a try in the order of time, once, and takes out what lies further
@@ -105,10 +114,10 @@ func different(list []try, value func(*try) string) (values []string) {
 	return slices.Compact(values)
 }
 
-// shrink bounds a map: when it is over its limit, the quarter that was least
-// worth goes.
-func shrink[K comparable, V any](m map[K]V, limit int, worth func(V) uint64) {
-	if len(m) <= limit {
+// makeRoom bounds a map to which something is about to be added: when it is
+// full, the quarter that was least worth goes.
+func makeRoom[K comparable, V any](m map[K]V, limit int, worth func(V) uint64) {
+	if len(m) < limit {
 		return
 	}
 	worths := make([]uint64, 0, len(m))
