@@ -21,7 +21,7 @@ const (
 // Alert takes an alert that ev set off, before or after ev itself is taken as a
 // refusal or a success. A second alert with the same fingerprint joins the
 // first.
-func (b *Book) Alert(tx Tx, ev *usher.Event, a Alert) ([]*usher.Case, error) {
+func (b *Book) Alert(tx Tx, ev *usher.Event, a detect.Alert) ([]*usher.Case, error) {
 	t := b.turn(tx)
 	c, err := t.attackCase(t.bounded(ev), a)
 	if err != nil {
@@ -52,7 +52,7 @@ func (b *Book) Alert(tx Tx, ev *usher.Event, a Alert) ([]*usher.Case, error) {
 
 // attackCase gives the case of an alert, with the addresses that it adds. An
 // attack that is long over stays as it ended; the next one is another case.
-func (t *turn) attackCase(ev *usher.Event, a Alert) (*usher.Case, error) {
+func (t *turn) attackCase(ev *usher.Event, a detect.Alert) (*usher.Case, error) {
 	fp := digest("attack", a.Tenant, a.Fingerprint)
 	found, err := t.under(keyIs(fp))
 	if err != nil {
@@ -373,7 +373,7 @@ func (t *turn) unprove(ev *usher.Event, attack *usher.Case) error {
 			return err
 		}
 		noteUnproven(c, ev, fmt.Sprintf("it came from an address that is attacking (case %d)", attack.ID))
-		if guess(c.Finding.Cause) && c.Behind == 0 {
+		if detect.Guess(c.Finding.Cause) && c.Behind == 0 {
 			if err := t.hide(c, attack); err != nil {
 				return err
 			}
@@ -384,15 +384,6 @@ func (t *turn) unprove(ev *usher.Event, attack *usher.Case) error {
 		}
 	}
 	return nil
-}
-
-// guess tells whether a cause is what guessing passwords looks like.
-func guess(cause string) bool {
-	switch cause {
-	case "password-wrong", "user-unknown", "user-locked", "user-disabled":
-		return true
-	}
-	return false
 }
 
 // pastPassword tells whether a cause shows only after the password was right.

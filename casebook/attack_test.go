@@ -35,9 +35,7 @@ func (s *stream) take(ev usher.Event, f usher.Finding) {
 	}
 	stored, _ := s.tx.Event(ev.UID)
 	for _, a := range alerts {
-		s.must(s.book.Alert(s.tx, stored, casebook.Alert{
-			Fingerprint: a.Fingerprint, Finding: a.Finding, Tenant: a.Tenant, Sources: a.Sources, Clients: a.Clients, Events: a.Events,
-		}))
+		s.must(s.book.Alert(s.tx, stored, a))
 	}
 }
 
@@ -424,7 +422,7 @@ func TestNextAttack(t *testing.T) {
 		}
 		ev, _ := s.tx.Event(events[0])
 		s.now = ev.Time
-		s.must(s.book.Alert(s.tx, ev, casebook.Alert{Fingerprint: "password-spray", Finding: finding("password-spray", 0.9), Tenant: "corp", Sources: []string{"198.51.100.9"}, Events: events}))
+		s.must(s.book.Alert(s.tx, ev, detect.Alert{Fingerprint: "password-spray", Finding: finding("password-spray", 0.9), Tenant: "corp", Sources: []string{"198.51.100.9"}, Events: events}))
 	}
 	alert(30, true)
 	alert(30, false)

@@ -67,16 +67,6 @@ func New(opt Options) *Book {
 	return &Book{opt: opt}
 }
 
-// Alert says that events of one tenant are an attack.
-type Alert struct {
-	Fingerprint string        // what makes the attack one thing, for the case's fingerprint
-	Finding     usher.Finding // what it is, with its subject
-	Tenant      string
-	Sources     []string // addresses that it comes from, as detect.Source writes them
-	Clients     []string // clients that it was tried at
-	Events      []string // uids of the tries that gave it away, as far as they are known
-}
-
 // Intent says that a refusal is right.
 type Intent struct {
 	Owner   string    // who answers for it

@@ -69,7 +69,7 @@ func (t *turn) keys(c *usher.Case) []string {
 		if !c.Refusal.Client.Known() && !c.Refusal.User.Known() {
 			keys = append(keys, keyTenant(c.Refusal.Tenant))
 		}
-		if source := detect.Source(c.Refusal.Source.IP); source != "" && guess(c.Finding.Cause) {
+		if source := detect.Source(c.Refusal.Source.IP); source != "" && detect.Guess(c.Finding.Cause) {
 			keys = append(keys, keySource(c.Refusal.Tenant, source))
 		}
 		keys = append(keys, t.targetKeys(c)...)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"usher"
+	"usher/detect"
 )
 
 // Refusal takes a refused try with the best finding about it (the zero Finding:
@@ -23,7 +24,7 @@ func (b *Book) Refusal(tx Tx, ev *usher.Event, f usher.Finding) ([]*usher.Case, 
 	if err != nil {
 		return nil, err
 	}
-	if attack != nil && (guess(f.Cause) || pastPassword(&f) && ev.User.Known()) {
+	if attack != nil && (detect.Guess(f.Cause) || pastPassword(&f) && ev.User.Known()) {
 		return t.done(t.attackTry(attack, ev, &f))
 	}
 	return t.done(t.refuse(ev, &f, attack))

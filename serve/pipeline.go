@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"usher"
-	"usher/casebook"
 	"usher/detect"
 	"usher/diagnose"
 	"usher/evidence"
@@ -249,9 +248,7 @@ func (e *Engine) keepEvent(tx *store.Tx, b *batch, i int) (changed []*usher.Case
 		return nil, false, err
 	}
 	for _, a := range b.alerts[i] {
-		list, err := e.book.Alert(tx, ev, casebook.Alert{
-			Fingerprint: a.Fingerprint, Finding: a.Finding, Tenant: a.Tenant, Sources: a.Sources, Clients: a.Clients, Events: a.Events,
-		})
+		list, err := e.book.Alert(tx, ev, a)
 		if err != nil {
 			return nil, false, err
 		}
