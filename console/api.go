@@ -3,12 +3,14 @@ package console
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"usher"
 )
@@ -208,7 +210,7 @@ func (c *console) apiDeclare(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(r, &d); err != nil {
 		return err
 	}
-	run, err := c.opt.Cases.Declare(r.Context(), id, d, by(r))
+	run, err := c.declare(r, id, d)
 	if err != nil {
 		return err
 	}
@@ -225,7 +227,7 @@ func (c *console) apiIntend(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(r, &intent); err != nil {
 		return err
 	}
-	return c.answerCase(w, r, func() (*usher.Case, error) { return c.intend(r, id, intent) })
+	return answerCase(w, func() (*usher.Case, error) { return c.intend(r, id, intent) })
 }
 
 func (c *console) apiReopen(w http.ResponseWriter, r *http.Request) error {
@@ -233,10 +235,10 @@ func (c *console) apiReopen(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return c.answerCase(w, r, func() (*usher.Case, error) { return c.opt.Cases.Reopen(r.Context(), id, by(r)) })
+	return answerCase(w, func() (*usher.Case, error) { return c.opt.Cases.Reopen(r.Context(), id, by(r)) })
 }
 
-func (c *console) answerCase(w http.ResponseWriter, _ *http.Request, change func() (*usher.Case, error)) error {
+func answerCase(w http.ResponseWriter, change func() (*usher.Case, error)) error {
 	changed, err := change()
 	if err != nil {
 		return err
@@ -245,19 +247,35 @@ func (c *console) answerCase(w http.ResponseWriter, _ *http.Request, change func
 	return nil
 }
 
-// maxReason bounds what a person writes about a case.
-const maxReason = 2000
+// Bounds of what a person writes about a case, in characters. What is longer
+// would be cut where it is kept, so it is refused.
+const (
+	maxReason   = 1000
+	maxDeclared = 300
+)
+
+// declare notes that a person has carried out a fix.
+func (c *console) declare(r *http.Request, id int64, d Declaration) (usher.FixRun, error) {
+	d.Reason = oneLine(d.Reason)
+	if utf8.RuneCountInString(d.Reason) > maxDeclared {
+		return usher.FixRun{}, refusal(CodeUnprocessed, "what was done is told at too great length", fmt.Sprintf("a sentence or two, in at most %d characters", maxDeclared))
+	}
+	return c.opt.Cases.Declare(r.Context(), id, d, by(r))
+}
+
+// oneLine makes a sentence of what was typed into several lines.
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // intend holds what a person says to what it must hold: somebody answers for
 // it, it says why, and it ends.
 func (c *console) intend(r *http.Request, id int64, intent Intent) (*usher.Case, error) {
-	intent.Owner, intent.Reason = strings.TrimSpace(intent.Owner), strings.TrimSpace(intent.Reason)
+	intent.Owner, intent.Reason = strings.TrimSpace(intent.Owner), oneLine(intent.Reason)
 	now := c.opt.Now()
 	switch {
 	case checkName(intent.Owner) != nil:
 		return nil, refusal(CodeUnprocessed, "say who answers for the refusal", "a name or a team, in at most 64 characters")
-	case intent.Reason == "" || len(intent.Reason) > maxReason:
-		return nil, refusal(CodeUnprocessed, "say why the refusal is right", "a sentence or two, in at most 2,000 bytes")
+	case intent.Reason == "" || utf8.RuneCountInString(intent.Reason) > maxReason:
+		return nil, refusal(CodeUnprocessed, "say why the refusal is right", "a sentence or two, in at most "+thousands(maxReason)+" characters")
 	case !intent.Expires.After(now):
 		return nil, refusal(CodeUnprocessed, "say when this is to be looked at again", "a day to come")
 	case intent.Expires.After(now.Add(2 * 366 * 24 * time.Hour)):

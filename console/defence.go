@@ -80,7 +80,7 @@ func hostOnly(hostport string) string {
 
 // admit holds for a route before anybody is recognised: where the request comes
 // from and in which form it comes.
-func (c *console) admit(rt route, w http.ResponseWriter, r *http.Request) error {
+func (c *console) admit(rt route, r *http.Request) error {
 	if isTrusted(r.Context()) {
 		return checkType(rt, r)
 	}

@@ -111,7 +111,7 @@ func (c *console) undoForm(w http.ResponseWriter, r *http.Request) error {
 
 func (c *console) declareForm(w http.ResponseWriter, r *http.Request) error {
 	return c.act(w, r, func(id int64) (string, error) {
-		_, err := c.opt.Cases.Declare(r.Context(), id, Declaration{Fix: r.PostFormValue("fix"), Reason: r.PostFormValue("reason")}, by(r))
+		_, err := c.declare(r, id, Declaration{Fix: r.PostFormValue("fix"), Reason: r.PostFormValue("reason")})
 		return "#runs", err
 	})
 }

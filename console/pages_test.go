@@ -246,19 +246,23 @@ func TestOtherForms(t *testing.T) {
 	if _, text := s.page(t, "/cases/1"); !strings.Contains(text, "declared done") {
 		t.Error("the declared fix is not shown")
 	}
+	if got := s.submit(t, "/cases/1/declare", url.Values{"fix": {"2"}, "reason": {strings.Repeat("x", 301)}}, session); got.status != 422 {
+		t.Errorf("a reason that would be cut: %d", got.status)
+	}
 	for name, bad := range map[string]url.Values{
 		"no owner":  {"owner": {""}, "reason": {"x"}, "expires": {"2026-12-24"}},
 		"no reason": {"owner": {"ada"}, "reason": {" "}, "expires": {"2026-12-24"}},
 		"past":      {"owner": {"ada"}, "reason": {"x"}, "expires": {"2026-11-24"}},
 		"for ever":  {"owner": {"ada"}, "reason": {"x"}, "expires": {"2036-11-24"}},
 		"no day":    {"owner": {"ada"}, "reason": {"x"}, "expires": {"soon"}},
+		"too long":  {"owner": {"ada"}, "reason": {strings.Repeat("ä", 1001)}, "expires": {"2026-12-24"}},
 	} {
 		got := s.submit(t, "/cases/4/intend", bad, session)
 		if got.status != 422 || !strings.Contains(got.body, `role="alert"`) {
 			t.Errorf("%s: %d", name, got.status)
 		}
 	}
-	if got := s.submit(t, "/cases/4/intend", url.Values{"owner": {"ada"}, "reason": {"an old app"}, "expires": {"2026-12-24"}}, session); got.status != 303 {
+	if got := s.submit(t, "/cases/4/intend", url.Values{"owner": {"ada"}, "reason": {"an\r\nold app"}, "expires": {"2026-12-24"}}, session); got.status != 303 {
 		t.Errorf("intend: %d %s", got.status, got.body)
 	}
 	if _, text := s.page(t, "/cases/4"); !strings.Contains(text, "says ada: an old app. ") || !strings.Contains(text, "Ends 24 Dec 23:59") {

@@ -128,7 +128,7 @@ func (c *console) serve(rt route) http.Handler {
 			limit = formBytes
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, limit)
-		if err := c.admit(rt, w, r); err != nil {
+		if err := c.admit(rt, r); err != nil {
 			c.tell(rt, w, r, err)
 			return
 		}

@@ -26,7 +26,7 @@ func show(s string) string { return tidy(s, maxShown) }
 func text(s string) string { return tidy(s, maxText) }
 
 func tidy(s string, limit int) string {
-	return report.Inert(cut(strings.Join(strings.Fields(s), " "), limit))
+	return report.Inert(cut(oneLine(s), limit))
 }
 
 // exact is show for a value whose every character counts: blanks that cannot be
