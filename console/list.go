@@ -73,14 +73,18 @@ func (c *console) listPage(w http.ResponseWriter, r *http.Request) error {
 	if at < 0 {
 		return refusal(usher.ErrNotFound, "there is no such list of cases", "the lists are behind the tabs of the page of cases")
 	}
-	filter := Filter{All: true, Client: query.Get("client")}
 	for i := range cases {
 		if name := show(clientOf(&cases[i])); name != "" && !slices.Contains(view.Clients, name) {
 			view.Clients = append(view.Clients, name)
 		}
 	}
 	slices.Sort(view.Clients)
-	cases = slices.DeleteFunc(cases, func(found usher.Case) bool { return !filter.Match(&found) })
+	if client := query.Get("client"); client != "" { // asked for anew: its cases may be beyond the first
+		if cases, err = c.opt.Cases.List(r.Context(), Filter{All: true, Client: client, Limit: maxRows}); err != nil {
+			return err
+		}
+		view.More = len(cases) == maxRows
+	}
 	for i, t := range tabs {
 		view.Tabs = append(view.Tabs, tab{Name: t.name, Words: t.words, Current: i == at, URL: listURL(t.name, query.Get("client"))})
 		for k := range cases {

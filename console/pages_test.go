@@ -85,6 +85,26 @@ func TestListPage(t *testing.T) {
 	}
 }
 
+// TestListBeyondTheFirst: the cases of a client are found among more than one
+// page holds.
+func TestListBeyondTheFirst(t *testing.T) {
+	cases := consoletest.Story(noon)
+	for i := range 500 {
+		c := consoletest.Redirect(noon.Add(-time.Duration(i) * time.Second))
+		c.ID = int64(100 + i)
+		cases = append(cases, c)
+	}
+	s := start(t, cases...)
+	page, text := s.page(t, "/?show=all&client=kiosk")
+	holds(t, text, "All 1")
+	if !strings.Contains(page, `id="case-3"`) || strings.Contains(text, "Only the first 500") {
+		t.Error("the case of the kiosk is not found")
+	}
+	if _, text := s.page(t, "/"); !strings.Contains(text, "Only the first 500") {
+		t.Error("that there are more is not said")
+	}
+}
+
 func TestEmptyList(t *testing.T) {
 	s := start(t)
 	_, text := s.page(t, "/")
