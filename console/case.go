@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -158,7 +159,7 @@ func (c *console) showCase(w http.ResponseWriter, r *http.Request, id int64, sta
 		return err
 	}
 	view := c.viewCase(r, found, plan)
-	p := page{Title: fmt.Sprintf("Case %d: %s", id, show(found.Title)), View: view, Live: true, URL: view.URL, Section: "list"}
+	p := page{Title: fmt.Sprintf("Case %d: %s", id, strings.ReplaceAll(show(found.Title), "`", "")), View: view, Live: true, URL: view.URL, Section: "list"}
 	if wrong != nil {
 		var body problemBody
 		body, status = c.asProblem(r, wrong)
@@ -208,7 +209,7 @@ func (c *console) viewCase(r *http.Request, found *usher.Case, plan string) case
 		v.More = "and " + count(more, "other", "others")
 	}
 	v.Facts = factsOf(found)
-	v.Owner = show(cmpOr(found.Owner, by(r)))
+	v.Owner = show(cmp.Or(found.Owner, by(r)))
 	v.Reason = text(found.Reason)
 	v.Soonest = now.In(c.opt.Location).AddDate(0, 0, 1).Format(time.DateOnly)
 	v.Expires = now.In(c.opt.Location).AddDate(0, 0, 90).Format(time.DateOnly)
@@ -308,13 +309,13 @@ func evidenceOf(c *usher.Case) (*compareView, []quoteView) {
 }
 
 func (c *console) viewChange(e *usher.Event, first time.Time) changeView {
-	v := changeView{Who: show(cmpOr(e.Actor.String(), e.User.String())), At: c.moment(e.Time), What: "something was changed"}
+	v := changeView{Who: show(cmp.Or(e.Actor.String(), e.User.String())), At: c.moment(e.Time), What: "something was changed"}
 	if v.Who == "" {
 		v.Who = "somebody"
 	}
 	if ch := e.Change; ch != nil {
 		verb := map[string]string{"create": "made", "update": "edited", "delete": "deleted", "action": "acted on"}[ch.Operation]
-		v.What = cmpOr(verb, "changed") + " the " + show(cmpOr(ch.Type, "object"))
+		v.What = cmp.Or(verb, "changed") + " the " + show(cmp.Or(ch.Type, "object"))
 		v.Where = show(ch.Target.String())
 		v.Fields = show(strings.Join(ch.Fields, ", "))
 	}
@@ -358,7 +359,7 @@ func (c *console) viewFix(found *usher.Case, f *usher.Fix, plan string, first bo
 	}
 	if f.Action != nil {
 		v.Preview = previewOf(f.Action)
-		v.Where = show(fmt.Sprintf("client %q at %s", f.Action.Client, f.Action.Provider))
+		v.Where = show("client '" + f.Action.Client + "' at " + f.Action.Provider)
 	}
 	if _, run := verifying(found); run != nil && run.Plan.Fix.ID == f.ID && found.State == usher.CaseVerifying {
 		v.Done = true

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -113,7 +114,7 @@ func drawFlow(c *usher.Case) *flow {
 		who := ""
 		switch i {
 		case laneApp:
-			who = cutTo(cmpOr(c.Refusal.Client.UID, c.Finding.Subject.Client), 14)
+			who = cutTo(cmp.Or(c.Refusal.Client.UID, c.Finding.Subject.Client), 14)
 		case laneProvider:
 			who = cutTo(providerWord(c.Refusal.Provider), 14)
 		case laneAPI:
@@ -149,13 +150,6 @@ func drawFlow(c *usher.Case) *flow {
 	return f
 }
 
-func cmpOr(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
-}
-
 // cutTo shortens a name for a narrow place.
 func cutTo(s string, n int) string {
 	r := []rune(show(s))
@@ -167,7 +161,7 @@ func cutTo(s string, n int) string {
 
 // failNote is what the provider said at the failing step.
 func failNote(c *usher.Case) string {
-	said := cmpOr(c.Refusal.OAuth.Error, c.Refusal.StatusCode)
+	said := cmp.Or(c.Refusal.OAuth.Error, c.Refusal.StatusCode)
 	if said == "" {
 		return "refused here"
 	}

@@ -10,7 +10,8 @@ import (
 
 // limits slow down who guesses: five wrong passwords at once from one address
 // and one more every ten seconds, and thirty at once and one a second from all
-// of them. Right ones are not counted.
+// of them. A right one gives an address its full number back; of all of them it
+// counts.
 type limits struct {
 	mu   sync.Mutex
 	all  *rate.Limiter

@@ -73,7 +73,7 @@ var templates = sync.OnceValue(func() *template.Template {
 
 // problemPage tells a person that something went wrong.
 func (c *console) problemPage(w http.ResponseWriter, r *http.Request, status int, p problem) {
-	c.render(w, r, status, "problem", page{Title: sentence(capital(p.Message)), View: struct{ Hint, Code string }{sentence(capital(p.Hint)), p.Code}})
+	c.render(w, r, status, "problem", page{Title: sentence(capital(p.Message)), View: struct{ Hint string }{sentence(capital(p.Hint))}})
 }
 
 // asset serves the style, the script and the icon. Their address holds a hash

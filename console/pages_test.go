@@ -132,8 +132,11 @@ func TestCasePage(t *testing.T) {
 		"Registered https://shop.test/cb", "Sent by the app https://shop.test/cb/", "1 character too many at the end",
 		"Authorization request: refused here; sign-in: not reached", "Providers compare strictly.",
 		"admin edited the client shop", "58 seconds before the first refusal", "ada@shop.test",
-		"Correct the registered redirect URI of 'shop'.", "keeps security as it is", "Proven when the next sign-in of 'shop'", "This refusal is right",
+		"Correct the registered redirect URI of 'shop'.", "keeps security as it is", "Proven when the next sign-in of 'shop'", "This refusal is right", "client 'shop' at shop",
 	)
+	if title, _, _ := strings.Cut(page[strings.Index(page, "<title>"):], "</title>"); strings.Contains(title, "`") {
+		t.Errorf("the marks of values stand in the title: %s", title)
+	}
 	if !strings.Contains(page, "https://shop.test/cb<mark>/</mark>") {
 		t.Error("the one slash is not marked")
 	}
