@@ -157,6 +157,41 @@ type Registration struct {
 	WebOrigins     []string
 	PKCERequired   *bool
 	Place          string
+
+	// Known are names of fields of this struct that the export held although
+	// they are empty here: none is registered, rather than nothing known.
+	Known []string
+	// ApplicationType is what the client runs as, where the export says so for
+	// the whole client: "web", "native", "spa", "service".
+	ApplicationType  string
+	WildcardRedirect string          // Okta's wildcard_redirect: "DISABLED", "SUBDOMAIN"
+	ThirdParty       *bool           // Auth0: not first party
+	LogoutURIs       []RegisteredURI // where a browser may be sent after sign-out
+	FullScope        *bool           // Keycloak's fullScopeAllowed: tokens hold every role of the user
+	DefaultScopes    []string        // given without being asked for; they stand among Scopes too
+	DefinedScopes    []string        // that it defines itself, as an API (Entra's oauth2PermissionScopes)
+	Permissions      []Permission    // of other APIs that it wants
+	Grants           []Grant         // consents and assignments, as far as they were exported with it
+}
+
+// Permission is one permission of another API that a client wants.
+type Permission struct {
+	Name        string // "Mail.Read", or the id where the export names no name
+	Resource    string // the API, by its id or name
+	Application bool   // the client's own, without a person; else on behalf of one
+	Place       string
+}
+
+// Grant is a consent to permissions, or an assignment of them.
+type Grant struct {
+	Scopes      []string
+	Resource    string
+	Application bool
+	AllUsers    bool      // given by an administrator for everybody
+	User        string    // who gave it for himself
+	Given       time.Time // zero: not told
+	Reviewed    time.Time // zero: not told
+	Place       string
 }
 
 // RegisteredURI is one registered redirect URI.
