@@ -1,9 +1,13 @@
 package guard
 
 import (
+	"context"
+	"errors"
 	"io"
 	"net/url"
 	"strconv"
+	"sync/atomic"
+	"time"
 
 	"usher"
 )
@@ -40,4 +44,61 @@ func tooLarge(u *url.URL, limit int64) error {
 		Message: "the answer of " + shown(u) + " is larger than " + strconv.FormatInt(limit, 10) + " bytes",
 		Hint:    "see whether the address is the right one",
 	}
+}
+
+// enough is how many bytes a body must bring while patience lasts.
+const enough = 512
+
+// paced is a body that is given up when it drips. Only time that was waited in
+// Read counts, not what the reader does between.
+type paced struct {
+	body     io.ReadCloser
+	patience time.Duration
+	url      *url.URL
+	cancel   context.CancelFunc
+
+	waited time.Duration // since got was zero
+	got    int
+	over   atomic.Bool
+}
+
+func (p *paced) Read(b []byte) (int, error) {
+	if p.patience <= 0 {
+		return p.body.Read(b)
+	}
+	if p.got >= enough {
+		p.waited, p.got = 0, 0
+	}
+	left := p.patience - p.waited
+	if left <= 0 {
+		return 0, p.giveUp()
+	}
+	timer := time.AfterFunc(left, func() {
+		p.over.Store(true)
+		p.cancel()
+	})
+	start := time.Now()
+	n, err := p.body.Read(b)
+	timer.Stop()
+	p.waited += time.Since(start)
+	p.got += n
+	if err != nil && !errors.Is(err, io.EOF) && p.over.Load() {
+		return n, p.giveUp()
+	}
+	return n, err
+}
+
+func (p *paced) giveUp() error {
+	p.cancel()
+	return &usher.Error{
+		Code:    usher.ErrUnreachable,
+		Message: "the answer of " + shown(p.url) + " drips: less than " + strconv.Itoa(enough) + " bytes came in " + p.patience.String(),
+		Hint:    "see whether it is overloaded, or holds callers up on purpose",
+	}
+}
+
+func (p *paced) Close() error {
+	err := p.body.Close()
+	p.cancel()
+	return err
 }

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
+	"strings"
 	"syscall"
 
 	"usher"
@@ -45,6 +47,8 @@ func Explain(u *url.URL, err error) error {
 		why, hint = "has a certificate of an authority that is not known here", "name its authority's certificate with ca_file"
 	case errors.As(err, &cert):
 		why, hint = "has a certificate that is not valid for it", "see its names and dates: openssl s_client -connect "+hostPort(u)
+	case strings.Contains(err.Error(), "response headers exceeded") || strings.Contains(err.Error(), "response header list larger"):
+		code, why, hint = usher.ErrTooLarge, "sends more than "+strconv.Itoa(maxHeader)+" bytes of headers", "see whether the address is the right one"
 	case errors.Is(err, http.ErrSchemeMismatch):
 		why, hint = "does not speak TLS", "see whether the address should begin with http:// and whether the port is right"
 	case errors.Is(err, syscall.ECONNREFUSED):

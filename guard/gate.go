@@ -14,6 +14,9 @@ import (
 	"usher"
 )
 
+// maxHeader is how many bytes of headers an answer may have.
+const maxHeader = 64 << 10
+
 // gate is the transport: it judges each request, also those of redirects, and
 // sends it through the transport of its kind. The two kinds share no
 // connections, so a connection to a trusted place never serves another.
@@ -51,7 +54,8 @@ func (g *gate) transport(roots *x509.CertPool, d *dialer) *http.Transport {
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
 		TLSHandshakeTimeout:    10 * time.Second,
 		ResponseHeaderTimeout:  g.c.opt.Timeout,
-		MaxResponseHeaderBytes: 64 << 10,
+		MaxResponseHeaderBytes: maxHeader,
+		DisableCompression:     true, // unpacked here, within bounds on both sides
 		MaxIdleConns:           16,
 		MaxIdleConnsPerHost:    2,
 		MaxConnsPerHost:        16,
@@ -94,19 +98,33 @@ func readRoots(file string) (*x509.CertPool, error) {
 
 // RoundTrip implements http.RoundTripper.
 func (g *gate) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := g.send(req)
+	// A body that drips is ended by cancelling what it belongs to.
+	ctx, cancel := context.WithCancel(req.Context())
+	asked := req.Clone(ctx)
+	unpack := packable(asked)
+	if asked.Header.Get("User-Agent") == "" {
+		asked.Header.Set("User-Agent", g.c.opt.UserAgent)
+	}
+	resp, err := g.send(asked)
 	if err != nil {
+		cancel()
 		if req.Body != nil {
 			_ = req.Body.Close() // as http.RoundTripper demands; a second close does no harm
 		}
 		return nil, err
 	}
+	resp.Request = req
 	limit := g.c.opt.Body
+	body := &paced{body: resp.Body, patience: g.c.opt.Patience, url: req.URL, cancel: cancel}
 	if resp.ContentLength > limit {
-		_ = resp.Body.Close()
+		_ = body.Close()
 		return nil, tooLarge(req.URL, limit)
 	}
-	resp.Body = &bounded{body: resp.Body, left: limit, url: req.URL, limit: limit}
+	resp.Body = &bounded{body: body, left: limit, url: req.URL, limit: limit}
+	if err := g.unpack(resp, unpack); err != nil {
+		_ = body.Close()
+		return nil, err
+	}
 	return resp, nil
 }
 
@@ -121,10 +139,6 @@ func (g *gate) send(req *http.Request) (*http.Response, error) {
 	trusted, foreign, err := g.ready()
 	if err != nil {
 		return nil, err
-	}
-	if req.Header.Get("User-Agent") == "" {
-		req = req.Clone(req.Context())
-		req.Header.Set("User-Agent", g.c.opt.UserAgent)
 	}
 	if isTrusted {
 		return trusted.RoundTrip(req)

@@ -26,6 +26,7 @@ const (
 	DefaultTimeout   = 30 * time.Second
 	DefaultBody      = 4 << 20
 	DefaultRedirects = 3
+	DefaultPatience  = 5 * time.Second
 )
 
 // Resolver looks up the addresses of a name; *net.Resolver is one.
@@ -52,7 +53,11 @@ type Options struct {
 	Timeout   time.Duration // of a whole call with its body and redirects; 0 is DefaultTimeout
 	Body      int64         // bytes of a response's body, unpacked; 0 is DefaultBody
 	Redirects int           // at most; 0 is DefaultRedirects, less than 0 none
-	UserAgent string        // empty is "usher"
+	// Patience is how long a body may drip: when so much time was waited for
+	// less than 512 bytes, it is given up. 0 is DefaultPatience, less than 0
+	// leaves it to Timeout.
+	Patience  time.Duration
+	UserAgent string // empty is "usher"
 
 	Resolver Resolver // nil is the system's
 	Now      func() time.Time
@@ -65,7 +70,9 @@ type Client struct {
 	err     error
 	trusted []origin
 	pins    *pins
+	gate    *gate
 	http    *http.Client
+	once    *http.Client // follows no redirect
 }
 
 // New makes a Client. It goes nowhere and reads nothing yet. What is wrong with
@@ -89,8 +96,11 @@ func New(opt Options) *Client {
 			c.err = err
 		}
 	}
-	gate := newGate(c, proxy)
-	c.http = &http.Client{Transport: gate, Timeout: opt.Timeout, CheckRedirect: c.checkRedirect}
+	c.gate = newGate(c, proxy)
+	c.http = &http.Client{Transport: c.gate, Timeout: opt.Timeout, CheckRedirect: c.checkRedirect}
+	c.once = &http.Client{Transport: c.gate, Timeout: opt.Timeout, CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
 	return c
 }
 
@@ -103,6 +113,9 @@ func (o *Options) fill() {
 	}
 	if o.Redirects == 0 {
 		o.Redirects = DefaultRedirects
+	}
+	if o.Patience == 0 {
+		o.Patience = DefaultPatience
 	}
 	if o.UserAgent == "" {
 		o.UserAgent = "usher"
@@ -133,10 +146,20 @@ func (c *Client) Do(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
+// Once sends a request as Do does and follows no redirect: the answer that says
+// where to go is the answer.
+func (c *Client) Once(req *http.Request) (*http.Response, error) {
+	resp, err := c.once.Do(req)
+	if err != nil {
+		return nil, Explain(req.URL, err)
+	}
+	return resp, nil
+}
+
 // Trusts tells whether the origin of u was configured.
 func (c *Client) Trusts(u *url.URL) bool {
 	o, err := originOf(u)
-	return err == nil && slices.Contains(c.trusted, o)
+	return err == nil && c.trusts(context.Background(), o)
 }
 
 // Forget drops the pinned addresses of an origin, for an operator who has moved

@@ -11,7 +11,7 @@ var credentialHeaders = [...]string{
 	"X-Auth-Token", "X-Access-Token", "X-Csrf-Token", "X-Amz-Security-Token", "X-Vault-Token", "Private-Token",
 }
 
-// carries tells what of ours a request carries: empty for a bare GET or HEAD.
+// carries tells what of ours a request carries: empty for a bare GET, HEAD or OPTIONS.
 // A body may hold a client secret, so it counts as one.
 func carries(req *http.Request) string {
 	for _, name := range credentialHeaders {
@@ -22,7 +22,9 @@ func carries(req *http.Request) string {
 	if req.URL.User != nil {
 		return "a user name in the URL"
 	}
-	if req.Method != "" && req.Method != http.MethodGet && req.Method != http.MethodHead {
+	switch req.Method {
+	case "", http.MethodGet, http.MethodHead, http.MethodOptions:
+	default:
 		return "a request of the method " + req.Method + ", whose body may hold a secret"
 	}
 	if req.Body != nil && req.Body != http.NoBody {
@@ -40,7 +42,7 @@ func (c *Client) judge(req *http.Request) (trusted bool, err error) {
 	if req.Host != "" && !strings.EqualFold(req.Host, req.URL.Host) {
 		return false, refused("the request to "+o.String()+" names another host in its Host header", "leave Request.Host empty")
 	}
-	if c.Trusts(req.URL) {
+	if c.trusts(req.Context(), o) {
 		return true, nil
 	}
 	if what := carries(req); what != "" {
@@ -49,9 +51,7 @@ func (c *Client) judge(req *http.Request) (trusted bool, err error) {
 			"credentials go to configured origins alone; if this one is yours, add it to the configuration")
 	}
 	if o.scheme != "https" {
-		return false, refused(
-			"the URL "+shown(req.URL)+" is not https, and was not configured",
-			"what a document names is asked over https only; if this address is yours, add its origin to the configuration")
+		return false, notHTTPS(req.URL)
 	}
 	return false, nil
 }
@@ -93,7 +93,7 @@ func (c *Client) checkRedirect(req *http.Request, via []*http.Request) error {
 	}
 	// From outside nothing leads to where we trust: a foreign document must
 	// not choose what is asked inside.
-	if c.Trusts(req.URL) && !c.Trusts(via[len(via)-1].URL) {
+	if c.trusts(req.Context(), to) && !c.trusts(req.Context(), previous) {
 		return refused("the redirect from "+shown(via[len(via)-1].URL)+" leads to the configured "+to.String(), "ask "+to.String()+" itself")
 	}
 	return nil

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"net"
+	"net/netip"
 	"net/url"
 	"strings"
 
@@ -88,14 +89,25 @@ func shown(u *url.URL) string {
 		return "(none)"
 	}
 	bare := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}
-	s := strings.Map(func(r rune) rune {
+	return clip(bare.String())
+}
+
+// clip cuts a text of the other side for a sentence.
+func clip(s string) string {
+	s = strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
 			return '?'
 		}
 		return r
-	}, bare.String())
+	}, s)
 	if len(s) > 200 {
 		s = strings.ToValidUTF8(s[:200], "") + "..."
 	}
 	return s
+}
+
+// onThisMachine tells whether a host is this machine by its very name.
+func onThisMachine(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.Unmap().IsLoopback() || host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
