@@ -64,9 +64,20 @@ func (t *turn) arrange(c *usher.Case) error {
 		return err
 	}
 	for _, other := range cases {
-		if c.Behind == 0 && other.State.Active() && other.Behind == 0 && t.follows(c, other) {
+		switch {
+		case c.Behind != 0 || other.Behind != 0 || !t.follows(c, other):
+		case other.State.Active():
 			if err := t.hide(c, other); err != nil {
 				return err
+			}
+		case ended(other, c):
+			if err := t.hide(c, other); err != nil {
+				return err
+			}
+			if c.Behind == other.ID {
+				if err := t.await(c, other); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -78,6 +89,13 @@ func (t *turn) arrange(c *usher.Case) error {
 		}
 	}
 	return nil
+}
+
+// ended tells whether a cause was proven fixed after the last try of an open
+// case: then its tries were only told late.
+func ended(cause, c *usher.Case) bool {
+	return cause.State == usher.CaseFixed && cause.Proven != nil && !c.Last.After(cause.Proven.Event.Time) &&
+		(c.State == usher.CaseOpen || c.State == usher.CaseRegressed)
 }
 
 // hide puts a case behind another, together with what is hidden behind it.
@@ -185,13 +203,18 @@ func (t *turn) release(c *usher.Case) error {
 			}
 			continue
 		}
-		if err := move(k, actAwait); err != nil {
-			return err
-		}
-		note(k, usher.Entry{Time: t.now, Kind: usher.EntryState, Text: fmt.Sprintf("Its cause, case %d, is fixed: this one waits for its own proof.", c.ID)})
-		if err := t.save(k); err != nil {
+		if err := t.await(k, c); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// await makes a consequence of a case that is fixed wait for its own proof.
+func (t *turn) await(k, cause *usher.Case) error {
+	if err := move(k, actAwait); err != nil {
+		return err
+	}
+	note(k, usher.Entry{Time: t.now, Kind: usher.EntryState, Text: fmt.Sprintf("Its cause, case %d, is fixed: this one waits for its own proof.", cause.ID)})
+	return t.save(k)
 }

@@ -363,6 +363,49 @@ func TestConsequences(t *testing.T) {
 			t.Error("it comes out to fall quiet")
 		}
 	})
+	t.Run("told when its cause is fixed", func(t *testing.T) {
+		w := newWorld(t, cause)
+		take(w, secret, "10:00")
+		ev, _ := secret("10:10")
+		w.succeed(ev)
+		take(w, token, "10:05") // from before the proof
+		if k := w.state(2, usher.CaseVerifying); k.Behind != 1 || !contains(w.get(1).Consequences, 2) {
+			t.Fatalf("it stands alone: %s", titles(w.tx.all()))
+		}
+		take(w, token, "10:08")
+		w.state(2, usher.CaseVerifying)
+		take(w, token, "10:11")
+		if k := w.state(2, usher.CaseOpen); k.Behind != 0 {
+			t.Errorf("it goes on and stays hidden: %s", story(k))
+		}
+	})
+	t.Run("begins after its cause is fixed", func(t *testing.T) {
+		w := newWorld(t, cause)
+		take(w, secret, "10:00")
+		ev, _ := secret("10:10")
+		w.succeed(ev)
+		take(w, token, "10:11")
+		if k := w.state(2, usher.CaseOpen); k.Behind != 0 {
+			t.Errorf("it is hidden: %s", story(k))
+		}
+		take(w, token, "10:05")
+		if k := w.state(2, usher.CaseOpen); k.Behind != 0 {
+			t.Errorf("a late try hides it: %s", story(k))
+		}
+	})
+	t.Run("its cause is known when the other is fixed", func(t *testing.T) {
+		w := newWorld(t, cause)
+		take(w, secret, "10:00")
+		late, f := token("10:05")
+		late.UID = "late"
+		w.refuse(late, usher.Finding{})
+		w.tick(at("13:30"))
+		w.state(2, usher.CaseQuiet)
+		ev, _ := secret("10:10")
+		w.succeed(ev)
+		w.refuse(late, f) // explained again
+		w.state(2, usher.CaseQuiet)
+	})
 	t.Run("a quiet cause hides nothing", func(t *testing.T) {
 		w := newWorld(t, cause)
 		w.now = at("10:02")

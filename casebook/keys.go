@@ -18,12 +18,12 @@ func keyProof(event string) string    { return "proof:" + digest("", event) }
 // keyAlike files the cases of one crowd.
 func keyAlike(parts []string) string { return "alike:" + digest("", parts...) }
 
-// keyClient and keyUser file what a later success may prove, and where causes
+// keysClient and keysUser file what a later success may prove, and where causes
 // find their consequences.
 func keysClient(ev *usher.Event) []string { return keysParty("client:", ev.Tenant, ev.Client) }
 func keysUser(ev *usher.Event) []string   { return keysParty("user:", ev.Tenant, ev.User) }
 
-// keysTenant files cases that belong to no client and no user.
+// keyTenant files cases that belong to no client and no user.
 func keyTenant(tenant string) string { return "tenant:" + digest("", tenant) }
 
 // keySource files failures by the address of their last try, keyAttack attacks
@@ -34,7 +34,7 @@ func keyAttack(tenant, source string) string { return "attack:" + digest("", ten
 // keyTarget files cases by what a change to it would explain.
 func keyTarget(what string) string { return "target:" + digest("", what) }
 
-// keyVictim files attacks by the users whom they got into.
+// keysVictim files attacks by the users whom they got into.
 func keysVictim(p usher.Party) []string { return keysParty("victim:", "", p) }
 
 func keysParty(word, tenant string, p usher.Party) (keys []string) {
@@ -58,6 +58,8 @@ func (t *turn) keys(c *usher.Case) []string {
 			keys = append(keys, keyProof(c.Proven.Event.UID))
 			if t.now.Before(c.Proven.At.Add(doubtFor)) {
 				keys = append(keys, t.targetKeys(c)...)
+				keys = append(keys, keysClient(&c.Refusal)...) // for consequences that are told late
+				keys = append(keys, keysUser(&c.Refusal)...)
 			}
 		}
 	case c.State == usher.CaseIntended:
@@ -135,8 +137,8 @@ func (t *turn) clientUID(ev *usher.Event) string {
 }
 
 const (
-	// doubtFor is how long a proof may be taken back, because a late event shows
-	// that a policy was weakened before it.
+	// doubtFor is how long a case that is fixed is found by late events: one may
+	// show that a policy was weakened before the proof, or be a consequence.
 	doubtFor = 24 * time.Hour
 	// attackMemory is how long after the last try a success from an attacking
 	// address is the attacker's: who found a password may well wait.
