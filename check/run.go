@@ -30,6 +30,9 @@ func outcomeRank(o usher.Outcome) int {
 // Run holds the target against the checks and gives findings, the worst first,
 // and what is missing to judge the rest.
 func Run(t *Target, checks []*Check) ([]usher.Finding, []usher.Missing) {
+	run := *t
+	run.memo = &memo{}
+	t = &run
 	got := make(Results, len(checks))
 	for _, c := range checks {
 		if c.Judge != nil {

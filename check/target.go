@@ -54,6 +54,8 @@ type Target struct {
 
 	// Secrets are all credentials that were met, so that no finding holds one.
 	Secrets []usher.Secret
+
+	memo *memo // of one Run
 }
 
 // Metadata is a discovery document.
@@ -138,7 +140,10 @@ type ClientDocument struct {
 
 // AuthCall is one authorization request with its answer; either may be nil.
 type AuthCall struct {
-	Place    string
+	Place string
+	// Partial tells that Request holds only what the operator said of it: what
+	// is absent was not said, and is unknown.
+	Partial  bool
 	Request  *oauth.AuthorizationRequest
 	Response *oauth.AuthorizationResponse
 	// ResponsePlace is the place of Response, where it is another.
