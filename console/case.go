@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"usher"
+	"usher/report"
 )
 
 // caseView is the page of one case.
@@ -440,8 +441,10 @@ func (c *console) viewRun(found *usher.Case, run *usher.FixRun) runView {
 	case usher.RunApplying:
 		v.Words = "being carried out"
 	case usher.RunApplied:
-		v.Words = "carried out"
-		v.MayUndo = run.Plan.Fix.Action != nil && run.Plan.Fix.Action.Kind != usher.ActionReplaceSecret && len(run.Plan.Diff) > 0
+		v.Words, v.MayUndo = "carried out", report.MayUndo(run)
+		if len(run.Plan.Diff) == 0 {
+			v.Words = "was so already"
+		}
 	case usher.RunUndone:
 		v.Words = "taken back"
 	case usher.RunFailed:

@@ -593,3 +593,19 @@ func TestSecretUnnoted(t *testing.T) {
 		t.Errorf("the log: %s", log)
 	}
 }
+
+// TestNothingToTakeBack: a run that found it so already says that, and offers
+// nothing to take back.
+func TestNothingToTakeBack(t *testing.T) {
+	s := start(t, consoletest.Story(noon)...)
+	page, _ := s.page(t, "/cases/6")
+	if !strings.Contains(page, `action="/cases/6/undo"`) {
+		t.Fatal("what changed something cannot be taken back")
+	}
+	s.memory.Edit(6, func(c *usher.Case) { c.Runs[0].Plan.Diff = nil })
+	page, text := s.page(t, "/cases/6")
+	holds(t, text, "was so already")
+	if strings.Contains(page, `action="/cases/6/undo"`) {
+		t.Error("nothing can be taken back")
+	}
+}

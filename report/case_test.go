@@ -9,10 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
-	"golang.org/x/net/html"
 	"pgregory.net/rapid"
 
 	"usher"
@@ -136,23 +134,14 @@ func TestHostileCases(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := hostileString(t)
 		out := renderCase(t, hostileCase(s), caseOptions)
-		for ext, text := range out {
-			if !utf8.ValidString(text) {
-				t.Fatalf("%s: not UTF-8", ext)
-			}
-			for _, r := range text {
-				if r != '\n' && unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {
-					t.Fatalf("%s: %U came through", ext, r)
-				}
-			}
-		}
+		checkVisible(t, out)
 		for _, ext := range []string{"md", "list.md"} {
 			if got, want := caseSkeleton(t, out[ext]), caseSkeleton(t, benign[ext]); !slices.Equal(got, want) {
 				t.Fatalf("Markdown changed its structure:\n%q\n%q\n%s", got, want, out[ext])
 			}
 		}
 		for _, ext := range []string{"html", "list.html"} {
-			checkCaseHTML(t, out[ext])
+			checkHTML(t, out[ext], caseElements, caseAttributes)
 		}
 		var got usher.Case
 		if err := json.Unmarshal([]byte(out["json"]), &got); err != nil {
@@ -184,31 +173,6 @@ func caseSkeleton(t interface{ Fatalf(string, ...any) }, md string) []string {
 }
 
 var nested = regexp.MustCompile(`^ {2,3}- `)
-
-func checkCaseHTML(t *rapid.T, page string) {
-	root, err := html.Parse(strings.NewReader(page))
-	if err != nil {
-		t.Fatal(err)
-	}
-	elements := strings.Fields("html head meta title style body main header footer section figure figcaption div span p b br h1 h2 h3 ol ul li dl dt dd pre code mark a svg desc rect line text g path polygon circle table thead tbody tr th td time")
-	attributes := strings.Fields("lang charset http-equiv content name class id aria-labelledby aria-label aria-hidden role href rel tabindex viewbox viewBox width height x y x1 x2 y1 y2 r rx cx cy d points text-anchor transform scope")
-	for n := range root.Descendants() {
-		if n.Type == html.CommentNode {
-			t.Fatalf("HTML: a comment %q", n.Data)
-		}
-		if n.Type != html.ElementNode {
-			continue
-		}
-		if !slices.Contains(elements, n.Data) {
-			t.Fatalf("HTML: an element %s", n.Data)
-		}
-		for _, a := range n.Attr {
-			if !slices.Contains(attributes, a.Key) || a.Key == "href" && !strings.HasPrefix(a.Val, "https://") {
-				t.Fatalf("HTML: an attribute %s=%q of %s", a.Key, a.Val, n.Data)
-			}
-		}
-	}
-}
 
 // TestCommandsAreInert: what is offered to be typed holds nothing that somebody
 // else wrote.
@@ -264,5 +228,37 @@ func TestCaseJSONKeepsItsIDs(t *testing.T) {
 	}
 	if err := report.Case(io.Discard, &c, "nonsense", report.CaseOptions{}); err == nil {
 		t.Error("an unknown format was written")
+	}
+}
+
+// TestMayUndo: only what can be taken back is offered to be.
+func TestMayUndo(t *testing.T) {
+	changed := []usher.Difference{{Field: "enabled", From: "false", To: "true"}}
+	tests := []struct {
+		state  usher.RunState
+		action *usher.Action
+		diff   []usher.Difference
+		want   bool
+	}{
+		{usher.RunApplied, &usher.Action{Kind: usher.ActionEnableClient}, changed, true},
+		{usher.RunApplied, &usher.Action{Kind: usher.ActionEnableClient}, nil, false}, // it was so already
+		{usher.RunApplied, &usher.Action{Kind: usher.ActionReplaceSecret}, changed, false},
+		{usher.RunApplied, nil, changed, false},
+		{usher.RunUndone, &usher.Action{Kind: usher.ActionEnableClient}, changed, false},
+		{usher.RunDeclared, &usher.Action{Kind: usher.ActionEnableClient}, nil, false},
+	}
+	for _, tt := range tests {
+		run := usher.FixRun{ID: "1", State: tt.state, Plan: usher.FixPlan{Fix: usher.Fix{Title: "A fix", Action: tt.action}, Diff: tt.diff, Undo: "by switching it off"}}
+		if got := report.MayUndo(&run); got != tt.want {
+			t.Errorf("%s, %+v, %v: %v", tt.state, tt.action, tt.diff, got)
+		}
+		c := usher.Case{ID: 7, State: usher.CaseVerifying, Runs: []usher.FixRun{run}}
+		text := renderCase(t, c, report.CaseOptions{})["txt"]
+		if got := strings.Contains(text, "usher cases undo 7"); got != tt.want {
+			t.Errorf("%s, %+v: undo is offered: %v\n%s", tt.state, tt.action, got, text)
+		}
+		if already := tt.state == usher.RunApplied && tt.diff == nil; already != strings.Contains(text, "was so already") || already && strings.Contains(text, "To take it back") {
+			t.Errorf("%s without a difference: %s", tt.state, text)
+		}
 	}
 }

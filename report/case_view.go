@@ -413,7 +413,7 @@ func nextSteps(c *usher.Case) (out []nextStep) {
 		out = append(out, nextStep{"usher cases reopen " + id, "if the refusal is wrong after all"})
 	case usher.CaseVerifying:
 		out = append(out, nextStep{"usher cases watch", "tells when it is proven"})
-		if last != nil && last.State == usher.RunApplied {
+		if last != nil && MayUndo(last) {
 			out = append(out, nextStep{"usher cases undo " + id, "takes the fix back"})
 		}
 	}
@@ -439,12 +439,22 @@ func bestFix(c *usher.Case) *usher.Fix {
 	return best
 }
 
+// MayUndo tells whether a run can be taken back: it was carried out, it changed
+// something, and the provider has not thrown away what was there before.
+func MayUndo(r *usher.FixRun) bool {
+	a := r.Plan.Fix.Action
+	return r.State == usher.RunApplied && len(r.Plan.Diff) > 0 && a != nil && a.Kind != usher.ActionReplaceSecret
+}
+
 func viewRun(r *usher.FixRun, d dial) caseRun {
 	v := caseRun{
 		Title: prose(cmp.Or(r.Plan.Fix.Title, "a fix")), By: prose(r.By), Object: prose(r.Plan.Object), Error: prose(r.Error),
-		Undo: prose(r.Plan.Undo), Failed: r.State == usher.RunFailed,
+		Failed: r.State == usher.RunFailed,
 	}
-	v.Mark, v.State = runWords(r.State)
+	v.Mark, v.State = runWords(r)
+	if r.State != usher.RunApplied || len(r.Plan.Diff) > 0 { // else there is nothing to take back
+		v.Undo = prose(r.Plan.Undo)
+	}
 	v.When = d.short(r.Started)
 	if !r.Finished.IsZero() {
 		v.When = d.short(r.Finished)

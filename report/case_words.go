@@ -113,8 +113,11 @@ func riskInk(class string) string {
 }
 
 // runWords says how a carrying out ended.
-func runWords(s usher.RunState) (mark, words string) {
-	switch s {
+func runWords(r *usher.FixRun) (mark, words string) {
+	if r.State == usher.RunApplied && len(r.Plan.Diff) == 0 {
+		return "✓", "was so already"
+	}
+	switch r.State {
 	case usher.RunApplying:
 		return "…", "is being carried out"
 	case usher.RunApplied:
@@ -126,7 +129,7 @@ func runWords(s usher.RunState) (mark, words string) {
 	case usher.RunDeclared:
 		return "✓", "declared as done"
 	}
-	return "?", label(string(s))
+	return "?", label(string(r.State))
 }
 
 // entryMark is the mark of a line of the timeline.

@@ -159,11 +159,11 @@ func (c *CasesUndoCmd) Run(env *Env, at *CasesCmd) error {
 	return nil
 }
 
-// pickRun gives the run of an id, or the last that changed something.
+// pickRun gives the run of an id, or the last that can be taken back.
 func pickRun(c *usher.Case, id string) *usher.FixRun {
 	for i := len(c.Runs) - 1; i >= 0; i-- {
 		r := &c.Runs[i]
-		if id == "" && r.State == usher.RunApplied && len(r.Plan.Diff) > 0 || id != "" && r.ID == id {
+		if id == "" && report.MayUndo(r) || id != "" && r.ID == id {
 			return r
 		}
 	}
