@@ -49,6 +49,8 @@ type Target struct {
 	// --redirect-uri, --scope), nil when nothing was. It stands among AuthCalls
 	// too.
 	Request *oauth.AuthorizationRequest
+	// Secret is the client's own secret as the operator gave it (--secret-file).
+	Secret usher.Secret
 	// Probed holds the answers of probes by the id of their check.
 	Probed map[string]*ProbeAnswer
 
@@ -117,6 +119,8 @@ type KeySet struct {
 	Client string // client id, for a client's own keys
 	Raw    json.RawMessage
 	Answer *Answer
+
+	entries entries
 }
 
 // ResourceMetadata is a protected resource's metadata, RFC 9728.
@@ -152,6 +156,7 @@ type AuthCall struct {
 	StartURL      *url.URL // the page of the app that sent the browser away
 	Exchange      *evidence.Exchange
 	Time          time.Time
+	Returned      time.Time // when the browser came back with Response; zero: not known
 }
 
 // TokenCall is one token request with its answer; either may be nil.

@@ -172,6 +172,28 @@ type Registration struct {
 	DefinedScopes    []string        // that it defines itself, as an API (Entra's oauth2PermissionScopes)
 	Permissions      []Permission    // of other APIs that it wants
 	Grants           []Grant         // consents and assignments, as far as they were exported with it
+
+	AssignmentRequired *bool // users need an assignment before they may sign in (Entra's appRoleAssignmentRequired)
+	Owners             []string
+	Notes              string // what it is for, in the words of its owner
+	Created            time.Time
+	LastSignIn         time.Time
+	// UserConsent says, of a tenant's settings, which apps users may consent to
+	// by themselves: "all", "low" (verified publishers or low risk), "none".
+	UserConsent string
+	Federated   []Federated // outside issuers whose tokens stand for the client
+	KeysURI     string      // jwks_uri
+	// TLSNames are the registered subject and alternative names of a client
+	// certificate, RFC 8705 section 2.1.2, by member: "tls_client_auth_subject_dn".
+	TLSNames map[string]string
+}
+
+// Federated is a trust in the tokens of an outside issuer, which the client may
+// present in place of a credential of its own.
+type Federated struct {
+	Name, Issuer, Subject string
+	Audiences             []string
+	Place                 string
 }
 
 // Permission is one permission of another API that a client wants.
@@ -201,7 +223,7 @@ type RegisteredURI struct {
 	Place    string
 }
 
-// Credential is a secret or certificate of a client, without its value.
+// Credential is a secret or certificate of a client.
 type Credential struct {
 	ID      string // Entra's keyId: the secret id that people paste for the value
 	Kind    string // "secret", "certificate"
@@ -210,4 +232,10 @@ type Credential struct {
 	Expires time.Time
 	Starts  time.Time
 	Place   string
+	// Value is the secret itself, where the export holds it (Okta, Auth0,
+	// Keycloak, Google); empty where it is masked or kept back.
+	Value usher.Secret
+	// Thumbprint of a certificate as the provider writes it (Entra's
+	// customKeyIdentifier): hexadecimal or base64 of a SHA-1 or SHA-256 hash.
+	Thumbprint string
 }
