@@ -2,6 +2,7 @@ package casebook_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -207,6 +208,37 @@ func TestCrowd(t *testing.T) {
 				t.Errorf("one of the first cases is %s", c.State)
 			}
 		})
+	}
+}
+
+// TestUserByIDAndName: a user whom one try tells by id and another by name is
+// one user, as soon as a try tells both, whichever comes first.
+func TestUserByIDAndName(t *testing.T) {
+	byID, byName, both := usher.Party{UID: "u1"}, usher.Party{Name: "ann"}, usher.Party{UID: "u1", Name: "ann"}
+	other := usher.Party{UID: "u2", Name: "ben"}
+	for _, order := range [][]usher.Party{
+		{byID, byName, both, other}, {byName, byID, both, other}, {both, byName, byID, other},
+		{byName, both, other, byID}, {other, byID, both, byName}, {byID, both, other, byName, byName},
+	} {
+		w := newWorld(t)
+		for i, user := range order {
+			ev, f := redirect("10:00", "https://shop.test/cb/", "10.0.0.1")
+			ev.User, ev.Time = user, ev.Time.Add(time.Duration(i)*time.Second)
+			w.refuse(ev, f)
+		}
+		c := w.only()
+		if c.Users != 2 || !slices.Equal(c.Affected, []usher.Party{both, other}) {
+			t.Errorf("%v: %d users, %v", order, c.Users, c.Affected)
+		}
+	}
+	w := newWorld(t)
+	for i, user := range []usher.Party{{UID: "u1", Name: "ann"}, {UID: "u9", Name: "ann"}} {
+		ev, f := redirect(fmt.Sprintf("10:0%d", i), "https://shop.test/cb/", "10.0.0.1")
+		ev.User = user
+		w.refuse(ev, f)
+	}
+	if c := w.only(); c.Users != 2 || len(c.Affected) != 2 {
+		t.Errorf("two users of one name are %d: %v", c.Users, c.Affected)
 	}
 }
 

@@ -111,6 +111,10 @@ func (m *memory) AddTry(id int64, ev *usher.Event) (bool, int, int, error) {
 		return min(m.counts[key], 1000), added
 	}
 	_, added := count("event:", ev.UID)
+	if old := "user:" + ev.User.Name; added && ev.User.UID != "" && ev.User.UID != ev.User.Name && m.tries[id][old] {
+		delete(m.tries[id], old)
+		m.counts[fmt.Sprint(id, "user:")]--
+	}
 	users, _ := count("user:", cmp.Or(ev.User.UID, ev.User.Name))
 	addresses, _ := count("address:", ev.Source.IP)
 	return added, users, addresses, nil

@@ -169,7 +169,7 @@ type joined struct {
 
 // join counts a try. Late ones count as if they had come in time.
 func (t *turn) join(c *usher.Case, ev *usher.Event) (joined, error) {
-	added, users, addresses, err := t.tx.AddTry(c.ID, ev)
+	added, users, addresses, err := t.tx.AddTry(c.ID, identified(c, ev))
 	if err != nil || !added {
 		return joined{}, err
 	}
@@ -192,17 +192,40 @@ func (t *turn) join(c *usher.Case, ev *usher.Event) (joined, error) {
 	return j, nil
 }
 
-// affect adds a user to the first ones that are named, by name.
-func affect(c *usher.Case, user usher.Party) {
-	if !user.Known() || len(c.Affected) >= maxAffected {
-		return
+// identified gives an event that tells its user by name alone with the id that
+// an earlier try of the case told, so that the user is counted once.
+func identified(c *usher.Case, ev *usher.Event) *usher.Event {
+	if ev.User.UID != "" || ev.User.Name == "" {
+		return ev
 	}
-	for i := range c.Affected {
-		if c.Affected[i] == user || c.Affected[i].Is(user) {
-			return
+	for _, known := range c.Affected {
+		if known.UID != "" && known.Is(ev.User) {
+			told := *ev
+			told.User.UID = known.UID
+			return &told
 		}
 	}
-	c.Affected = append(c.Affected, user)
+	return ev
+}
+
+// affect adds a user to the first ones that are named, by name. What several
+// tries tell of one user, one the id and another the name, is one entry.
+func affect(c *usher.Case, user usher.Party) {
+	if !user.Known() {
+		return
+	}
+	rest := c.Affected[:0:0]
+	for _, other := range c.Affected {
+		if user == other || user.Is(other) {
+			user.UID, user.Name = cmp.Or(user.UID, other.UID), cmp.Or(user.Name, other.Name)
+		} else {
+			rest = append(rest, other)
+		}
+	}
+	if len(rest) >= maxAffected {
+		return
+	}
+	c.Affected = append(rest, user)
 	slices.SortFunc(c.Affected, func(a, b usher.Party) int {
 		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.UID, b.UID))
 	})

@@ -28,7 +28,9 @@ type Tx interface {
 	// AddTry counts the event as a try of the case, once for each pair of case
 	// and event: added is false where it was counted before. It gives how many
 	// different users (by User.UID, else User.Name; unknown ones do not count)
-	// and source addresses the tries of the case have, each up to 1,000.
+	// and source addresses the tries of the case have, each up to 1,000. An event
+	// that carries both id and name tells that a user who was counted by that
+	// name is the one with the id.
 	AddTry(caseID int64, ev *usher.Event) (added bool, users, addresses int, err error)
 
 	// Event gives a stored event, or nil where it is not known (any more).

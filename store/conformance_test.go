@@ -483,6 +483,9 @@ func conformTries(t *testing.T, open opener) {
 			{1, "e3", usher.Party{Name: "u1"}, "192.0.2.2", true, 1, 2},
 			{1, "e4", usher.Party{}, "", true, 1, 2},
 			{1, "e5", usher.Party{Name: "ben"}, "", true, 2, 2},
+			{1, "e6", usher.Party{Name: "cyd"}, "", true, 3, 2},
+			{1, "e7", usher.Party{UID: "u3", Name: "cyd"}, "", true, 3, 2}, // whose name was counted before
+			{1, "e8", usher.Party{UID: "u3"}, "", true, 3, 2},
 			{2, "e1", usher.Party{UID: "u1"}, "192.0.2.1", true, 1, 1},
 		} {
 			ev := refusal(try.uid)
