@@ -199,6 +199,13 @@ func keyByte(c byte) bool {
 // pairs reads the fields of an event line. broken is the quotation mark of a
 // value that does not end, and junk tells that something stood where a key
 // should: what follows it is not read.
+//
+// The older style, which is not strict, puts values with a blank into single
+// quotation marks, and what they hold may go on behind the end of the line. A
+// Keycloak that names the realm writes this style only when it is told to quote
+// nothing, and then takes the line breaks out of values: a mark that does not
+// end is part of the value there. Otherwise whoever types one would hide the
+// lines that follow.
 func pairs(b []byte, strict bool) (list []pair, broken byte, junk bool) {
 	list = make([]pair, 0, 24)
 	for len(b) > 0 && len(list) < 100 {
@@ -211,19 +218,20 @@ func pairs(b []byte, strict bool) (list []pair, broken byte, junk bool) {
 		}
 		key, rest := string(b[:i]), b[i+1:]
 		var val []byte
-		switch {
-		case len(rest) > 0 && (rest[0] == '"' || rest[0] == '\''):
-			quote := rest[0]
-			var ok bool
-			val, b, ok = quotedEnd(rest[1:], quote, strict)
-			if !ok {
-				list = append(list, pair{key, val})
-				return list, quote, false
-			}
-			if strict {
+		quoted := len(rest) > 0 && (rest[0] == '\'' || rest[0] == '"' && strict)
+		if quoted {
+			quote, ok := rest[0], false
+			if val, b, ok = quotedEnd(rest[1:], quote, strict); !ok {
+				if strict || len(list) < 3 || list[2].key != "realmName" { // nobody can write before the client id
+					list = append(list, pair{key, val})
+					return list, quote, false
+				}
+				quoted = false // the mark is somebody's: this Keycloak writes no line breaks
+			} else if strict {
 				val = bytes.ReplaceAll(val, []byte{'\\', quote}, []byte{quote})
 			}
-		default:
+		}
+		if !quoted {
 			val, b = bareEnd(rest)
 		}
 		list = append(list, pair{key, val})

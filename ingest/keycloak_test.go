@@ -271,6 +271,27 @@ func TestForgedValues(t *testing.T) {
 	}
 }
 
+// A Keycloak that is told to quote nothing writes the marks that people type as
+// they are, and no line breaks: who types one does not hide the lines that follow.
+func TestTypedQuote(t *testing.T) {
+	const (
+		head = `2026-08-03 09:20:07,007 WARN  [org.keycloak.events] (t) type=LOGIN_ERROR, realmId=r1, realmName=shop, clientId=web, userId=null, ipAddress=198.51.100.27, error=user_not_found, username=`
+		next = `2026-08-03 09:20:08,000 INFO  [org.keycloak.events] (t) type=LOGIN, realmId=r1, realmName=shop, clientId=web, userId=u1, ipAddress=198.51.100.28, username=eli`
+	)
+	for _, name := range []string{`"x`, `'x`, `"`, `'`, `"x y`, `'x y`, `'x" y'`} {
+		for _, tail := range []string{"", ", code_id=c1"} {
+			evs := events(t, "keycloak", []byte(head+name+tail+"\n"+next+"\n"), ingest.Options{})
+			if len(evs) != 2 || evs[1].Kind != usher.EventSignIn || evs[1].Source.IP != "198.51.100.28" {
+				t.Errorf("%s%s: %+v", name, tail, evs)
+				continue
+			}
+			if evs[0].StatusCode != "user_not_found" || !strings.Contains(name, evs[0].User.Name) || evs[0].Correlation != strings.TrimPrefix(tail, ", code_id=") {
+				t.Errorf("%s%s: %+v", name, tail, evs[0])
+			}
+		}
+	}
+}
+
 // The quotation mark of the newer style can be set to the single one.
 func TestSingleQuotes(t *testing.T) {
 	line := `2026-08-03 09:20:07,007 WARN  [org.keycloak.events] (t) type='LOGIN_ERROR', realmId='r1', clientId='x\', userId=\'admin\', ipAddress=\'6.6.6.6', userId='null', ipAddress='198.51.100.27', error='client_not_found', username='a\'b "c"'`

@@ -127,7 +127,7 @@ func (d *Decoder) known(r *reader, t reflect.Type, path string) (wrong string) {
 	return ""
 }
 
-// ownIDs are the fields of an event that hold identifiers by nature.
+// ownID tells whether a field of an event holds an identifier by nature.
 func ownID(path string) bool {
 	return strings.HasSuffix(path, "uid") || strings.HasSuffix(path, "ip") || strings.HasSuffix(path, "code") || strings.HasSuffix(path, "type")
 }
