@@ -217,8 +217,12 @@ func TestUserByIDAndName(t *testing.T) {
 	byID, byName, both := usher.Party{UID: "u1"}, usher.Party{Name: "ann"}, usher.Party{UID: "u1", Name: "ann"}
 	other := usher.Party{UID: "u2", Name: "ben"}
 	for _, order := range [][]usher.Party{
-		{byID, byName, both, other}, {byName, byID, both, other}, {both, byName, byID, other},
-		{byName, both, other, byID}, {other, byID, both, byName}, {byID, both, other, byName, byName},
+		{byID, byName, both, other},
+		{byName, byID, both, other},
+		{both, byName, byID, other},
+		{byName, both, other, byID},
+		{other, byID, both, byName},
+		{byID, both, other, byName, byName},
 	} {
 		w := newWorld(t)
 		for i, user := range order {
