@@ -175,7 +175,7 @@ func (c *console) viewCase(r *http.Request, found *usher.Case, plan string) case
 	v := caseView{
 		Row: c.caseRow(found), URL: fmt.Sprintf("/cases/%d", found.ID),
 		Stage: stagesOf(found), State: c.stateOf(found),
-		Flow: drawFlow(found), Step: stepWord(found.Finding.Step),
+		Flow: drawFlow(found), Step: report.StepName(found.Finding.Step),
 		Detail: sentence(capital(text(found.Finding.Detail))),
 		Proof:  c.proofOf(found),
 	}
@@ -297,7 +297,7 @@ func evidenceOf(c *usher.Case) (*compareView, []quoteView) {
 	var quotes []quoteView
 	for _, p := range c.Finding.Proof {
 		if told == nil && p.Expected != "" && p.Got != "" && p.Expected != p.Got {
-			told = &compareView{contrast: compare(exact(p.Expected), exact(p.Got)), Place: show(p.Place), ExpectedWord: "Expected", GotWord: "Got"}
+			told = &compareView{contrast: compare(report.Exact(p.Expected), report.Exact(p.Got)), Place: show(p.Place), ExpectedWord: "Expected", GotWord: "Got"}
 			if strings.Contains(c.Finding.Cause, "redirect") {
 				told.ExpectedWord, told.GotWord = "Registered", "Sent by the app"
 			}
@@ -348,7 +348,7 @@ func (v *caseView) linkCases(c *console, r *http.Request, found *usher.Case) {
 
 func (c *console) viewFix(found *usher.Case, f *usher.Fix, plan string, first bool) fixView {
 	v := fixView{
-		ID: f.ID, Title: sentence(show(f.Title)), Risk: plainWord(f.Risk), RiskWord: riskWord(f.Risk), Fixer: fixerWord(f.Fixer),
+		ID: f.ID, Title: sentence(show(f.Title)), Risk: plainWord(f.Risk), RiskWord: riskWord(f.Risk), Fixer: report.FixerName(f.Fixer),
 		ByUsher: f.Action != nil, Proof: sentence(text(f.Proof.Text)), First: first,
 	}
 	for _, s := range f.Steps {
@@ -396,7 +396,7 @@ func previewOf(a *usher.Action) []diffView {
 
 func viewDifference(d usher.Difference) diffView {
 	v := diffView{Field: show(d.Field), Taken: d.From != "", Added: d.To != ""}
-	from, to := exact(d.From), exact(d.To)
+	from, to := report.Exact(d.From), report.Exact(d.To)
 	if v.Taken && v.Added {
 		both := compare(from, to)
 		v.From, v.To = both.Expected, both.Got
@@ -423,7 +423,7 @@ func viewPlan(p *usher.FixPlan) *planView {
 		v.Weakens = append(v.Weakens, sentence(capital(text(w))))
 	}
 	if a := p.Fix.Action; a != nil {
-		v.Type = exact(a.Client)
+		v.Type = report.Exact(a.Client)
 		v.Secret = a.Kind == usher.ActionReplaceSecret
 	}
 	return v
@@ -471,7 +471,7 @@ func (c *console) proofOf(found *usher.Case) *proofTable {
 		if f.Must == "equal" {
 			must = "must be equal"
 		}
-		t.Rows = append(t.Rows, proofRow{fieldWord(f.Field), must, compare(exact(f.Refusal), exact(f.Success)), f.Holds})
+		t.Rows = append(t.Rows, proofRow{fieldWord(f.Field), must, compare(report.Exact(f.Refusal), report.Exact(f.Success)), f.Holds})
 	}
 	return t
 }
@@ -501,10 +501,10 @@ func factsOf(c *usher.Case) []fact {
 	var facts []fact
 	add := func(name, value string) {
 		if value != "" {
-			facts = append(facts, fact{name, exact(value)})
+			facts = append(facts, fact{name, report.Exact(value)})
 		}
 	}
-	add("Provider", providerWord(e.Provider))
+	add("Provider", report.ProviderName(e.Provider))
 	add("Tenant", e.Tenant)
 	add("Client", e.Client.String())
 	add("API", e.Resource.String())

@@ -59,7 +59,7 @@ func readEvents(body []byte) ([]usher.Event, error) {
 			continue
 		}
 		if count++; count <= maxLinesTold {
-			wrong = append(wrong, lineProblem{number, report.Inert(cut(strings.ReplaceAll(err.Error(), "\n", "; "), maxLineReason))})
+			wrong = append(wrong, lineProblem{number, report.Line(strings.ReplaceAll(err.Error(), "\n", "; "), maxLineReason)})
 		}
 	}
 	if count > 0 {

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"reflect"
 	"time"
+
+	"usher/report"
 )
 
 // Route is a row of the table of routes, for the tests.
@@ -49,7 +51,7 @@ func NewCounted(opt Options) (http.Handler, func() int64) {
 
 // Compare marks the characters that differ with [ and ].
 func Compare(expected, got string) (a, b, words string) {
-	c := compare(exact(expected), exact(got))
+	c := compare(report.Exact(expected), report.Exact(got))
 	draw := func(parts []part) string {
 		s := ""
 		for _, p := range parts {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"usher"
+	"usher/report"
 )
 
 // flow is the way of a sign-in as a sequence diagram with the failing step
@@ -116,7 +117,7 @@ func drawFlow(c *usher.Case) *flow {
 		case laneApp:
 			who = cutTo(cmp.Or(c.Refusal.Client.UID, c.Finding.Subject.Client), 14)
 		case laneProvider:
-			who = cutTo(providerWord(c.Refusal.Provider), 14)
+			who = cutTo(report.ProviderName(c.Refusal.Provider), 14)
 		case laneAPI:
 			who = cutTo(c.Refusal.Resource.String(), 12)
 		}
@@ -143,7 +144,7 @@ func drawFlow(c *usher.Case) *flow {
 		}
 		top += step.Height
 		f.Steps = append(f.Steps, step)
-		told = append(told, stepWord(s)+": "+words)
+		told = append(told, report.StepName(s)+": "+words)
 	}
 	f.Bottom, f.Height = top+2, top+8
 	f.Words = sentence(capital(strings.Join(told, "; ")))
@@ -171,7 +172,7 @@ func failNote(c *usher.Case) string {
 func drawStep(s usher.Step, state string, top int) flowStep {
 	from, to := lanesOf(s)
 	r := flowStep{
-		Name: stepWord(s), State: state, Top: top, Height: rowHeight,
+		Name: report.StepName(s), State: state, Top: top, Height: rowHeight,
 		Y: top + 32, TextY: top + 22, Anchor: "middle", BadgeY: top + 25, Badge: badgePath(state),
 	}
 	x1, x2 := laneX(from), laneX(to)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"usher"
+	"usher/report"
 )
 
 // act runs what a form asks for and goes back to the case, where what went
@@ -63,7 +64,7 @@ func (c *console) applyForm(w http.ResponseWriter, r *http.Request) error {
 		return again(refusal(CodeConflict, "the difference was shown too long ago to be confirmed", "look at it once more"))
 	}
 	if weakens(&plan) {
-		if plan.Fix.Action == nil || r.PostFormValue("client") != exact(plan.Fix.Action.Client) {
+		if plan.Fix.Action == nil || r.PostFormValue("client") != report.Exact(plan.Fix.Action.Client) {
 			return again(refusal(usher.ErrRefused, "this fix weakens security, and the name that was typed is not the client's", "type the name exactly as it is shown"))
 		}
 		confirm.Weaken = true
@@ -82,7 +83,7 @@ func (c *console) applyForm(w http.ResponseWriter, r *http.Request) error {
 		c.render(w, r, http.StatusOK, "secret", page{
 			Problem: problem,
 			Title:   "The new secret", Section: "list", URL: fmt.Sprintf("/cases/%d", id),
-			View: secretView{id, applied.Secret.Reveal(), exact(plan.Fix.Action.Client)},
+			View: secretView{id, applied.Secret.Reveal(), report.Exact(plan.Fix.Action.Client)},
 		})
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"usher"
+	"usher/report"
 )
 
 // listView is the page of cases.
@@ -144,7 +145,7 @@ func listURL(name, client string) string {
 func (c *console) caseRow(found *usher.Case) caseRow {
 	row := caseRow{
 		ID: found.ID, State: plainWord(found.State), StateWord: stateWord(found.State), Kind: kindWord(found.Kind),
-		Title: sentence(show(found.Title)), Cause: show(found.Finding.Cause), Provider: providerWord(found.Refusal.Provider),
+		Title: sentence(show(found.Title)), Cause: show(found.Finding.Cause), Provider: report.ProviderName(found.Refusal.Provider),
 		Client: show(clientOf(found)), Tenant: show(found.Refusal.Tenant),
 		Escalated: !found.Escalated.IsZero(),
 		Since:     c.moment(found.First), Last: c.moment(found.Last),
@@ -170,7 +171,7 @@ func nextShort(c *usher.Case) string {
 			}
 		}
 		if len(c.Fixes) > 0 {
-			return "fix: " + fixerWord(c.Fixes[0].Fixer)
+			return "fix: " + report.FixerName(c.Fixes[0].Fixer)
 		}
 	case usher.CaseFixing:
 		return "a fix is under way"

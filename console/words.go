@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"usher"
 	"usher/report"
@@ -18,52 +16,12 @@ const (
 	maxText  = 2000
 )
 
-// show prepares somebody else's string for a page: one line, bounded, and
-// nothing in it that acts or hides. html/template escapes it besides.
-func show(s string) string { return tidy(s, maxShown) }
+// show prepares somebody else's string for a page; html/template escapes it
+// besides.
+func show(s string) string { return report.Line(s, maxShown) }
 
 // text is show for what may be a paragraph.
-func text(s string) string { return tidy(s, maxText) }
-
-func tidy(s string, limit int) string {
-	return report.Inert(cut(oneLine(s), limit))
-}
-
-// exact is show for a value whose every character counts: blanks that cannot be
-// told from a space or from nothing become visible.
-func exact(s string) string {
-	s = report.Inert(cut(s, maxText))
-	s = strings.NewReplacer("\n", `\n`, "\t", `\t`).Replace(s)
-	var b strings.Builder
-	for _, r := range s {
-		if r != ' ' && r >= 0x80 && unicode.Is(unicode.Zs, r) {
-			fmt.Fprintf(&b, `\u%04x`, r)
-			continue
-		}
-		b.WriteRune(r)
-	}
-	s = b.String()
-	lead := len(s) - len(strings.TrimLeft(s, " "))
-	trail := len(s[lead:]) - len(strings.TrimRight(s[lead:], " "))
-	return strings.Repeat("␠", lead) + s[lead:len(s)-trail] + strings.Repeat("␠", trail)
-}
-
-// cut shortens a string and says by how much.
-func cut(s string, limit int) string {
-	if len(s) <= limit {
-		return s
-	}
-	count := utf8.RuneCountInString(s)
-	if count <= limit {
-		return s
-	}
-	end := 0
-	for range limit {
-		_, size := utf8.DecodeRuneInString(s[end:])
-		end += size
-	}
-	return fmt.Sprintf("%s… (%d more characters)", s[:end], count-limit)
-}
+func text(s string) string { return report.Line(s, maxText) }
 
 func capital(s string) string {
 	if s == "" || s[0] < 'a' || s[0] > 'z' {
@@ -182,22 +140,6 @@ func riskWord(r usher.Risk) string {
 	return ""
 }
 
-func fixerWord(f usher.Fixer) string {
-	switch f {
-	case usher.FixerUser:
-		return "the person who signs in"
-	case usher.FixerDeveloper:
-		return "the app's developer"
-	case usher.FixerTenantAdmin:
-		return "the tenant's administrator"
-	case usher.FixerProvider:
-		return "the identity provider"
-	case usher.FixerNobody:
-		return "nobody"
-	}
-	return show(string(f))
-}
-
 // fieldWord is a field of an event as a person says it.
 func fieldWord(path string) string {
 	switch path {
@@ -225,26 +167,6 @@ func fieldWord(path string) string {
 		return "device"
 	}
 	return strings.ReplaceAll(strings.TrimPrefix(show(path), "oauth."), "_", " ")
-}
-
-func providerWord(s string) string {
-	switch s {
-	case "entra":
-		return "Microsoft Entra ID"
-	case "usher":
-		return "usher"
-	}
-	return capital(show(s))
-}
-
-func stepWord(s usher.Step) string {
-	switch s {
-	case usher.StepSignIn, usher.StepSignOut:
-		return string(s)
-	case usher.StepAPICall:
-		return "API call"
-	}
-	return strings.ReplaceAll(show(string(s)), "-", " ")
 }
 
 // piece is a part of a sentence: words, or a value that stood between

@@ -324,7 +324,7 @@ func partyWords(p usher.Party) string {
 func viewFix(c *usher.Case, i int, open bool) caseFix {
 	f := &c.Fixes[i]
 	v := caseFix{
-		ID: label(f.ID), Title: prose(f.Title), Risk: riskWords(f.Risk), RiskClass: riskClass(f.Risk), By: fixerShort(f.Fixer),
+		ID: label(f.ID), Title: prose(f.Title), Risk: riskWords(f.Risk), RiskClass: riskClass(f.Risk), By: FixerName(f.Fixer),
 		Action: actionWords(f.Action), Proof: proofWords(f.Proof),
 	}
 	if v.Title == "" {
@@ -367,11 +367,11 @@ func actionWords(a *usher.Action) string {
 	text := ""
 	switch a.Kind {
 	case usher.ActionAddRedirectURI:
-		text = "adds the redirect URI " + value(a.URI) + " to " + client
+		text = "adds the redirect URI " + Exact(a.URI) + " to " + client
 	case usher.ActionReplaceRedirectURI:
-		text = "replaces the redirect URI " + value(a.From) + " of " + client + " by " + value(a.URI)
+		text = "replaces the redirect URI " + Exact(a.From) + " of " + client + " by " + Exact(a.URI)
 	case usher.ActionAllowScope:
-		text = "allows " + client + " the scope " + value(a.Scope)
+		text = "allows " + client + " the scope " + Exact(a.Scope)
 	case usher.ActionEnableClient:
 		text = "enables " + client
 	case usher.ActionReplaceSecret:
@@ -464,10 +464,10 @@ func viewRun(r *usher.FixRun, d dial) caseRun {
 			break
 		}
 		if diff.From != "" {
-			v.Diff = append(v.Diff, diffLine{"-", label(diff.Field), value(diff.From)})
+			v.Diff = append(v.Diff, diffLine{"-", label(diff.Field), Exact(diff.From)})
 		}
 		if diff.To != "" {
-			v.Diff = append(v.Diff, diffLine{"+", label(diff.Field), value(diff.To)})
+			v.Diff = append(v.Diff, diffLine{"+", label(diff.Field), Exact(diff.To)})
 		}
 	}
 	return v
@@ -476,7 +476,7 @@ func viewRun(r *usher.FixRun, d dial) caseRun {
 func viewProven(p *usher.Proven) *provenView {
 	v := &provenView{Comment: prose(p.Comment)}
 	for _, f := range p.Fields[:min(len(p.Fields), mostFields)] {
-		row := provenField{Mark: "✗", Field: fieldName(f.Field), Must: label(f.Must), Refusal: value(f.Refusal), Success: value(f.Success), Holds: f.Holds}
+		row := provenField{Mark: "✗", Field: fieldName(f.Field), Must: label(f.Must), Refusal: Exact(f.Refusal), Success: Exact(f.Success), Holds: f.Holds}
 		if f.Holds {
 			row.Mark = "✓"
 		}

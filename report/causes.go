@@ -28,7 +28,7 @@ func Causes(w io.Writer, causes []usher.Cause, codes map[string][]CodeRow) error
 		widest = max(widest, columns(label(c.Label)))
 	}
 	for _, c := range causes {
-		text := sentence(prose(c.Title)) + " To fix: " + fixerShort(c.Fixer) + "."
+		text := sentence(prose(c.Title)) + " To fix: " + FixerName(c.Fixer) + "."
 		if counted := countCodes(codes[c.Label]); counted != "" {
 			text += " (" + counted + ")"
 		}
@@ -67,7 +67,7 @@ func CausesMarkdown(w io.Writer, causes []usher.Cause, codes map[string][]CodeRo
 		if anchored(c.Label) {
 			name = "[" + name + "](#" + c.Label + ")"
 		}
-		m.line("| ", name, " | ", mdCell(prose(c.Title)), " | ", mdCell(fixerShort(c.Fixer)), " | ", fmt.Sprint(len(codes[c.Label])), " |")
+		m.line("| ", name, " | ", mdCell(prose(c.Title)), " | ", mdCell(FixerName(c.Fixer)), " | ", fmt.Sprint(len(codes[c.Label])), " |")
 	}
 	for _, c := range causes {
 		m.cause(c, codes[c.Label])
@@ -80,7 +80,7 @@ func (m *marking) cause(c usher.Cause, codes []CodeRow) {
 	m.heading(mdText(label(c.Label)))
 	m.line("**", mdText(sentence(prose(c.Title))), "** ", whoFixes(c.Fixer))
 	if c.Step != "" {
-		m.line("It shows at: ", mdText(stepName(c.Step)), ".")
+		m.line("It shows at: ", mdText(StepName(c.Step)), ".")
 	}
 	if c.Meaning != "" {
 		m.line("\n", mdText(prose(c.Meaning)))
@@ -120,7 +120,7 @@ func (m *marking) cause(c usher.Cause, codes []CodeRow) {
 		if row.Name != "" {
 			name = mdCellCode(prose(row.Name))
 		}
-		m.line("| ", mdCell(providerName(row.Provider)), " ", mdCellCode(prose(row.Code)), " | ", name, " | ", mdCell(prose(row.Meaning)), " |")
+		m.line("| ", mdCell(ProviderName(row.Provider)), " ", mdCellCode(prose(row.Code)), " | ", name, " | ", mdCell(prose(row.Meaning)), " |")
 	}
 }
 

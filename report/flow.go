@@ -37,7 +37,7 @@ func viewFlow(a *usher.Answer, named bool) []flowRow {
 		if i == maxFlow {
 			break
 		}
-		row := flowRow{Step: s.Step, State: s.State, Name: stepName(s.Step), Summary: prose(s.Summary), Place: prose(s.Place)}
+		row := flowRow{Step: s.Step, State: s.State, Name: StepName(s.Step), Summary: prose(s.Summary), Place: prose(s.Place)}
 		row.Mark, row.Words = stateWords(s.State)
 		switch s.State {
 		case usher.FlowPassed, usher.FlowFailed, usher.FlowNotReached:

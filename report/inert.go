@@ -88,16 +88,19 @@ const (
 	maxQuery = 8000
 )
 
-// prose prepares a string for running text: one line, single blanks, bounded.
-func prose(s string) string {
-	return Inert(shorten(strings.Join(strings.Fields(s), " "), maxProse))
+// Line prepares somebody else's string for running text: one line, single
+// blanks, at most so many characters (then it says how many more there are), and
+// nothing in it that acts or hides. A page has to escape it besides.
+func Line(s string, most int) string {
+	return Inert(shorten(strings.Join(strings.Fields(s), " "), most))
 }
+
+// prose is Line for a sentence or a paragraph.
+func prose(s string) string { return Line(s, maxProse) }
 
 // label prepares a word of the contract. It is somebody else's string all the
 // same, and a long one would push everything beside it off the page.
-func label(s string) string {
-	return Inert(shorten(strings.Join(strings.Fields(s), " "), maxLabel))
-}
+func label(s string) string { return Line(s, maxLabel) }
 
 // quotation prepares quoted evidence: its lines stay, blanks that cannot be
 // told from a space become visible, and so do those at the edge of a line,
@@ -112,8 +115,10 @@ func quotation(s string) string {
 	return strings.Join(lines, "\n")
 }
 
-// value is quotation for a single line: an expected or a got value.
-func value(s string) string {
+// Exact prepares a value whose every character counts, an expected or a got one,
+// as a single line: line feeds, tabs, odd blanks and those at the ends become
+// visible, and what acts or hides does not come through. It is bounded.
+func Exact(s string) string {
 	s = strings.ReplaceAll(Inert(shorten(s, maxQuote)), "\t", `\t`)
 	s = visibleBlanks(strings.ReplaceAll(s, "\n", `\n`))
 	lead := len(s) - len(strings.TrimLeft(s, " "))

@@ -107,7 +107,7 @@ func newPage(answer *usher.Answer) *page {
 		}
 	}
 	for _, e := range a.Evidence {
-		p.Evidence = append(p.Evidence, evidenceView{kindName(e.Kind), prose(e.Place), providerName(e.Provider), prose(e.Summary)})
+		p.Evidence = append(p.Evidence, evidenceView{kindName(e.Kind), prose(e.Place), ProviderName(e.Provider), prose(e.Summary)})
 	}
 	for _, ig := range a.Ignored {
 		p.Ignored = append(p.Ignored, ignoredView{prose(ig.Place), prose(ig.Reason)})
@@ -187,8 +187,8 @@ func viewFinding(f *usher.Finding) entry {
 		Sure: sureness(f.Confidence), Number: number(f.Confidence),
 		Percent: min(100, max(0, int(f.Confidence*100+0.5))),
 		Cause:   label(f.Cause), Title: prose(f.Title), Detail: prose(f.Detail),
-		Step:  stepName(f.Step),
-		Fixer: f.Fixer, FixerShort: fixerShort(f.Fixer), FixerLong: fixerLong(f.Fixer),
+		Step:  StepName(f.Step),
+		Fixer: f.Fixer, FixerShort: FixerName(f.Fixer), FixerLong: fixerLong(f.Fixer),
 		Verify: prose(f.Verify),
 	}
 	if e.Title == "" {

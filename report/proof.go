@@ -14,7 +14,7 @@ type proofView struct {
 }
 
 func viewProof(p usher.Proof) proofView {
-	return proofView{prose(p.Place), quotation(p.Quote), value(p.Expected), value(p.Got)}
+	return proofView{prose(p.Place), quotation(p.Quote), Exact(p.Expected), Exact(p.Got)}
 }
 
 // hit finds the offending words of a quotation: the got value where it stands

@@ -40,8 +40,8 @@ func whoFixes(f usher.Fixer) string {
 	return ""
 }
 
-// fixerShort is for a narrow column.
-func fixerShort(f usher.Fixer) string {
+// FixerName is who fixes something, in a few words for the end of a sentence.
+func FixerName(f usher.Fixer) string {
 	switch f {
 	case usher.FixerUser:
 		return "the user"
@@ -73,8 +73,8 @@ func fixerLong(f usher.Fixer) string {
 	return ""
 }
 
-// stepName is a step as a person says it.
-func stepName(s usher.Step) string {
+// StepName is a step as a person says it.
+func StepName(s usher.Step) string {
 	switch s {
 	case usher.StepRegistration, usher.StepDiscovery, usher.StepConsent, usher.StepRefresh:
 		return string(s)
@@ -120,9 +120,11 @@ func kindName(k usher.EvidenceKind) string {
 	return label(strings.ReplaceAll(string(k), "-", " "))
 }
 
-// providerName is a provider as it calls itself.
-func providerName(s string) string {
+// ProviderName is a provider as it calls itself.
+func ProviderName(s string) string {
 	switch s {
+	case "usher":
+		return s
 	case "entra":
 		return "Microsoft Entra ID"
 	case "cognito":
