@@ -1,0 +1,229 @@
+// Package keys keeps a provider's keys at hand: fetched when they are needed,
+// kept for a while after they are no longer published, and never fetched more
+// often than once an interval, whatever key ids tokens name.
+package keys
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"usher/token"
+)
+
+// What an Options leaves open.
+const (
+	// DefaultInterval is the least time between two fetches.
+	DefaultInterval = 5 * time.Minute
+	// DefaultFresh is how long a set is used without asking again.
+	DefaultFresh = 1 * time.Hour
+	// DefaultKeep is how long a key stays usable after it was last published.
+	// One large provider's keys vanish for up to 48 hours while tokens signed
+	// with them live on.
+	DefaultKeep = 72 * time.Hour
+	// maxUnknown bounds what is remembered of key ids that were not found.
+	maxUnknown = 4096
+	// maxKept bounds the keys that are kept.
+	maxKept = 1024
+)
+
+// ErrUnknownKey tells that the provider published no such key within Keep.
+var ErrUnknownKey = errors.New("the provider publishes no such key")
+
+// Options say where keys come from. Fetch is needed.
+type Options struct {
+	// Fetch reads the provider's key set.
+	Fetch    func(ctx context.Context) (*token.KeySet, error)
+	Interval time.Duration    // least time between two fetches; 0 is DefaultInterval
+	Fresh    time.Duration    // 0 is DefaultFresh
+	Keep     time.Duration    // 0 is DefaultKeep
+	Now      func() time.Time // nil is time.Now
+}
+
+// State says how it stands with the keys.
+type State struct {
+	Fetched time.Time // of the last set that was read; zero: none was
+	Tried   time.Time // of the last attempt
+	Err     error     // of the last attempt
+	Known   int       // keys that are usable now
+	Fetches int       // attempts so far
+	Unknown int       // key ids that were asked for and are not known
+}
+
+// Cache is a provider's keys. It is safe for concurrent use.
+type Cache struct {
+	opt Options
+
+	mu      sync.Mutex
+	kept    map[string]*kept
+	unknown map[string]time.Time // key id to the time of the fetch that did not have it
+	state   State
+	flight  chan struct{} // closed when the fetch under way is done; nil: none is
+}
+
+type kept struct {
+	keys []*token.Key // those of one key id, as last published
+	last time.Time    // when they were last published
+}
+
+// New makes a Cache. It fetches nothing yet.
+func New(opt Options) *Cache {
+	if opt.Interval <= 0 {
+		opt.Interval = DefaultInterval
+	}
+	if opt.Fresh <= 0 {
+		opt.Fresh = DefaultFresh
+	}
+	if opt.Keep <= 0 {
+		opt.Keep = DefaultKeep
+	}
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	return &Cache{opt: opt, kept: map[string]*kept{}, unknown: map[string]time.Time{}}
+}
+
+// Lookup gives the keys with an id: those that are published, or were within
+// Keep. An unknown id costs at most one fetch an interval, and once it is known
+// to be unknown none until the interval is over. The error is ErrUnknownKey, or
+// why the keys could not be read when none were ever.
+func (c *Cache) Lookup(ctx context.Context, kid string) ([]*token.Key, error) {
+	if keys := c.have(kid); keys != nil && !c.stale() {
+		return keys, nil
+	}
+	if err := c.refresh(ctx, kid); err != nil {
+		return nil, err
+	}
+	if keys := c.have(kid); keys != nil {
+		return keys, nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state.Fetched.IsZero() && c.state.Err != nil {
+		return nil, c.state.Err
+	}
+	c.remember(kid)
+	return nil, ErrUnknownKey
+}
+
+// Set gives every usable key as one set.
+func (c *Cache) Set(ctx context.Context) (*token.KeySet, error) {
+	if c.stale() {
+		if err := c.refresh(ctx, ""); err != nil {
+			return nil, err
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state.Fetched.IsZero() && c.state.Err != nil {
+		return nil, c.state.Err
+	}
+	set, now := &token.KeySet{}, c.opt.Now()
+	for _, k := range c.kept {
+		if now.Sub(k.last) <= c.opt.Keep {
+			set.Keys = append(set.Keys, k.keys...)
+		}
+	}
+	return set, nil
+}
+
+// State says how it stands.
+func (c *Cache) State() State {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s, now := c.state, c.opt.Now()
+	for _, k := range c.kept {
+		if now.Sub(k.last) <= c.opt.Keep {
+			s.Known++
+		}
+	}
+	s.Unknown = len(c.unknown)
+	return s
+}
+
+func (c *Cache) have(kid string) []*token.Key {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if k := c.kept[kid]; k != nil && c.opt.Now().Sub(k.last) <= c.opt.Keep {
+		return k.keys
+	}
+	return nil
+}
+
+func (c *Cache) stale() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.opt.Now().Sub(c.state.Fetched) > c.opt.Fresh
+}
+
+// refresh fetches, unless the interval is not over. Those who come while a
+// fetch is under way wait for it. The error is the context's alone: what a
+// fetch says is in the state, and old keys serve on.
+func (c *Cache) refresh(ctx context.Context, kid string) error {
+	c.mu.Lock()
+	flight, now := c.flight, c.opt.Now()
+	if flight == nil {
+		at, bad := c.unknown[kid]
+		if !c.state.Tried.IsZero() && now.Sub(c.state.Tried) < c.opt.Interval || bad && now.Sub(at) < c.opt.Interval {
+			c.mu.Unlock()
+			return nil
+		}
+		flight = make(chan struct{})
+		c.flight, c.state.Tried = flight, now
+		c.state.Fetches++
+		// Whoever asked first may leave; the others still want the answer.
+		go c.fetch(context.WithoutCancel(ctx), flight, now)
+	}
+	c.mu.Unlock()
+	select {
+	case <-flight:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (c *Cache) fetch(ctx context.Context, flight chan struct{}, now time.Time) {
+	set, err := c.opt.Fetch(ctx)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	defer close(flight)
+	c.flight, c.state.Err = nil, err
+	if err == nil && set != nil {
+		c.take(set, now)
+	}
+}
+
+// take keeps what is published now, and drops what has not been for long.
+func (c *Cache) take(set *token.KeySet, now time.Time) {
+	c.state.Fetched = now
+	fresh := map[string]*kept{}
+	for _, k := range set.Keys {
+		if fresh[k.Kid] == nil {
+			fresh[k.Kid] = &kept{last: now}
+		}
+		fresh[k.Kid].keys = append(fresh[k.Kid].keys, k)
+		delete(c.unknown, k.Kid)
+	}
+	for kid, k := range c.kept {
+		if fresh[kid] == nil && now.Sub(k.last) <= c.opt.Keep && len(fresh) < maxKept {
+			fresh[kid] = k
+		}
+	}
+	c.kept = fresh
+	for kid, at := range c.unknown {
+		if now.Sub(at) >= c.opt.Interval {
+			delete(c.unknown, kid)
+		}
+	}
+}
+
+// remember notes an id that is not known. The room is bounded: when it is full
+// the ids are forgotten, and the interval alone bounds the fetches.
+func (c *Cache) remember(kid string) {
+	if len(c.unknown) >= maxUnknown {
+		clear(c.unknown)
+	}
+	c.unknown[kid] = c.opt.Now()
+}
