@@ -1,0 +1,318 @@
+package live_test
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"encoding/pem"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"usher"
+	"usher/check"
+	"usher/check/live"
+	"usher/guard"
+)
+
+// provider is a small provider whose documents a test may change.
+type provider struct {
+	*httptest.Server
+	mux    *http.ServeMux
+	issuer string
+	doc    map[string]any
+	mu     sync.Mutex
+	asked  []string
+}
+
+func newProvider(t testing.TB, path string, secure bool) *provider {
+	p := &provider{mux: http.NewServeMux()}
+	p.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p.mu.Lock()
+		p.asked = append(p.asked, r.Method+" "+r.URL.Path)
+		p.mu.Unlock()
+		p.mux.ServeHTTP(w, r)
+	}))
+	p.Config.ErrorLog = log.New(io.Discard, "", 0)
+	if secure {
+		p.StartTLS()
+	} else {
+		p.Start()
+	}
+	t.Cleanup(p.Close)
+	p.issuer = p.URL + path
+	p.doc = map[string]any{
+		"issuer": p.issuer, "authorization_endpoint": p.issuer + "/auth", "token_endpoint": p.issuer + "/token",
+		"jwks_uri": p.issuer + "/keys", "response_types_supported": []string{"code"},
+	}
+	p.mux.HandleFunc(path+"/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, p.doc) })
+	p.mux.HandleFunc(path+"/keys", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, map[string]any{"keys": []any{map[string]any{
+			"kty": "EC", "crv": "P-256", "kid": "k1", "use": "sig", "alg": "ES256",
+			"x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+		}}})
+	})
+	p.mux.HandleFunc(path+"/auth", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Frame-Options", "DENY")
+		_, _ = io.WriteString(w, "<title>Sign in</title>")
+	})
+	return p
+}
+
+func writeJSON(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v)
+}
+
+// client trusts the provider and its certificate.
+func (p *provider) client(t testing.TB, more ...string) *guard.Client {
+	opt := guard.Options{Trusted: append([]string{p.URL}, more...), Timeout: 8 * time.Second}
+	if cert := p.Certificate(); cert != nil {
+		opt.CAFile = filepath.Join(t.TempDir(), "ca.pem")
+		block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})
+		if err := os.WriteFile(opt.CAFile, block, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := guard.New(opt)
+	if err := c.Err(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.HTTP().CloseIdleConnections)
+	return c
+}
+
+func gather(t testing.TB, c *guard.Client, opt live.Options) *check.Target {
+	t.Helper()
+	target := &check.Target{}
+	if err := live.Gather(context.Background(), c, target, opt); err != nil {
+		t.Fatal(err)
+	}
+	return target
+}
+
+func answer(t testing.TB, target *check.Target, role string) *check.Answer {
+	t.Helper()
+	var found *check.Answer
+	for _, a := range target.Answers {
+		if a.Role == role {
+			if found != nil {
+				t.Fatalf("two answers of %s", role)
+			}
+			found = a
+		}
+	}
+	if found == nil {
+		t.Fatalf("no answer of %s", role)
+	}
+	return found
+}
+
+func TestGather(t *testing.T) {
+	for _, path := range []string{"", "/realms/shop"} {
+		for _, secure := range []bool{false, true} {
+			p := newProvider(t, path, secure)
+			start := time.Now()
+			target := gather(t, p.client(t), live.Options{Issuer: p.issuer, ClientID: "web", RedirectURI: p.URL + "/cb"})
+			took := time.Since(start)
+			if len(target.Metadata) != 1 || target.Metadata[0].Issuer != p.issuer || target.Issuer != p.issuer {
+				t.Fatalf("%q: metadata %v", path, target.Metadata)
+			}
+			if len(target.KeySets) != 1 || len(target.KeySets[0].Keys) != 1 || target.KeySets[0].Answer == nil {
+				t.Fatalf("%q: keys %v", path, target.KeySets)
+			}
+			if a := answer(t, target, "discovery"); a.Status != 200 || a.Err != "" || a.Defect != "" || a.Header.Get("Date") == "" || !target.Has(check.NeedNetwork) {
+				t.Errorf("%q: discovery %+v", path, a)
+			}
+			if a := answer(t, target, "authorization"); a.Header.Get("X-Frame-Options") != "DENY" || !strings.Contains(a.Body, "Sign in") {
+				t.Errorf("%q: page %+v", path, a)
+			}
+			if a := answer(t, target, "callback"); a.Status != 404 {
+				t.Errorf("%q: callback %+v", path, a)
+			}
+			others := 0
+			for _, a := range target.Answers {
+				if a.Role == "discovery-form" {
+					others++
+					if a.Status != 404 {
+						t.Errorf("%q: %+v", path, a)
+					}
+				}
+			}
+			if want := map[string]int{"": 1, "/realms/shop": 2}[path]; others != want {
+				t.Errorf("%q: %d other forms, want %d", path, others, want)
+			}
+			if len(target.Hosts) != 1 {
+				t.Fatalf("%q: hosts %v", path, target.Hosts)
+			}
+			h := target.Hosts[0]
+			if h.Stage != guard.StageDone || h.Err != "" || h.Connected == 0 || !slices.Equal(h.Roles, []string{"callback", "endpoint", "issuer"}) {
+				t.Errorf("%q: host %+v", path, h)
+			}
+			if secure && (h.Version != tls.VersionTLS13 || !h.OldTried || h.Old != nil || !h.WeakTried || h.ChainErr != "" || h.NotAfter.IsZero() || h.Shaken == 0) {
+				t.Errorf("%q: TLS %+v", path, h)
+			}
+			if took > 300*time.Millisecond {
+				t.Errorf("%q took %s", path, took)
+			}
+		}
+	}
+}
+
+// TestOldAndWeak: a server that speaks what nobody should is seen, and so is a
+// certificate that does not hold.
+func TestOldAndWeak(t *testing.T) {
+	p := newProvider(t, "", true)
+	p.TLS.MinVersion = tls.VersionTLS10
+	p.TLS.CipherSuites = []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}
+	c := guard.New(guard.Options{Trusted: []string{p.URL}})
+	target := gather(t, c, live.Options{Issuer: p.issuer})
+	h := target.Hosts[0]
+	if !slices.Equal(h.Old, []uint16{tls.VersionTLS11, tls.VersionTLS10}) || !slices.Equal(h.Weak, []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}) {
+		t.Errorf("old %v, weak %v", h.Old, h.Weak)
+	}
+	if !strings.Contains(h.ChainErr, "authority is not known") || h.Stage != guard.StageDone || h.NotAfter.IsZero() {
+		t.Errorf("%+v", h)
+	}
+	if a := answer(t, target, "discovery"); a.Status != 0 || a.Code != usher.ErrUnreachable || !strings.Contains(a.Err, "certificate of an authority") {
+		t.Errorf("%+v", a)
+	}
+}
+
+// TestForms: where a document stands under one of its addresses only, it is found.
+func TestForms(t *testing.T) {
+	for _, form := range []string{
+		"/realms/shop/.well-known/openid-configuration", "/.well-known/oauth-authorization-server/realms/shop", "/.well-known/openid-configuration/realms/shop",
+	} {
+		mux := http.NewServeMux()
+		s := httptest.NewServer(mux)
+		mux.HandleFunc(form, func(w http.ResponseWriter, _ *http.Request) {
+			writeJSON(w, map[string]any{"issuer": s.URL + "/realms/shop"})
+		})
+		target := gather(t, guard.New(guard.Options{Trusted: []string{s.URL}}), live.Options{Issuer: s.URL + form})
+		if target.Issuer != s.URL+"/realms/shop" {
+			t.Errorf("%s: issuer %q", form, target.Issuer)
+		}
+		if a := answer(t, target, "discovery"); a.Status != 200 || a.URL != s.URL+form {
+			t.Errorf("%s: %+v", form, a)
+		}
+		s.Close()
+	}
+}
+
+func TestWellKnown(t *testing.T) {
+	for issuer, want := range map[string]string{
+		"https://a":        "https://a/.well-known/openid-configuration https://a/.well-known/oauth-authorization-server",
+		"https://a/":       "https://a/.well-known/openid-configuration https://a/.well-known/oauth-authorization-server",
+		"https://a:8/t/v2": "https://a:8/t/v2/.well-known/openid-configuration https://a:8/.well-known/oauth-authorization-server/t/v2 https://a:8/.well-known/openid-configuration/t/v2",
+		"https://a/t/":     "https://a/t/.well-known/openid-configuration https://a/.well-known/oauth-authorization-server/t https://a/.well-known/openid-configuration/t",
+	} {
+		if got := strings.Join(live.WellKnown(issuer), " "); got != want {
+			t.Errorf("%s: %s", issuer, got)
+		}
+		for _, address := range live.WellKnown(issuer) {
+			if got := live.IssuerOf(address); got != strings.TrimSuffix(issuer, "/") {
+				t.Errorf("%s: issuer %s", address, got)
+			}
+		}
+	}
+}
+
+// TestNotADocument: what answers and is no metadata is told apart.
+func TestNotADocument(t *testing.T) {
+	serve := func(kind, body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", kind)
+			_, _ = io.WriteString(w, body)
+		}
+	}
+	for name, c := range map[string]struct {
+		h      http.HandlerFunc
+		defect string
+		code   string
+		read   bool
+	}{
+		"a page":            {serve("text/html; charset=utf-8", `{"issuer":"x"}`), "is text/html, a page", usher.ErrUnreadable, false},
+		"no JSON":           {serve("application/json", "hello"), "no JSON object", usher.ErrUnreadable, false},
+		"not metadata":      {serve("application/json", "{}"), "no issuer", usher.ErrUnreadable, false},
+		"another type":      {serve("text/plain", `{"issuer":"x"}`), "is told to be text/plain", usher.ErrUnreadable, true},
+		"no type":           {serve("", `{"issuer":"x"}`), "has no content type", usher.ErrUnreadable, true},
+		"a deep nest":       {serve("application/json", strings.Repeat("[", 200<<10)), "no JSON object", usher.ErrUnreadable, false},
+		"a large document":  {serve("application/json", `{"issuer":"`+strings.Repeat("x", 300<<10)+`"}`), "larger than 256 KiB", usher.ErrTooLarge, false},
+		"a page that fails": {http.NotFound, "", "", false},
+	} {
+		s := httptest.NewServer(c.h)
+		target := gather(t, guard.New(guard.Options{Trusted: []string{s.URL}}), live.Options{Issuer: s.URL})
+		a := answer(t, target, "discovery")
+		if !strings.Contains(a.Defect, c.defect) || a.Code != c.code || (len(target.Metadata) == 1) != c.read || a.Err != "" {
+			t.Errorf("%s: %+v, %d documents", name, a, len(target.Metadata))
+		}
+		s.Close()
+	}
+}
+
+func TestNoNetwork(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Close()
+	issuer := "http://" + l.Addr().String() + "/realms/shop"
+	target := gather(t, guard.New(guard.Options{Trusted: []string{issuer}}), live.Options{Issuer: issuer, ClientID: "web"})
+	a := answer(t, target, "discovery")
+	if a.Code != usher.ErrUnreachable || !strings.Contains(a.Err, "refused the connection") || a.Status != 0 || len(target.Metadata) != 0 {
+		t.Errorf("%+v", a)
+	}
+	if h := target.Hosts[0]; h.Stage != guard.StageConnect || h.Err == "" || h.Code != usher.ErrUnreachable {
+		t.Errorf("%+v", h)
+	}
+}
+
+func TestResourceAndClient(t *testing.T) {
+	p := newProvider(t, "", false)
+	p.mux.HandleFunc("/orders", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Www-Authenticate", `Bearer resource_metadata="`+p.URL+`/meta"`)
+		w.WriteHeader(http.StatusUnauthorized)
+	})
+	meta := func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, map[string]any{"resource": p.URL + "/orders", "authorization_servers": []string{p.issuer}, "scopes_supported": []string{"orders"}})
+	}
+	p.mux.HandleFunc("/meta", meta)
+	p.mux.HandleFunc("/client.json", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, map[string]any{"client_id": p.URL + "/client.json"})
+	})
+	c := p.client(t)
+	target := gather(t, c, live.Options{Resource: p.URL + "/orders", ClientID: p.URL + "/client.json"})
+	if len(target.Resources) != 1 || target.Resources[0].Resource != p.URL+"/orders" || target.Resources[0].Place != p.URL+"/meta" || target.Resources[0].Scopes[0] != "orders" {
+		t.Errorf("%+v", target.Resources)
+	}
+	if len(target.APICalls) != 1 || len(target.APICalls[0].Challenges) != 1 || !target.Has(check.NeedAPIResponse) {
+		t.Errorf("%+v", target.APICalls)
+	}
+	if len(target.Documents) != 1 || target.Documents[0].Raw["client_id"] == nil || target.Documents[0].Size == 0 {
+		t.Errorf("%+v", target.Documents)
+	}
+	p.mux.HandleFunc("/.well-known/oauth-protected-resource/items", meta)
+	target = gather(t, c, live.Options{Resource: p.URL + "/items"})
+	if len(target.Resources) != 1 || target.Resources[0].URL != p.URL+"/items" {
+		t.Errorf("%+v", target.Resources)
+	}
+}
+
+func TestBadOptions(t *testing.T) {
+	for _, opt := range []live.Options{{Issuer: "login.example"}, {Issuer: "ftp://a"}, {Issuer: "https://u:p@a"}, {Resource: "orders"}} {
+		err := live.Gather(context.Background(), guard.New(guard.Options{}), &check.Target{}, opt)
+		if err == nil || strings.Contains(err.Error(), "u:p") {
+			t.Errorf("%+v: %v", opt, err)
+		}
+	}
+}
