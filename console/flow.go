@@ -2,7 +2,6 @@ package console
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -22,29 +21,19 @@ type flow struct {
 }
 
 type lane struct {
-	X          int
-	Name, Who  string
-	NameAnchor string
+	X         int
+	Name, Who string
 }
 
 type flowStep struct {
-	Name, State        string // State: a class, one of the usher.Flow constants or "fixed"
-	Note               string // under the failing step
-	Top, Height        int
-	Y, TextX, TextY    int
-	Anchor, Line, Head string
-	Stop               int // x of the browser's dot on a redirect; 0: none
-	BadgeY             int
-	Badge              string
-	NoteY              int
+	report.Arrow
+	Name, State      string // State: a class, one of the usher.Flow constants or "fixed"
+	Note             string // under the failing step
+	Top, Height      int
+	Y, TextY, BadgeY int
+	Badge            string
+	NoteY            int
 }
-
-const (
-	laneApp = iota
-	laneBrowser
-	laneProvider
-	laneAPI
-)
 
 const (
 	flowWidth  = 440
@@ -57,23 +46,6 @@ const (
 )
 
 func laneX(l int) int { return firstLane + l*laneGap }
-
-// route of a step: the lanes between which it goes. One lane: it happens inside.
-func lanesOf(s usher.Step) (from, to int) {
-	switch s {
-	case usher.StepAuthRequest, usher.StepRegistration, usher.StepDiscovery, usher.StepTokenRequest, usher.StepRefresh:
-		return laneApp, laneProvider
-	case usher.StepSignIn, usher.StepConsent, usher.StepSignOut:
-		return laneBrowser, laneProvider
-	case usher.StepAuthResponse:
-		return laneProvider, laneApp
-	case usher.StepValidation:
-		return laneAPI, laneAPI
-	case usher.StepAPICall:
-		return laneApp, laneAPI
-	}
-	return laneApp, laneApp
-}
 
 // stepsOf gives the steps of the flow that failed. What comes before the
 // failing one is drawn only where the refusal itself proves that it was passed:
@@ -111,14 +83,14 @@ func drawFlow(c *usher.Case) *flow {
 		return nil
 	}
 	f := &flow{Width: flowWidth, Top: flowTop - 6}
-	for i, name := range []string{"App", "Browser", "Provider", "API"} {
+	for i, name := range report.LaneNames {
 		who := ""
 		switch i {
-		case laneApp:
+		case report.LaneApp:
 			who = cutTo(cmp.Or(c.Refusal.Client.UID, c.Finding.Subject.Client), 14)
-		case laneProvider:
+		case report.LaneProvider:
 			who = cutTo(report.ProviderName(c.Refusal.Provider), 14)
-		case laneAPI:
+		case report.LaneAPI:
 			who = cutTo(c.Refusal.Resource.String(), 12)
 		}
 		f.Lanes = append(f.Lanes, lane{X: laneX(i), Name: name, Who: who})
@@ -170,48 +142,25 @@ func failNote(c *usher.Case) string {
 }
 
 func drawStep(s usher.Step, state string, top int) flowStep {
-	from, to := lanesOf(s)
+	y := top + 32
 	r := flowStep{
-		Name: report.StepName(s), State: state, Top: top, Height: rowHeight,
-		Y: top + 32, TextY: top + 22, Anchor: "middle", BadgeY: top + 25, Badge: badgePath(state),
+		Arrow: report.DrawArrow(s, y, laneX), Name: report.StepName(s), State: state, Top: top, Height: rowHeight,
+		Y: y, TextY: top + 22, BadgeY: top + 25, Badge: badge(state),
 	}
-	x1, x2 := laneX(from), laneX(to)
-	if from == to { // inside one lane: a small loop, its words on the free side
-		back := -1
-		r.Anchor = "end"
-		if from == laneApp {
-			back, r.Anchor = 1, "start"
-		}
-		r.TextX, r.TextY = x1+back*30, r.Y
-		r.Line = fmt.Sprintf("M%d %d h%d v12 h%d", x1, r.Y-10, back*20, -back*14)
-		r.Head = arrowHead(x1+back*2, r.Y+2, -back)
-		return r
-	}
-	direction := 1
-	if x2 < x1 {
-		direction = -1
-	}
-	r.TextX = (x1 + x2) / 2
-	r.Line = fmt.Sprintf("M%d %d H%d", x1, r.Y, x2-direction*7)
-	r.Head = arrowHead(x2-direction, r.Y, direction)
-	if s == usher.StepAuthRequest || s == usher.StepAuthResponse {
-		r.Stop = laneX(laneBrowser)
+	if r.Inside {
+		r.TextY = y
 	}
 	return r
 }
 
-func arrowHead(x, y, direction int) string {
-	back := x - direction*9
-	return fmt.Sprintf("%d,%d %d,%d %d,%d", x, y, back, y-5, back, y+5)
-}
-
-// badgePath draws the mark of a state, so that it needs no font and no colour.
-func badgePath(state string) string {
+// badge is the mark of a state. What follows a step that is fixed is not known,
+// and nothing to ask about.
+func badge(state string) string {
 	switch state {
-	case usher.FlowPassed, stateFixed:
-		return "M-4.5 0.5 L-1.5 3.5 L4.5 -3.5"
-	case usher.FlowFailed:
-		return "M-4 -4 L4 4 M4 -4 L-4 4"
+	case stateFixed:
+		state = usher.FlowPassed
+	case usher.FlowUnknown:
+		state = usher.FlowNotReached
 	}
-	return "M-3.5 0 H3.5"
+	return report.Badge(state)
 }

@@ -74,41 +74,6 @@ func flowChain(rows []flowRow, limit int) []string {
 	return lines
 }
 
-// The lanes of the drawing, from left to right.
-const (
-	laneApp = iota
-	laneBrowser
-	laneProvider
-	laneAPI
-)
-
-var laneNames = [...]string{"App", "Browser", "Provider", "API"}
-
-// route gives the lanes between which a step goes. A step whose ends are one
-// lane happens inside it.
-func route(s usher.Step) (from, to int) {
-	switch s {
-	case usher.StepAuthRequest:
-		return laneApp, laneProvider
-	case usher.StepSignIn, usher.StepConsent, usher.StepSignOut:
-		return laneBrowser, laneProvider
-	case usher.StepAuthResponse:
-		return laneProvider, laneApp
-	case usher.StepRegistration, usher.StepDiscovery, usher.StepTokenRequest, usher.StepRefresh:
-		return laneApp, laneProvider
-	case usher.StepValidation:
-		return laneAPI, laneAPI
-	case usher.StepAPICall:
-		return laneApp, laneAPI
-	}
-	return laneApp, laneApp
-}
-
-// redirected tells whether a step goes through the browser.
-func redirected(s usher.Step) bool {
-	return s == usher.StepAuthRequest || s == usher.StepAuthResponse
-}
-
 // flowAlternative tells the drawing in words, for who cannot see it.
 func flowAlternative(rows []flowRow) string {
 	told := make([]string, len(rows))
