@@ -155,7 +155,12 @@ func (m *Memory) fix(id int64, fix string) (*usher.Case, usher.Fix, error) {
 }
 
 func (m *Memory) Case(_ context.Context, id int64) (*usher.Case, error) {
-	leave, err := m.enter("Case")
+	return m.change("Case", id, func(*usher.Case) {})
+}
+
+// change runs a change of one case and gives a copy of what came of it.
+func (m *Memory) change(method string, id int64, do func(*usher.Case)) (*usher.Case, error) {
+	leave, err := m.enter(method)
 	if err != nil {
 		return nil, err
 	}
@@ -164,6 +169,7 @@ func (m *Memory) Case(_ context.Context, id int64) (*usher.Case, error) {
 	if err != nil {
 		return nil, err
 	}
+	do(c)
 	twin := copied(c)
 	return &twin, nil
 }
@@ -244,11 +250,7 @@ func (m *Memory) Apply(_ context.Context, id int64, confirm console.Confirm, by 
 	}
 	m.applied++
 	now := m.Now().UTC()
-	run := usher.FixRun{ID: strconv.Itoa(len(c.Runs) + 1), Plan: p, State: usher.RunApplied, By: by, Started: now, Finished: now}
-	c.Runs = append(c.Runs, run)
-	c.State = usher.CaseVerifying
-	m.note(c, usher.EntryApplied, by, "Fix "+f.ID+" was carried out: "+f.Title+".")
-	done := console.Applied{Run: run}
+	done := console.Applied{Run: m.run(c, usher.FixRun{Plan: p, State: usher.RunApplied, By: by, Started: now, Finished: now}, "Fix "+f.ID+" was carried out: "+f.Title+".")}
 	if f.Action.Kind == usher.ActionReplaceSecret {
 		done.Secret = "q1w2-new-secret-e3r4"
 	}
@@ -287,46 +289,31 @@ func (m *Memory) Declare(_ context.Context, id int64, d console.Declaration, by 
 		return usher.FixRun{}, err
 	}
 	now := m.Now().UTC()
-	run := usher.FixRun{
-		ID: strconv.Itoa(len(c.Runs) + 1), Plan: usher.FixPlan{Case: id, Fix: f, Made: now, Diff: []usher.Difference{}},
-		State: usher.RunDeclared, By: by, Started: now, Finished: now,
-	}
+	plan := usher.FixPlan{Case: id, Fix: f, Made: now, Diff: []usher.Difference{}}
+	return m.run(c, usher.FixRun{Plan: plan, State: usher.RunDeclared, By: by, Started: now, Finished: now}, by+" says that fix "+d.Fix+" is done."), nil
+}
+
+// run adds a run to a case, which waits for its proof then.
+func (m *Memory) run(c *usher.Case, run usher.FixRun, text string) usher.FixRun {
+	run.ID = strconv.Itoa(len(c.Runs) + 1)
 	c.Runs = append(c.Runs, run)
 	c.State = usher.CaseVerifying
-	m.note(c, usher.EntryApplied, by, by+" says that fix "+d.Fix+" is done.")
-	return run, nil
+	m.note(c, usher.EntryApplied, run.By, text)
+	return run
 }
 
 func (m *Memory) Intend(_ context.Context, id int64, intent console.Intent, by string) (*usher.Case, error) {
-	leave, err := m.enter("Intend")
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
-	c, err := m.find(id)
-	if err != nil {
-		return nil, err
-	}
-	c.State, c.Owner, c.Reason, c.Expires = usher.CaseIntended, intent.Owner, intent.Reason, intent.Expires
-	m.note(c, usher.EntryState, by, "Marked as intended.")
-	twin := copied(c)
-	return &twin, nil
+	return m.change("Intend", id, func(c *usher.Case) {
+		c.State, c.Owner, c.Reason, c.Expires = usher.CaseIntended, intent.Owner, intent.Reason, intent.Expires
+		m.note(c, usher.EntryState, by, "Marked as intended.")
+	})
 }
 
 func (m *Memory) Reopen(_ context.Context, id int64, by string) (*usher.Case, error) {
-	leave, err := m.enter("Reopen")
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
-	c, err := m.find(id)
-	if err != nil {
-		return nil, err
-	}
-	c.State, c.Proven = usher.CaseOpen, nil
-	m.note(c, usher.EntryState, by, "Opened again.")
-	twin := copied(c)
-	return &twin, nil
+	return m.change("Reopen", id, func(c *usher.Case) {
+		c.State, c.Proven = usher.CaseOpen, nil
+		m.note(c, usher.EntryState, by, "Opened again.")
+	})
 }
 
 func (m *Memory) Subscribe(ctx context.Context) <-chan console.Change {
