@@ -41,8 +41,8 @@ var stories = []story{
 	{"first-case", "A slash is lost, and the shop's sign-ins fail.", firstCase},
 }
 
-// Stories lists the names of the stories.
-func Stories() []string {
+// storyNames lists the names of the stories.
+func storyNames() []string {
 	var names []string
 	for _, s := range stories {
 		names = append(names, s.name)
@@ -76,7 +76,7 @@ func find(name string) (story, error) {
 			return s, nil
 		}
 	}
-	return story{}, &usher.Error{Code: usher.ErrUsage, Message: fmt.Sprintf("there is no story %q", name), Hint: fmt.Sprintf("the stories are %v", Stories())}
+	return story{}, &usher.Error{Code: usher.ErrUsage, Message: fmt.Sprintf("there is no story %q", name), Hint: fmt.Sprintf("the stories are %v", storyNames())}
 }
 
 // company is everything that runs.

@@ -38,7 +38,6 @@ func firstCase(ctx context.Context, c *company) (*usher.Case, error) {
 	if err := c.pause(ctx, pause); err != nil {
 		return nil, err
 	}
-	first := time.Now()
 	for i := range tries {
 		// Two lines of a log that are the same to the millisecond are one event.
 		time.Sleep(2 * time.Millisecond)
@@ -47,15 +46,14 @@ func firstCase(ctx context.Context, c *company) (*usher.Case, error) {
 		}
 	}
 	c.voice.say("%d times somebody tries to sign in, and sees an error page of the provider.", tries)
-	found, err := c.await(ctx, changes, first, func(k *usher.Case) bool { return k.State == usher.CaseOpen && k.Count >= tries })
+	found, err := c.await(ctx, changes, func(k *usher.Case) bool { return k.State == usher.CaseOpen && k.Count >= tries })
 	if err != nil {
 		return found, err
 	}
 	c.voice.say("usher, which follows the provider's log, has opened case %d (%s after the first refusal):", found.ID, seconds(found.Opened.Sub(found.First)))
 	c.voice.quote(found.Summary)
 	if c.opt.Fast {
-		found, err = c.fixIt(ctx, found, changes)
-		return found, err
+		return c.fixIt(ctx, found, changes)
 	}
 	c.lookAround(found)
 	return c.live(ctx, found, changes)
@@ -83,7 +81,7 @@ func (c *company) pause(ctx context.Context, d time.Duration) error {
 }
 
 // await waits for the story's case to be as wanted.
-func (c *company) await(ctx context.Context, changes <-chan console.Change, since time.Time, want func(*usher.Case) bool) (*usher.Case, error) {
+func (c *company) await(ctx context.Context, changes <-chan console.Change, want func(*usher.Case) bool) (*usher.Case, error) {
 	ctx, cancel := context.WithTimeout(ctx, mostToSee)
 	defer cancel()
 	var last *usher.Case
@@ -93,7 +91,7 @@ func (c *company) await(ctx context.Context, changes <-chan console.Change, sinc
 			return last, err
 		}
 		for i := range list {
-			if k := &list[i]; k.Finding.Cause == "redirect-uri-mismatch" && k.Opened.After(since.Add(-time.Hour)) {
+			if k := &list[i]; k.Finding.Cause == "redirect-uri-mismatch" {
 				last = k
 				if want(k) {
 					return k, nil
@@ -165,7 +163,7 @@ func (c *company) fixIt(ctx context.Context, k *usher.Case, changes <-chan conso
 		return k, err
 	}
 	c.voice.say("Ann signs in.")
-	fixed, err := c.await(ctx, changes, k.Opened, func(k *usher.Case) bool { return k.State == usher.CaseFixed })
+	fixed, err := c.await(ctx, changes, func(k *usher.Case) bool { return k.State == usher.CaseFixed })
 	if err != nil {
 		return fixed, err
 	}
