@@ -18,7 +18,7 @@ import (
 // CasesFixCmd carries a fix out.
 type CasesFixCmd struct {
 	caseNumber
-	Fix     string        `placeholder:"ID" help:"Which fix; without it the first that usher can carry out."`
+	Fix     string        `placeholder:"ID" help:"Which fix; without it the first that usher can carry out, and with --weaken also one that weakens security."`
 	Yes     bool          `help:"Do not ask."`
 	Weaken  bool          `help:"Yes, although it weakens security."`
 	NoWait  bool          `help:"Do not wait for the proof."`
@@ -91,8 +91,9 @@ func (c *CasesFixCmd) pick(env *Env, found *usher.Case) (*usher.Fix, error) {
 		return nil, exitWrong
 	}
 	for i := range found.Fixes {
-		if found.Fixes[i].Action != nil {
-			return &found.Fixes[i], nil
+		// What weakens is chosen by whoever names it, or says that it may.
+		if f := &found.Fixes[i]; f.Action != nil && (f.Risk != usher.RiskWeakening || c.Weaken) {
+			return f, nil
 		}
 	}
 	c.writeSteps(env, found.Fixes)
@@ -103,11 +104,15 @@ func (c *CasesFixCmd) pick(env *Env, found *usher.Case) (*usher.Fix, error) {
 func (c *CasesFixCmd) writeSteps(env *Env, fixes []usher.Fix) {
 	fmt.Fprintf(env.Stdout, "usher cannot carry this out for you; a person must:\n")
 	for _, f := range fixes {
-		fmt.Fprintf(env.Stdout, "\n%s. %s\n", f.ID, report.Inert(f.Title))
+		if f.Action != nil { // it weakens, or it would have been chosen
+			fmt.Fprintf(env.Stdout, "\n%s. %s\n   This weakens security. usher can do it, if it has to be: %s --fix %s\n", report.Inert(f.ID), report.Inert(f.Title), c.command("fix"), report.Inert(f.ID))
+			continue
+		}
+		fmt.Fprintf(env.Stdout, "\n%s. %s\n", report.Inert(f.ID), report.Inert(f.Title))
 		for _, s := range f.Steps {
 			fmt.Fprintf(env.Stdout, "   - %s\n", report.Inert(s.Text))
 		}
-		fmt.Fprintf(env.Stdout, "   then: %s --fix %s\n", c.command("declare"), f.ID)
+		fmt.Fprintf(env.Stdout, "   then: %s --fix %s\n", c.command("declare"), report.Inert(f.ID))
 	}
 }
 
@@ -132,10 +137,10 @@ func writeDiff(env *Env, object string, diff []usher.Difference) {
 	}
 	for _, d := range diff {
 		if d.From != "" {
-			fmt.Fprintf(env.Stdout, "  %s - %s\n", d.Field, report.Inert(d.From))
+			fmt.Fprintf(env.Stdout, "  %s - %s\n", report.Inert(d.Field), report.Inert(d.From))
 		}
 		if d.To != "" {
-			fmt.Fprintf(env.Stdout, "  %s + %s\n", d.Field, report.Inert(d.To))
+			fmt.Fprintf(env.Stdout, "  %s + %s\n", report.Inert(d.Field), report.Inert(d.To))
 		}
 	}
 }

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+
+	"usher"
+)
+
+// TestPickFix: what weakens is not picked for a person who did not ask for it.
+func TestPickFix(t *testing.T) {
+	act := &usher.Action{Kind: usher.ActionAddRedirectURI, Client: "shop", URI: "https://evil.example/cb"}
+	byHand := usher.Fix{ID: "1", Title: "Make the app send what is registered", Risk: usher.RiskNeutral}
+	weak := usher.Fix{ID: "2", Title: "Register https://evil.example/cb too", Risk: usher.RiskWeakening, Action: act}
+	good := usher.Fix{ID: "3", Title: "Switch it on", Risk: usher.RiskNeutral, Action: act}
+	tests := []struct {
+		name  string
+		cmd   CasesFixCmd
+		fixes []usher.Fix
+		want  string // id; empty: none, and exit status 1
+	}{
+		{"the first that usher can do", CasesFixCmd{}, []usher.Fix{byHand, good, weak}, "3"},
+		{"not what weakens", CasesFixCmd{}, []usher.Fix{byHand, weak}, ""},
+		{"nor with --yes", CasesFixCmd{Yes: true}, []usher.Fix{byHand, weak}, ""},
+		{"but with --weaken", CasesFixCmd{Weaken: true}, []usher.Fix{byHand, weak}, "2"},
+		{"and by its name", CasesFixCmd{Fix: "2"}, []usher.Fix{byHand, weak}, "2"},
+		{"by hand by its name", CasesFixCmd{Fix: "1"}, []usher.Fix{byHand, weak}, ""},
+	}
+	for _, tt := range tests {
+		var out bytes.Buffer
+		tt.cmd.ID = 7
+		got, err := tt.cmd.pick(&Env{Stdout: &out}, &usher.Case{ID: 7, Fixes: tt.fixes})
+		if tt.want == "" {
+			var code exitCode
+			if got != nil || !errors.As(err, &code) || code != exitWrong {
+				t.Errorf("%s: %+v, %v", tt.name, got, err)
+			}
+			if tt.cmd.Fix == "" && !strings.Contains(out.String(), "This weakens security. usher can do it, if it has to be: usher cases fix 7 --fix 2") {
+				t.Errorf("%s: %s", tt.name, out.String())
+			}
+			continue
+		}
+		if err != nil || got.ID != tt.want {
+			t.Errorf("%s: %+v, %v", tt.name, got, err)
+		}
+	}
+}
