@@ -42,7 +42,7 @@ func (c *DemoCmd) Run(env *Env) error {
 		}
 		env.fail(err)
 		return exitWrong
-	case err == nil && c.Fast && (found == nil || found.State != usher.CaseFixed):
+	case c.Fast && (found == nil || found.State != usher.CaseFixed): // also when it was interrupted
 		return exitWrong
 	}
 	return nil
