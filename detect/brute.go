@@ -50,5 +50,5 @@ func (w *Watch) brute(tenant string, t try) (Alert, bool) {
 		Step:   usher.StepSignIn, Fixer: usher.FixerTenantAdmin, Subject: usher.Subject{Tenant: tenant, User: t.user},
 		Proof: []usher.Proof{{Place: "sign-in log", Quote: fmt.Sprintf("%d failed sign-ins of %s within %s", len(tries), clip(t.user), span)}},
 	}
-	return a, w.news(tenant+"\x00brute\x00"+t.user, sources, t.at)
+	return a, w.news(&a, t.at)
 }

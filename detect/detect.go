@@ -47,7 +47,7 @@ type Watch struct {
 	users   map[place]*target
 	// suspects are, by tenant, the addresses that tried several users.
 	suspects map[string]map[string]*source
-	told     map[string]*telling // by fingerprint
+	told     map[string]*telling // by tenant and fingerprint
 	turn     uint64              // counts events, to know what was not touched for long
 }
 
@@ -120,15 +120,15 @@ func (w *Watch) timeOf(ev *usher.Event) time.Time {
 
 // news tells whether an attack, or one of its addresses, was not told yet. What
 // has been still for a window is told anew.
-func (w *Watch) news(fingerprint string, sources []string, at time.Time) bool {
-	t := w.told[fingerprint]
+func (w *Watch) news(a *Alert, at time.Time) bool {
+	t := w.told[toldKey(a)]
 	if t == nil || at.Sub(t.last) > w.opt.Window {
 		t = &telling{sources: map[string]bool{}}
 		makeRoom(w.told, w.opt.Memory, func(t *telling) uint64 { return t.turn })
-		w.told[fingerprint] = t
+		w.told[toldKey(a)] = t
 	}
-	fresh := len(t.sources) == 0 && len(sources) == 0 && t.turn == 0
-	for _, s := range sources {
+	fresh := len(t.sources) == 0 && len(a.Sources) == 0 && t.turn == 0
+	for _, s := range a.Sources {
 		if !t.sources[s] && len(t.sources) < maxSources {
 			t.sources[s] = true
 			fresh = true
@@ -140,6 +140,12 @@ func (w *Watch) news(fingerprint string, sources []string, at time.Time) bool {
 	t.turn = w.turn
 	return fresh
 }
+
+func toldKey(a *Alert) string { return a.Tenant + "\x00" + a.Fingerprint }
+
+// Untold takes back that an attack was told, because whoever was told of it
+// could not keep that: its next try tells it again.
+func (w *Watch) Untold(a Alert) { delete(w.told, toldKey(&a)) }
 
 // maxSources is how many addresses of one attack are told.
 const maxSources = 100

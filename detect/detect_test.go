@@ -249,6 +249,25 @@ func TestMemory(t *testing.T) {
 	runtime.KeepAlive(w)
 }
 
+// TestUntold holds that an attack of which the news got lost is told again.
+func TestUntold(t *testing.T) {
+	w := detect.New(detect.Options{})
+	alerts := watch(w, spray(10, "203.0.113.7")...)
+	if len(alerts) != 1 {
+		t.Fatalf("%d alerts", len(alerts))
+	}
+	more := func(after time.Duration) int {
+		return len(w.Observe(failed(after, fmt.Sprint("more", after), "203.0.113.7")))
+	}
+	if more(10*time.Minute) != 0 {
+		t.Error("it is told twice")
+	}
+	w.Untold(alerts[0])
+	if more(11*time.Minute) != 1 || more(12*time.Minute) != 0 {
+		t.Error("it is not told again, once")
+	}
+}
+
 // TestToldOnce holds that an attack is told once also where the memory for what
 // was told is full.
 func TestToldOnce(t *testing.T) {

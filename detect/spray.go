@@ -47,7 +47,7 @@ func (w *Watch) spray(tenant string, t try) (Alert, bool) {
 	}
 	a.Finding = sprayFinding(tenant, a.Sources, a.Clients, users, tries)
 	a.Events = uids(tries)
-	return a, w.news(tenant+"\x00spray", a.Sources, t.at)
+	return a, w.news(&a, t.at)
 }
 
 // add counts a try, of one user at most the latest three.

@@ -81,7 +81,7 @@ const slowFor = 10 * time.Second
 
 // newEngine makes an engine that does nothing yet.
 func newEngine(ctx context.Context, cfg *Config, st *store.Store, admins map[string]provider.Admin, env Env, log *slog.Logger, m *metrics) *Engine {
-	e := &Engine{store: st, now: env.Now, log: log, metrics: m, ctx: ctx, byName: map[string]*configured{}, states: map[int64]usher.CaseState{}, watch: detect.New(detect.Options{Now: env.Now})}
+	e := &Engine{store: st, now: env.Now, log: log, metrics: m, ctx: ctx, byName: map[string]*configured{}, watch: detect.New(detect.Options{Now: env.Now})}
 	e.started = e.now()
 	e.explains.New = func() any { return diagnose.New() }
 	for i := range cfg.Providers {
@@ -243,12 +243,12 @@ func (e *Engine) tell(changed []*usher.Case) {
 
 // load reads what an engine keeps in memory beside the store.
 func (e *Engine) load(ctx context.Context) error {
-	cases, err := e.List(ctx, console.Filter{All: true})
+	err := e.store.View(ctx, func(tx *store.Tx) (err error) {
+		e.states, err = tx.States()
+		return err
+	})
 	if err != nil {
 		return err
-	}
-	for i := range cases {
-		e.states[cases[i].ID] = cases[i].State
 	}
 	return e.warm(ctx)
 }
@@ -315,8 +315,8 @@ func (e *Engine) warm(ctx context.Context) error {
 	const most, window = 20_000, time.Hour
 	var events []*usher.Event
 	err := e.store.View(ctx, func(tx *store.Tx) error {
-		var to time.Time
-		var from time.Time
+		// What is of the future says nothing of the last while.
+		from, to := time.Time{}, e.now().Add(5*time.Minute)
 		for len(events) < most {
 			list, err := tx.Events(store.EventFilter{From: from, To: to, Limit: 1000})
 			if err != nil || len(list) == 0 {
@@ -332,7 +332,7 @@ func (e *Engine) warm(ctx context.Context) error {
 				events = append(events, ev)
 			}
 			last := list[len(list)-1].Time
-			if len(list) < 1000 || !to.IsZero() && !last.Before(to) {
+			if len(list) < 1000 || !last.Before(to) {
 				return nil
 			}
 			to = last
@@ -360,6 +360,9 @@ func (e *Engine) Take(ctx context.Context, events []usher.Event) (added int, err
 	b := &batch{source: "doors", events: events}
 	e.prepare(ctx, b)
 	added, err = e.keep(ctx, b)
+	if err != nil {
+		e.untold(b)
+	}
 	if err != nil && ctx.Err() == nil {
 		e.metrics.storeErrors.inc()
 		return 0, &usher.Error{Code: console.CodeUnavailable, Message: "the events cannot be kept now", Err: err, Hint: "send them again later: what is known already changes nothing"}

@@ -314,6 +314,18 @@ func (e *Engine) keepSafely(ctx context.Context, b *batch) (added int, err error
 	return e.keep(ctx, b)
 }
 
+// untold takes back that the attacks of a batch were told, because the batch is
+// not kept: their next try tells them again.
+func (e *Engine) untold(b *batch) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, alerts := range b.alerts {
+		for _, a := range alerts {
+			e.watch.Untold(a)
+		}
+	}
+}
+
 // without keeps the events of a batch one by one, drops what cannot be kept,
 // and gives what is left to do: the cursor.
 func (e *Engine) without(ctx context.Context, b *batch) *batch {
@@ -323,6 +335,7 @@ func (e *Engine) without(ctx context.Context, b *batch) *batch {
 			if ctx.Err() != nil {
 				return nil
 			}
+			e.untold(one)
 			e.metrics.broken.inc()
 			e.log.Error("an event cannot be kept and is put aside", "event", b.events[i].UID, "error", err)
 		}

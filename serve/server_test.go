@@ -404,6 +404,34 @@ func TestSubscribers(t *testing.T) {
 	}
 }
 
+// TestTakeAgain: an attack that is seen in events that could not be kept is seen
+// again when they are sent again.
+func TestTakeAgain(t *testing.T) {
+	b := newBench(t, plainConfig)
+	b.start()
+	var events []usher.Event
+	for i := range 12 {
+		events = append(events, usher.Event{
+			UID: fmt.Sprint("e", i), Kind: usher.EventSignIn, Provider: "keycloak", Tenant: "shop", Time: time.Now(), Status: usher.StatusFailure,
+			StatusCode: "invalid_user_credentials", Client: usher.Party{UID: "shop"}, User: usher.Party{Name: fmt.Sprint("user", i)}, Source: usher.Endpoint{IP: "198.51.100.66"},
+		})
+	}
+	ended, end := context.WithCancel(context.Background())
+	end()
+	if _, err := b.server.Engine().Take(ended, events); err == nil {
+		t.Fatal("events are kept for one who is gone")
+	}
+	if _, err := b.server.Engine().Take(context.Background(), events); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range b.cases() {
+		if c.Kind == usher.CaseAttack {
+			return
+		}
+	}
+	t.Error("the attack is not seen")
+}
+
 func TestTakeRefuses(t *testing.T) {
 	b := newBench(t, plainConfig)
 	b.start()

@@ -257,6 +257,10 @@ func TestAttack(t *testing.T) {
 		b.write(try(10 + i))
 	}
 	b.wait("some tries", func(l []usher.Case) bool { return len(l) > 1 })
+	b.write(refusal(now.Add(2*time.Hour), "https://shop.test/cb/", "192.0.2.1")) // of a clock that goes ahead
+	b.wait("another try", func(l []usher.Case) bool {
+		return slices.ContainsFunc(l, func(c usher.Case) bool { return c.ID == 1 && c.Count == 2 })
+	})
 	b.stop()
 	b.start() // what was seen of the attack is in the store
 	for i := range 8 {
