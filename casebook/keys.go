@@ -37,6 +37,9 @@ func keyTarget(what string) string { return "target:" + digest("", what) }
 // keysVictim files attacks by the users whom they got into.
 func keysVictim(p usher.Party) []string { return keysParty("victim:", "", p) }
 
+// keyUnderWay files cases of which a fix is being carried out.
+const keyUnderWay = "underway"
+
 func keysParty(word, tenant string, p usher.Party) (keys []string) {
 	for _, id := range [...]string{p.UID, p.Name} {
 		if id != "" {
@@ -75,6 +78,9 @@ func (t *turn) keys(c *usher.Case) []string {
 			keys = append(keys, keySource(c.Refusal.Tenant, source))
 		}
 		keys = append(keys, t.targetKeys(c)...)
+	}
+	if applying(c) {
+		keys = append(keys, keyUnderWay)
 	}
 	slices.Sort(keys)
 	return slices.Compact(keys)

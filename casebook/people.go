@@ -40,6 +40,10 @@ func (b *Book) Applying(tx Tx, id int64, plan usher.FixPlan, by string) ([]*ushe
 	})
 }
 
+// UnderWay gives the cases of which a fix is being carried out, or was when the
+// process ended.
+func (b *Book) UnderWay(tx Tx) ([]*usher.Case, error) { return tx.CasesUnder(keyUnderWay) }
+
 // Applied notes that a run was carried out, and the plan as it was carried out:
 // what was so already is not in it, so that it is not taken back later. The case
 // waits for its proof. It is the same as often as it is said.

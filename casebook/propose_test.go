@@ -82,9 +82,15 @@ func TestAppliedPlan(t *testing.T) {
 	w.refuse(ev, f)
 	plan := usher.FixPlan{Case: 1, Fix: w.get(1).Fixes[0], Diff: []usher.Difference{{Field: "redirectUris", To: "https://shop.test/cb/"}}}
 	w.must(w.book.Applying(w.tx, 1, plan, "ana"))
+	if under := w.must(w.book.UnderWay(w.tx)); len(under) != 1 || under[0].ID != 1 {
+		t.Errorf("%d cases are under way", len(under))
+	}
 	plan.Diff = nil // somebody did it in the meantime
 	w.must(w.book.Applied(w.tx, 1, "1", plan))
 	if r := w.get(1).Runs[0]; r.State != usher.RunApplied || len(r.Plan.Diff) != 0 {
 		t.Errorf("the run is %+v", r)
+	}
+	if under := w.must(w.book.UnderWay(w.tx)); len(under) != 0 {
+		t.Errorf("%d cases are still under way", len(under))
 	}
 }

@@ -324,12 +324,15 @@ func (e *Engine) resume(ctx context.Context) {
 // so. One that somebody carries out just now is left alone and looked at again:
 // it may end without an answer.
 func (e *Engine) resumeOnce(ctx context.Context) (left int, err error) {
-	cases, err := e.List(ctx, console.Filter{All: true})
+	var cases []*usher.Case
+	err = e.store.View(ctx, func(tx *store.Tx) (err error) {
+		cases, err = e.book.UnderWay(tx)
+		return err
+	})
 	if err != nil {
 		return 0, err
 	}
-	for i := range cases {
-		c := &cases[i]
+	for _, c := range cases {
 		for _, run := range c.Runs {
 			if run.State != usher.RunApplying {
 				continue

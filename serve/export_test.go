@@ -40,7 +40,7 @@ func SetRunState(t *testing.T, dir string, state usher.RunState) {
 			return err
 		}
 		c.Runs[0].State, c.State = state, usher.CaseFixing
-		return tx.SaveCase(c, []string{"is:" + c.Fingerprint}, time.Time{})
+		return tx.SaveCase(c, []string{"is:" + c.Fingerprint, "underway"}, time.Time{})
 	})
 	if err != nil {
 		t.Fatal(err)

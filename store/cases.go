@@ -158,6 +158,22 @@ func (tx *Tx) Cases(f CaseFilter) ([]usher.Case, error) {
 	return out, nil
 }
 
+// States gives the state of every case by its id.
+func (tx *Tx) States() (map[int64]usher.CaseState, error) {
+	states := map[int64]usher.CaseState{}
+	err := tx.rows("SELECT id, state FROM cases", nil, func(row scanner) error {
+		var id int64
+		var state string
+		err := row.Scan(&id, &state)
+		states[id] = usher.CaseState(state)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the states of the cases: %w", err)
+	}
+	return states, nil
+}
+
 // cases gives the cases of the rest of a query.
 func (tx *Tx) cases(rest string, args ...any) ([]*usher.Case, error) {
 	var out []*usher.Case

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -442,6 +443,14 @@ func conformCaseList(t *testing.T, open opener) {
 			return err
 		})
 	}
+	view(t, s, func(tx *store.Tx) error {
+		got, err := tx.States()
+		want := map[int64]usher.CaseState{1: usher.CaseFixed, 2: usher.CaseOpen, 3: usher.CaseRegressed, 4: usher.CaseQuiet, 5: usher.CaseOpen}
+		if !maps.Equal(got, want) {
+			t.Errorf("the states are %v", got)
+		}
+		return err
+	})
 }
 
 func conformDue(t *testing.T, open opener) {
