@@ -144,7 +144,7 @@ func contains(ev *usher.Event, scopes []string) (list []usher.Comparison, all bo
 // sameStill says which field that must differ does not.
 func sameStill(fields []usher.Comparison) string {
 	for _, f := range fields {
-		switch name := fieldName(f.Field); {
+		switch name := "the " + usher.FieldName(f.Field); {
 		case f.Holds:
 		case f.Refusal == "" || f.Success == "":
 			return "the records do not tell " + name + ", which must differ"

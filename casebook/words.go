@@ -323,13 +323,13 @@ func (t *turn) proofComment(c *usher.Case, cand candidate, ev *usher.Event) stri
 		}
 	}
 	for _, path := range cand.fix.Proof.Differ {
-		other = append(other, fieldName(path))
+		other = append(other, usher.FieldName(path))
 	}
 	if len(same) > 0 {
 		text += ", with " + strings.Join(same, ", ")
 	}
 	if len(other) > 0 {
-		text += "; it differs from the refused one in " + strings.ReplaceAll(strings.Join(other, ", "), "the ", "")
+		text += "; it differs from the refused one in " + strings.Join(other, ", ")
 	}
 	return upper(text) + "."
 }
@@ -400,44 +400,7 @@ func (t *turn) killText(ev *usher.Event) string {
 	return text
 }
 
-// fieldName names a field of events for a person.
-func fieldName(path string) string {
-	switch path {
-	case "client", "client.uid":
-		return "the client"
-	case "user", "user.uid", "user.name":
-		return "the user"
-	case "resource", "resource.uid":
-		return "the API"
-	case "src_endpoint.ip":
-		return "the address"
-	case "device", "device.uid":
-		return "the device"
-	case "oauth.redirect_uri":
-		return "the redirect URI"
-	case "oauth.token_uid":
-		return "the token"
-	case "oauth.key_uid":
-		return "the key"
-	case "oauth.grant_type":
-		return "the grant type"
-	case "oauth.client_auth":
-		return "the client's way to authenticate"
-	case "oauth.credential_uid":
-		return "the credential"
-	case "oauth.client_app":
-		return "the client app"
-	case "oauth.scopes_requested", "oauth.scopes_granted":
-		return "the scopes"
-	case "oauth.audiences":
-		return "the audience"
-	}
-	return "the field " + path
-}
-
-// clock gives a time of day, when a time with its day where it is another.
-func (t *turn) clock(at time.Time) string { return at.In(t.opt.Location).Format("15:04") }
-
+// when gives a time of day, with its day where that is not today's.
 func (t *turn) when(at time.Time) string {
 	at, now := at.In(t.opt.Location), t.now.In(t.opt.Location)
 	switch {
