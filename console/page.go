@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"usher"
+	"usher/report"
 )
 
 //go:embed assets pages
@@ -66,7 +67,7 @@ var templates = sync.OnceValue(func() *template.Template {
 	return template.Must(template.New("").Funcs(template.FuncMap{
 		"capital":  capital,
 		"sentence": sentence,
-		"rich":     rich,
+		"rich":     report.Pieces,
 		"inc":      func(i int) int { return i + 1 },
 	}).ParseFS(files, "pages/*.html"))
 })

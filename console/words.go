@@ -169,30 +169,6 @@ func fieldWord(path string) string {
 	return strings.ReplaceAll(strings.TrimPrefix(show(path), "oauth."), "_", " ")
 }
 
-// piece is a part of a sentence: words, or a value that stood between
-// backticks and is shown as one.
-type piece struct {
-	Text  string
-	Value bool
-}
-
-// rich takes a sentence apart at its backticks. One that is left alone is a
-// backtick.
-func rich(s string) []piece {
-	fields := strings.Split(s, "`")
-	var pieces []piece
-	for i, f := range fields {
-		last := i == len(fields)-1
-		switch {
-		case i%2 == 1 && last:
-			pieces = append(pieces, piece{Text: "`" + f})
-		case f != "":
-			pieces = append(pieces, piece{f, i%2 == 1})
-		}
-	}
-	return pieces
-}
-
 // plainWord gives a word of ours as a class of the style, and nothing else that
 // may stand in its place.
 func plainWord[W ~string](w W) W {

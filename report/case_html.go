@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"strings"
 	"sync"
 
 	"usher"
@@ -40,7 +41,10 @@ func casePageOf(headline string, c *casePage, list *listPage) htmlCasePage {
 // answer: the drawing, the proof and the meter.
 var parsedCasePage = sync.OnceValue(func() *template.Template {
 	t := template.Must(template.New("page").Funcs(pageFuncs()).Funcs(template.FuncMap{
-		"mark": func(k usher.EntryKind) string { return entryClass(k) },
+		"mark": entryClass,
+		"rich": Pieces,
+		// A title of a window shows no values as such.
+		"plain": func(s string) string { return strings.ReplaceAll(s, "`", "") },
 	}).Parse(pageTemplate))
 	return template.Must(t.Parse(caseTemplate))
 })
