@@ -67,6 +67,8 @@ type Item struct {
 	JSON json.RawMessage
 	// Origin is the member or parameter that a token was found in: "id_token".
 	Origin string
+	// KeysOf is the client whose keys these are; empty for a provider's.
+	KeysOf string
 	// Of is the exchange that it was found in, nil when it stood alone.
 	Of *Exchange
 

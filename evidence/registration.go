@@ -2,15 +2,17 @@ package evidence
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 	"time"
 
 	"usher"
+	"usher/token"
 )
 
 // registrationReaders know what providers export of a client.
 var registrationReaders = [...]func(*reader, *value, *piece) *Registration{
-	(*reader).entraRegistration, (*reader).oktaRegistration, (*reader).auth0Registration, (*reader).keycloakRegistration,
+	(*reader).entraRegistration, (*reader).entraTenant, (*reader).entraFederated, (*reader).oktaRegistration, (*reader).auth0Registration, (*reader).keycloakRegistration,
 	(*reader).googleRegistration, (*reader).standardRegistration,
 }
 
@@ -136,269 +138,72 @@ func uris(list *value, p *piece, platform string) []RegisteredURI {
 	return out
 }
 
-// entraRegistration reads an application of Entra: the manifest of the portal,
-// in its old and its new form, and the application of Graph.
-func (r *reader) entraRegistration(v *value, p *piece) *Registration {
-	if v.get("appId").str() == "" {
-		return nil
+// note says that the export held a field although it is empty.
+func (reg *Registration) note(field string, v *value) {
+	if v != nil {
+		reg.Known = append(reg.Known, field)
 	}
-	old := v.get("replyUrlsWithType") != nil || v.get("oauth2AllowImplicitFlow") != nil || v.get("accessTokenAcceptedVersion") != nil && v.get("api") == nil
-	graph := v.get("web").is(jsonObject) || v.get("spa").is(jsonObject) || v.get("publicClient").is(jsonObject) || v.get("signInAudience") != nil
-	principal := v.get("servicePrincipalType") != nil || v.get("appRoleAssignmentRequired") != nil
-	if !old && !graph && !principal {
-		return nil
+}
+
+// secretOf keeps a secret that stands in an export, unless it is masked there.
+func (r *reader) secretOf(reg *Registration, v *value, p *piece) {
+	s := v.str()
+	if s == "" || strings.Trim(s, "*") == "" {
+		return
 	}
-	reg := &Registration{
-		Provider: "entra", Shape: "graph-application", ClientID: v.get("appId").str(), Name: v.first("displayName", "name").str(),
-		Audience: v.get("signInAudience").str(), IdentifierURIs: v.get("identifierUris").strs(),
-	}
-	for _, name := range [...]string{"web", "spa", "publicClient"} {
-		reg.RedirectURIs = append(reg.RedirectURIs, uris(v.path(name, "redirectUris"), p, name)...)
-	}
-	reg.Public = truthOf(v.first("isFallbackPublicClient", "allowPublicClient"))
-	reg.TokenVersion = v.path("api", "requestedAccessTokenVersion").str()
-	api := v.get("api")
-	if old {
-		reg.Shape = "entra-manifest"
-		for _, e := range v.get("replyUrlsWithType").list() {
-			platform := e.get("type").str()
-			switch strings.ToLower(platform) {
-			case "web":
-				platform = "web"
-			case "spa":
-				platform = "spa"
-			case "installedclient":
-				platform = "publicClient"
+	r.secret(s)
+	reg.Credentials = append(reg.Credentials, Credential{Kind: "secret", Value: usher.Secret(s), Place: p.place(int(v.at))})
+}
+
+// standardMembers are those of RFC 7591 and RFC 8705 that other exports have, too.
+func standardMembers(reg *Registration, v *value, p *piece) {
+	reg.KeysURI = v.get("jwks_uri").str()
+	reg.LogoutURIs = append(reg.LogoutURIs, uris(v.get("post_logout_redirect_uris"), p, "")...)
+	for _, name := range [...]string{"tls_client_auth_subject_dn", "tls_client_auth_san_dns", "tls_client_auth_san_uri", "tls_client_auth_san_ip", "tls_client_auth_san_email"} {
+		if s := v.get(name).str(); s != "" {
+			if reg.TLSNames == nil {
+				reg.TLSNames = map[string]string{}
 			}
-			if u := e.get("url"); u.str() != "" && len(reg.RedirectURIs) < 1000 {
-				reg.RedirectURIs = append(reg.RedirectURIs, RegisteredURI{URI: u.str(), Platform: platform, Place: p.place(int(u.at))})
-			}
-		}
-		reg.TokenVersion = v.get("accessTokenAcceptedVersion").str()
-		api = v
-	}
-	if m := v.first("accessTokenAcceptedVersion"); m == nil && (v.get("accessTokenAcceptedVersion") != nil || api.get("requestedAccessTokenVersion") != nil) && reg.TokenVersion == "" {
-		reg.TokenVersion = "1" // null means version 1
-	}
-	if principal && !old && v.get("web") == nil {
-		reg.Shape = "graph-service-principal"
-		reg.Enabled = truthOf(v.get("accountEnabled"))
-		reg.RedirectURIs = append(reg.RedirectURIs, uris(v.get("replyUrls"), p, "")...)
-	}
-	if d := v.get("disabledByMicrosoftStatus").str(); d != "" && d != "NotDisabled" {
-		reg.Enabled = ptr(false)
-	}
-	if b, _ := v.path("web", "implicitGrantSettings", "enableIdTokenIssuance").truth(); b {
-		reg.ResponseTypes = append(reg.ResponseTypes, "id_token")
-	}
-	if b, _ := v.path("web", "implicitGrantSettings", "enableAccessTokenIssuance").truth(); b {
-		reg.ResponseTypes = append(reg.ResponseTypes, "token")
-	}
-	if b, _ := v.get("oauth2AllowIdTokenImplicitFlow").truth(); b {
-		reg.ResponseTypes = append(reg.ResponseTypes, "id_token")
-	}
-	if b, _ := v.get("oauth2AllowImplicitFlow").truth(); b {
-		reg.ResponseTypes = append(reg.ResponseTypes, "token")
-	}
-	for _, s := range v.first2(api, "oauth2PermissionScopes", "oauth2Permissions").list() {
-		if name := s.get("value").str(); name != "" && len(reg.Scopes) < 500 {
-			reg.Scopes = append(reg.Scopes, name)
+			reg.TLSNames[name] = s
 		}
 	}
-	for _, c := range v.get("passwordCredentials").list() {
-		reg.Credentials = append(reg.Credentials, r.credential(&c, "secret", p))
-	}
-	for _, c := range v.get("keyCredentials").list() {
-		reg.Credentials = append(reg.Credentials, r.credential(&c, "certificate", p))
-	}
-	return reg
 }
 
-// first2 gives the first of two lists: in the object inner or in v itself.
-func (v *value) first2(inner *value, names ...string) *value {
-	for _, name := range names {
-		if m := inner.get(name); m != nil {
-			return m
+// clientKeys makes an item of the keys that are registered with a client.
+func (r *reader) clientKeys(reg *Registration, v *value, p *piece) {
+	set := v
+	if v.is(jsonString) { // Keycloak keeps them as text
+		doc := parseJSON(v.text, 0)
+		if doc.failed {
+			return
 		}
-		if m := v.get(name); m != nil {
-			return m
-		}
+		set = &doc.root
 	}
-	return nil
-}
-
-func (r *reader) credential(c *value, kind string, p *piece) Credential {
-	r.secret(c.first("secretText", "value").str())
-	out := Credential{ID: c.get("keyId").str(), Kind: kind, Name: c.first("displayName", "customKeyIdentifier").str(), Hint: c.get("hint").str(), Place: p.place(int(c.at))}
-	out.Expires, _ = parseTime(c.first("endDateTime", "endDate").str())
-	out.Starts, _ = parseTime(c.first("startDateTime", "startDate").str())
-	return out
-}
-
-// oktaRegistration reads an application of Okta's API.
-func (r *reader) oktaRegistration(v *value, p *piece) *Registration {
-	settings := v.path("settings", "oauthClient")
-	creds := v.path("credentials", "oauthClient")
-	if !settings.is(jsonObject) && !creds.is(jsonObject) {
-		return nil
+	if !set.is(jsonObject) || !set.get("keys").is(jsonArray) {
+		return
 	}
-	reg := &Registration{Provider: "okta", Shape: "okta-app", ClientID: creds.get("client_id").str(), Name: v.get("label").str()}
-	if reg.ClientID == "" {
-		reg.ClientID = v.get("id").str()
+	data, err := json.Marshal(set.any())
+	if err != nil {
+		return
 	}
-	r.secret(creds.get("client_secret").str())
-	reg.RedirectURIs = uris(settings.get("redirect_uris"), p, "")
-	reg.GrantTypes, reg.ResponseTypes = settings.get("grant_types").strs(), settings.get("response_types").strs()
-	if m := creds.get("token_endpoint_auth_method").str(); m != "" {
-		reg.AuthMethods = []string{m}
-		reg.Public = ptr(m == "none")
+	keys, err := token.ParseKeySet(data)
+	if err != nil {
+		return
 	}
-	reg.PKCERequired = truthOf(creds.get("pkce_required"))
-	if s := v.get("status").str(); s != "" {
-		reg.Enabled = ptr(s == "ACTIVE")
-	}
-	for i := range reg.RedirectURIs {
-		reg.RedirectURIs[i].Platform = settings.get("application_type").str()
-	}
-	for _, c := range creds.get("secrets").list() {
-		reg.Credentials = append(reg.Credentials, r.credential(&c, "secret", p))
-	}
-	return reg
-}
-
-// auth0Registration reads a client of Auth0's management API.
-func (r *reader) auth0Registration(v *value, p *piece) *Registration {
-	if v.get("client_id").str() == "" || v.get("callbacks") == nil && v.get("app_type") == nil && v.get("is_first_party") == nil {
-		return nil
-	}
-	reg := &Registration{Provider: "auth0", Shape: "auth0-client", ClientID: v.get("client_id").str(), Name: v.get("name").str()}
-	r.secret(v.get("client_secret").str())
-	reg.RedirectURIs = uris(v.get("callbacks"), p, "")
-	reg.GrantTypes = v.get("grant_types").strs()
-	reg.WebOrigins = append(v.get("web_origins").strs(), v.get("allowed_origins").strs()...)
-	if m := v.get("token_endpoint_auth_method").str(); m != "" {
-		reg.AuthMethods = []string{m}
-		reg.Public = ptr(m == "none")
-	}
-	for i := range reg.RedirectURIs {
-		reg.RedirectURIs[i].Platform = v.get("app_type").str()
-	}
-	return reg
-}
-
-// keycloakRegistration reads a client of Keycloak.
-func (r *reader) keycloakRegistration(v *value, p *piece) *Registration {
-	if v.get("clientId").str() == "" || v.get("redirectUris") == nil && v.get("publicClient") == nil && v.get("standardFlowEnabled") == nil {
-		return nil
-	}
-	reg := &Registration{Provider: "keycloak", Shape: "keycloak-client", ClientID: v.get("clientId").str(), Name: v.get("name").str(), WebOrigins: v.get("webOrigins").strs()}
-	r.secret(v.get("secret").str())
-	reg.RedirectURIs = uris(v.get("redirectUris"), p, "")
-	reg.Public, reg.Enabled = truthOf(v.get("publicClient")), truthOf(v.get("enabled"))
-	for _, g := range [...][2]string{{"standardFlowEnabled", "authorization_code"}, {"implicitFlowEnabled", "implicit"}, {"directAccessGrantsEnabled", "password"}, {"serviceAccountsEnabled", "client_credentials"}} {
-		if b, _ := v.get(g[0]).truth(); b {
-			reg.GrantTypes = append(reg.GrantTypes, g[1])
-		}
-	}
-	if b, _ := v.path("attributes", "oauth2.device.authorization.grant.enabled").truth(); b {
-		reg.GrantTypes = append(reg.GrantTypes, "device_code")
-	}
-	if m := v.get("clientAuthenticatorType").str(); m != "" {
-		reg.AuthMethods = []string{m}
-	}
-	if m := v.path("attributes", "pkce.code.challenge.method").str(); m != "" {
-		reg.PKCERequired = ptr(true)
-	}
-	reg.Scopes = append(v.get("defaultClientScopes").strs(), v.get("optionalClientScopes").strs()...)
-	return reg
-}
-
-// keycloakRealm reads the export of a realm: each client in it.
-func (r *reader) keycloakRealm(v *value, p *piece) bool {
-	if v.get("realm").str() == "" || !v.get("clients").is(jsonArray) {
-		return false
-	}
-	n := 0
-	for i := range v.get("clients").kids {
-		c := &v.get("clients").kids[i]
-		switch c.get("clientId").str() { // Keycloak's own
-		case "account", "account-console", "admin-cli", "broker", "realm-management", "security-admin-console":
-			continue
-		}
-		if reg := r.keycloakRegistration(c, p); reg != nil && n < 100 {
-			n++
-			r.registered(reg, c, p)
-		}
-	}
-	it := &Item{Line: p.line(int(v.at))}
-	it.Kind, it.Place, it.Provider = usher.KindRegistration, p.place(int(v.at)), "keycloak"
-	it.Registration = &Registration{Provider: "keycloak", Shape: "keycloak-realm", Name: v.get("realm").str(), Enabled: truthOf(v.get("enabled")), Place: it.Place}
-	it.Text = "realm " + v.get("realm").str()
-	it.Summary = summary("export of the realm " + v.get("realm").str() + " with " + itoa(n) + " clients of its own")
-	it.fact("registration", "keycloak", it.Place, "keycloak-realm")
-	it.fact("tenant-id", v.get("realm").str(), it.Place, "realm")
-	for _, name := range [...]string{"accessTokenLifespan", "ssoSessionIdleTimeout", "ssoSessionMaxLifespan", "revokeRefreshToken", "refreshTokenMaxReuse", "sslRequired", "bruteForceProtected"} {
-		if m := v.get(name); m.str() != "" {
-			it.fact("realm-setting", name+"="+m.str(), p.place(int(m.keyAt)), m.str())
-		}
-	}
+	it := &Item{Line: p.line(int(v.at)), Keys: keys, JSON: data, KeysOf: reg.ClientID, Text: "keys of the client " + reg.ClientID}
+	it.Kind, it.Place, it.Provider = usher.KindKeySet, p.place(int(v.at)), reg.Provider
+	it.Summary = summary("keys of the client " + reg.ClientID + ": " + itoa(len(keys.Keys)))
 	r.add(it)
-	return true
 }
 
-// googleRegistration reads the client file that Google's console gives, and the
-// key file of a service account.
-func (r *reader) googleRegistration(v *value, p *piece) *Registration {
-	if v.get("type").str() == "service_account" && v.get("client_email") != nil {
-		r.secret(v.get("private_key").str())
-		r.secret(strings.ReplaceAll(v.get("private_key").str(), "\n", `\n`))
-		for _, line := range strings.Split(v.get("private_key").str(), "\n") {
-			if len(line) >= 40 && !strings.HasPrefix(line, "-----") {
-				r.secret(line)
-			}
-		}
-		return &Registration{
-			Provider: "google", Shape: "google-service-account", ClientID: v.get("client_id").str(), Name: v.get("client_email").str(),
-			Public: ptr(false), Credentials: []Credential{{ID: v.get("private_key_id").str(), Kind: "certificate", Place: p.place(int(v.at))}},
-		}
+// moment reads a time that is written as a date or as seconds since 1970.
+func moment(v *value) time.Time {
+	if n, ok := v.number(); ok && n > 0 && n < 1<<40 {
+		return time.Unix(int64(n), 0).UTC()
 	}
-	for _, kind := range [...]string{"web", "installed"} {
-		c := v.get(kind)
-		if !c.is(jsonObject) || c.get("client_id").str() == "" || c.get("redirect_uris") == nil && c.get("auth_uri") == nil && c.get("project_id") == nil {
-			continue
-		}
-		r.secret(c.get("client_secret").str())
-		reg := &Registration{
-			Provider: "google", Shape: "google-client", ClientID: c.get("client_id").str(), Name: c.get("project_id").str(),
-			WebOrigins: c.get("javascript_origins").strs(), Public: ptr(kind == "installed"),
-		}
-		reg.RedirectURIs = uris(c.get("redirect_uris"), p, kind)
-		return reg
+	if n, err := strconv.ParseInt(v.str(), 10, 40); err == nil && n > 0 {
+		return time.Unix(n, 0).UTC()
 	}
-	return nil
-}
-
-// standardRegistration reads client metadata of RFC 7591.
-func (r *reader) standardRegistration(v *value, p *piece) *Registration {
-	if v.get("redirect_uris") == nil || v.get("client_id") == nil && v.get("client_name") == nil && v.get("grant_types") == nil {
-		return nil
-	}
-	r.secret(v.get("client_secret").str())
-	r.secret(v.get("registration_access_token").str())
-	reg := &Registration{
-		Provider: "", Shape: "client-metadata", ClientID: v.get("client_id").str(), Name: v.get("client_name").str(),
-		GrantTypes: v.get("grant_types").strs(), ResponseTypes: v.get("response_types").strs(), Scopes: strings.Fields(v.get("scope").str()),
-	}
-	reg.RedirectURIs = uris(v.get("redirect_uris"), p, "")
-	if strings.HasPrefix(reg.ClientID, "0oa") {
-		reg.Provider = "okta"
-	}
-	if m := v.get("token_endpoint_auth_method").str(); m != "" {
-		reg.AuthMethods = []string{m}
-		reg.Public = ptr(m == "none")
-	}
-	if n, ok := v.get("client_secret_expires_at").number(); ok && n > 0 {
-		reg.Credentials = append(reg.Credentials, Credential{Kind: "secret", Expires: time.Unix(int64(n), 0).UTC(), Place: p.place(int(v.at))})
-	}
-	return reg
+	t, _ := parseTime(v.str())
+	return t
 }

@@ -86,7 +86,7 @@ func (s *sorter) item(it *evidence.Item) {
 			t.Resources = append(t.Resources, r)
 		}
 	case it.Keys != nil:
-		t.KeySets = append(t.KeySets, &check.KeySet{KeySet: it.Keys, Place: it.Place, Raw: it.JSON, Answer: s.answerOf(it)})
+		t.KeySets = append(t.KeySets, &check.KeySet{KeySet: it.Keys, Place: it.Place, Raw: it.JSON, Client: it.KeysOf, Answer: s.answerOf(it)})
 	case it.Registration != nil:
 		s.registration(it)
 	case it.Event != nil:
@@ -98,6 +98,10 @@ func (s *sorter) item(it *evidence.Item) {
 	case it.AuthResponse != nil:
 		call := s.authCall(it)
 		call.Response, call.ResponsePlace = it.AuthResponse, it.Place
+		call.Returned = it.Time
+		if it.Of != nil {
+			call.Returned = it.Of.Started
+		}
 	case it.TokenRequest != nil:
 		call := s.tokenCall(it)
 		call.Request = it.TokenRequest
@@ -384,7 +388,7 @@ func (s *sorter) joined(back *check.AuthCall) bool {
 	if fit == nil {
 		return false
 	}
-	fit.Response, fit.ResponsePlace = back.Response, back.Place
+	fit.Response, fit.ResponsePlace, fit.Returned = back.Response, back.Place, back.Returned
 	return true
 }
 
