@@ -471,7 +471,7 @@ func (c *console) proofOf(found *usher.Case) *proofTable {
 		if f.Must == "equal" {
 			must = "must be equal"
 		}
-		t.Rows = append(t.Rows, proofRow{fieldWord(f.Field), must, compare(report.Exact(f.Refusal), report.Exact(f.Success)), f.Holds})
+		t.Rows = append(t.Rows, proofRow{show(usher.FieldName(f.Field)), must, compare(report.Exact(f.Refusal), report.Exact(f.Success)), f.Holds})
 	}
 	return t
 }

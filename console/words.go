@@ -140,35 +140,6 @@ func riskWord(r usher.Risk) string {
 	return ""
 }
 
-// fieldWord is a field of an event as a person says it.
-func fieldWord(path string) string {
-	switch path {
-	case "user", "user.uid", "user.name":
-		return "person"
-	case "client", "client.uid":
-		return "client"
-	case "resource", "resource.uid":
-		return "API"
-	case "src_endpoint.ip":
-		return "address"
-	case "oauth.redirect_uri":
-		return "redirect URI"
-	case "oauth.scopes_requested":
-		return "scopes asked for"
-	case "oauth.scopes_granted":
-		return "scopes granted"
-	case "oauth.credential_uid":
-		return "credential"
-	case "oauth.client_auth":
-		return "client authentication"
-	case "tenant_uid":
-		return "tenant"
-	case "device", "device.uid":
-		return "device"
-	}
-	return strings.ReplaceAll(strings.TrimPrefix(show(path), "oauth."), "_", " ")
-}
-
 // plainWord gives a word of ours as a class of the style, and nothing else that
 // may stand in its place.
 func plainWord[W ~string](w W) W {

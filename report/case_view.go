@@ -476,7 +476,7 @@ func viewRun(r *usher.FixRun, d dial) caseRun {
 func viewProven(p *usher.Proven) *provenView {
 	v := &provenView{Comment: prose(p.Comment)}
 	for _, f := range p.Fields[:min(len(p.Fields), mostFields)] {
-		row := provenField{Mark: "✗", Field: fieldName(f.Field), Must: label(f.Must), Refusal: Exact(f.Refusal), Success: Exact(f.Success), Holds: f.Holds}
+		row := provenField{Mark: "✗", Field: label(usher.FieldName(f.Field)), Must: label(f.Must), Refusal: Exact(f.Refusal), Success: Exact(f.Success), Holds: f.Holds}
 		if f.Holds {
 			row.Mark = "✓"
 		}

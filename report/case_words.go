@@ -161,49 +161,6 @@ func entryInk(k usher.EntryKind) string {
 	return dim
 }
 
-// fieldName is a field of an event as a person says it.
-func fieldName(path string) string {
-	switch path {
-	case "client", "client.uid":
-		return "client"
-	case "user", "user.uid":
-		return "user"
-	case "user.name":
-		return "user name"
-	case "resource", "resource.uid":
-		return "API"
-	case "tenant_uid":
-		return "tenant"
-	case "session_uid":
-		return "session"
-	case "src_endpoint.ip":
-		return "address"
-	case "user_agent":
-		return "user agent"
-	case "device", "device.uid":
-		return "device"
-	case "oauth.redirect_uri":
-		return "redirect URI"
-	case "oauth.grant_type":
-		return "grant type"
-	case "oauth.client_auth":
-		return "client authentication"
-	case "oauth.credential_uid":
-		return "credential"
-	case "oauth.scopes_requested":
-		return "scopes asked for"
-	case "oauth.scopes_granted":
-		return "scopes granted"
-	case "oauth.audiences":
-		return "audiences"
-	case "oauth.key_uid":
-		return "key id"
-	case "oauth.client_app":
-		return "client app"
-	}
-	return label(path)
-}
-
 // proofWords says a condition of proof where it does not say itself.
 func proofWords(p usher.ProofCondition) string {
 	if p.Text != "" {
@@ -239,7 +196,7 @@ func fieldNames(paths []string) string {
 			names = append(names, "…")
 			break
 		}
-		names = append(names, fieldName(p))
+		names = append(names, label(usher.FieldName(p)))
 	}
 	return joined(names)
 }
