@@ -27,92 +27,103 @@ type kcEvent struct {
 	changed                      bool // the record is an admin event
 }
 
-// field takes a field of the record.
+// plain gives the place for the value of a key that is taken as it is, the
+// event's field, and whether that holds an identifier; nil for other keys.
+func (e *kcEvent) plain(key string) (to *string, field string, id bool) {
+	ev := &e.ev
+	switch key {
+	case "type":
+		return &ev.Code, "event_code", true
+	case "id":
+		return &ev.Original, "original_event_uid", true
+	case "realmId":
+		return &e.realmID, "tenant_uid", true
+	case "realmName":
+		return &e.realmName, "tenant_uid", true
+	case "clientId":
+		return &e.clientID, "client.uid", false
+	case "userId":
+		return &ev.User.UID, "user.uid", true
+	case "refresh_token_sub": // of a refused refresh, which has no userId
+		return &e.sub, "user.uid", true
+	case "username":
+		return &ev.User.Name, "user.name", false
+	case "sessionId":
+		return &ev.Session, "session_uid", true
+	case "ipAddress":
+		return &ev.Source.IP, "src_endpoint.ip", true
+	case "error":
+		return &ev.StatusCode, "status_code", false
+	case "reason":
+		return &e.reason, "status_detail", false
+	case "redirect_uri":
+		return &ev.OAuth.RedirectURI, "oauth.redirect_uri", false
+	case "response_type":
+		return &ev.OAuth.ResponseType, "oauth.response_type", false
+	case "grant_type":
+		return &ev.OAuth.GrantType, "oauth.grant_type", true
+	case "client_auth_method":
+		return &ev.OAuth.ClientAuth, "oauth.client_auth", true
+	case "scope":
+		return &e.scope, "oauth.scopes", false
+	case "auth_method":
+		return &e.authMethod, "auth_protocol", true
+	case "code_id":
+		return &e.codeID, "correlation_uid", true
+	case "authSessionParentId":
+		return &e.parent, "correlation_uid", true
+	case "refresh_token_id":
+		return &e.refreshID, "oauth.token_uid", true
+	case "user_agent":
+		return &ev.UserAgent, "user_agent", false
+	case "operationType":
+		return &e.operation, "change.operation", true
+	case "resourceType":
+		return &e.resource, "change.type", true
+	case "resourcePath":
+		return &e.path, "change.path", false
+	}
+	return nil, "", false
+}
+
+// field takes a field of the record; of one that comes twice the first counts.
 func (e *kcEvent) field(key string, val []byte) {
 	d, ev := e.d, &e.ev
-	put := func(to *string, field string, id bool) {
-		if *to == "" {
-			*to = d.clean(field, val, id)
-			if *to != "" {
-				d.at(field, e.under+key)
-			}
+	to, field, id := e.plain(key)
+	if to != nil && *to == "" {
+		if *to = d.clean(field, val, id); *to != "" {
+			d.at(field, e.under+key)
 		}
 	}
 	switch key {
-	case "type":
-		put(&ev.Code, "event_code", true)
-	case "id":
-		put(&ev.Original, "original_event_uid", true)
-	case "realmId":
-		put(&e.realmID, "tenant_uid", true)
-	case "realmName":
-		put(&e.realmName, "tenant_uid", true)
-	case "clientId":
-		put(&e.clientID, "client.uid", false)
-	case "userId":
-		put(&ev.User.UID, "user.uid", true)
-	case "refresh_token_sub": // of a refused refresh, which has no userId
-		put(&e.sub, "user.uid", true)
-	case "sessionId":
-		put(&ev.Session, "session_uid", true)
-	case "ipAddress":
-		put(&ev.Source.IP, "src_endpoint.ip", true)
-	case "error":
-		put(&ev.StatusCode, "status_code", false)
-	case "username":
-		put(&ev.User.Name, "user.name", false)
-	case "reason":
-		put(&e.reason, "status_detail", false)
-	case "redirect_uri":
-		put(&ev.OAuth.RedirectURI, "oauth.redirect_uri", false)
-	case "response_type":
-		put(&ev.OAuth.ResponseType, "oauth.response_type", false)
 	case "grant_type":
-		put(&ev.OAuth.GrantType, "oauth.grant_type", true)
 		ev.OAuth.GrantType = grantName(ev.OAuth.GrantType)
 	case "client_auth_method":
-		put(&ev.OAuth.ClientAuth, "oauth.client_auth", true)
 		d.keep(ev, key, val)
 		ev.OAuth.ClientAuth = clientAuthName(ev.OAuth.ClientAuth)
-	case "scope":
-		put(&e.scope, "oauth.scopes", false)
+	case "auth_method":
+		d.keep(ev, key, val)
+	case "operationType", "resourceType":
+		e.changed = true
 	case "audience", "requested_audience":
 		for _, a := range bytes.Fields(val) {
 			if s := d.text("oauth.audiences", a); s != "" && len(ev.OAuth.Audiences) < maxList {
 				ev.OAuth.Audiences = append(ev.OAuth.Audiences, s)
 			}
 		}
-	case "auth_method":
-		put(&e.authMethod, "auth_protocol", true)
-		d.keep(ev, key, val)
-	case "code_id":
-		put(&e.codeID, "correlation_uid", true)
-	case "authSessionParentId":
-		put(&e.parent, "correlation_uid", true)
-	case "refresh_token_id":
-		put(&e.refreshID, "oauth.token_uid", true)
-	case "user_agent":
-		put(&ev.UserAgent, "user_agent", false)
-	case "operationType":
-		put(&e.operation, "change.operation", true)
-		e.changed = true
-	case "resourceType":
-		put(&e.resource, "change.type", true)
-		e.changed = true
-	case "resourcePath":
-		put(&e.path, "change.path", false)
 	case "representation":
 		if len(e.representation) == 0 {
 			e.representation = val
 		}
 	default:
-		if secretKey(key) {
-			if len(val) > 0 && !bytes.Equal(val, []byte("null")) {
-				d.masked = append(d.masked, "unmapped."+key)
-			}
+		if to != nil {
 			return
 		}
-		d.keep(ev, key, val)
+		if !secretKey(key) {
+			d.keep(ev, key, val)
+		} else if len(val) > 0 && !bytes.Equal(val, []byte("null")) {
+			d.masked = append(d.masked, "unmapped."+key)
+		}
 	}
 }
 
