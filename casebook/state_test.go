@@ -13,49 +13,24 @@ import (
 // acts are what happens to a case, by name.
 var acts = map[string]func(*world) error{
 	"plan": func(w *world) error {
-		_, err := w.book.Planned(w.tx, 1, usher.FixPlan{Case: 1, Fix: usher.Fix{ID: "1", Title: "Do it"}}, "ana")
-		return err
+		return said(w.book.Planned(w.tx, 1, usher.FixPlan{Case: 1, Fix: usher.Fix{ID: "1", Title: "Do it"}}, "ana"))
 	},
 	"apply": func(w *world) error {
-		_, err := w.book.Applying(w.tx, 1, usher.FixPlan{Case: 1, Fix: w.get(1).Fixes[0]}, "ana")
-		return err
+		return said(w.book.Applying(w.tx, 1, usher.FixPlan{Case: 1, Fix: w.get(1).Fixes[0]}, "ana"))
 	},
-	"applied": func(w *world) error {
-		_, err := w.book.Applied(w.tx, 1, lastRun(w), w.plan(1, lastRun(w)))
-		return err
-	},
-	"fail": func(w *world) error {
-		_, err := w.book.Failed(w.tx, 1, lastRun(w), "no answer.")
-		return err
-	},
-	"undo": func(w *world) error {
-		_, err := w.book.Undone(w.tx, 1, lastRun(w), "ana")
-		return err
-	},
-	"declare": func(w *world) error {
-		_, err := w.book.Declare(w.tx, 1, "1", "ana", "")
-		return err
-	},
+	"applied": func(w *world) error { return said(w.book.Applied(w.tx, 1, lastRun(w), w.plan(1, lastRun(w)))) },
+	"fail":    func(w *world) error { return said(w.book.Failed(w.tx, 1, lastRun(w), "no answer.")) },
+	"undo":    func(w *world) error { return said(w.book.Undone(w.tx, 1, lastRun(w), "ana")) },
+	"declare": func(w *world) error { return said(w.book.Declare(w.tx, 1, "1", "ana", "")) },
 	"intend": func(w *world) error {
-		_, err := w.book.Intend(w.tx, 1, casebook.Intent{Owner: "ana", Reason: "it is meant so", Expires: w.now.Add(time.Hour)})
-		return err
+		return said(w.book.Intend(w.tx, 1, casebook.Intent{Owner: "ana", Reason: "it is meant so", Expires: w.now.Add(time.Hour)}))
 	},
-	"reopen": func(w *world) error {
-		_, err := w.book.Reopen(w.tx, 1, "ana")
-		return err
-	},
+	"reopen": func(w *world) error { return said(w.book.Reopen(w.tx, 1, "ana")) },
 	"try": func(w *world) error {
 		w.now = w.now.Add(5 * time.Minute)
-		ev, f := redirect("12:00", "https://shop.test/cb/", "10.0.0.1")
-		ev.Time = w.now
-		w.refuse(ev, f)
-		return nil
+		return tried(w, w.now)
 	},
-	"late try": func(w *world) error {
-		ev, f := redirect("11:00", "https://shop.test/cb/", "10.0.0.1")
-		w.refuse(ev, f)
-		return nil
-	},
+	"late try": func(w *world) error { return tried(w, at("11:00")) },
 	"success": func(w *world) error {
 		w.now = w.now.Add(5 * time.Minute)
 		ev, _ := redirect("12:00", "https://shop.test/cb/", "10.0.0.1")
@@ -67,6 +42,16 @@ var acts = map[string]func(*world) error{
 		w.tick(w.now.Add(time.Hour))
 		return nil
 	},
+}
+
+// said gives what the book answered.
+func said(_ []*usher.Case, err error) error { return err }
+
+func tried(w *world, when time.Time) error {
+	ev, f := redirect("12:00", "https://shop.test/cb/", "10.0.0.1")
+	ev.Time = when
+	w.refuse(ev, f)
+	return nil
 }
 
 func lastRun(w *world) string {
@@ -229,24 +214,18 @@ func TestPeopleMistakes(t *testing.T) {
 	w := newWorld(t, oneFix(usher.Fix{Proof: usher.ProofCondition{Equal: []string{"client"}}}))
 	ev, f := redirect("12:00", "https://shop.test/cb/", "10.0.0.1")
 	w.refuse(ev, f)
+	intend := func(in casebook.Intent) func() error {
+		return func() error { return said(w.book.Intend(w.tx, 1, in)) }
+	}
 	for name, do := range map[string]func() error{
-		"no such case":   func() error { _, err := w.book.Reopen(w.tx, 7, "ana"); return err },
-		"no such fix":    func() error { _, err := w.book.Declare(w.tx, 1, "7", "ana", ""); return err },
-		"no such run":    func() error { _, err := w.book.Undone(w.tx, 1, "7", "ana"); return err },
-		"another's plan": func() error { _, err := w.book.Applying(w.tx, 1, usher.FixPlan{Case: 2}, "ana"); return err },
-		"no owner": func() error {
-			_, err := w.book.Intend(w.tx, 1, casebook.Intent{Reason: "r", Expires: at("13:00")})
-			return err
-		},
-		"no reason": func() error {
-			_, err := w.book.Intend(w.tx, 1, casebook.Intent{Owner: "o", Reason: " ", Expires: at("13:00")})
-			return err
-		},
-		"no day": func() error { _, err := w.book.Intend(w.tx, 1, casebook.Intent{Owner: "o", Reason: "r"}); return err },
-		"a past day": func() error {
-			_, err := w.book.Intend(w.tx, 1, casebook.Intent{Owner: "o", Reason: "r", Expires: noon})
-			return err
-		},
+		"no such case":   func() error { return said(w.book.Reopen(w.tx, 7, "ana")) },
+		"no such fix":    func() error { return said(w.book.Declare(w.tx, 1, "7", "ana", "")) },
+		"no such run":    func() error { return said(w.book.Undone(w.tx, 1, "7", "ana")) },
+		"another's plan": func() error { return said(w.book.Applying(w.tx, 1, usher.FixPlan{Case: 2}, "ana")) },
+		"no owner":       intend(casebook.Intent{Reason: "r", Expires: at("13:00")}),
+		"no reason":      intend(casebook.Intent{Owner: "o", Reason: " ", Expires: at("13:00")}),
+		"no day":         intend(casebook.Intent{Owner: "o", Reason: "r"}),
+		"a past day":     intend(casebook.Intent{Owner: "o", Reason: "r", Expires: noon}),
 	} {
 		before := w.tx.cases[1]
 		err := do()
