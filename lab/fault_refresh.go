@@ -14,6 +14,6 @@ curl -si {token} -d client_id={id} --data-urlencode client_secret=$SECRET -d gra
 	Shows: "Clients that try again after a broken connection, two instances that refresh at once, and clients that save only the access token. The provider ends the whole grant.",
 	Fix:   "Sign in again; refresh in one place, and store each answer before it is used.",
 	Proof: "The same client's next refresh for the same person succeeds, with another refresh token.",
-	on:    func(l *Lab) { l.loseAnswers = true; clear(l.lost) },
+	on:    func(l *Lab) { l.loseAnswers = true; l.lost = shelf[bool]{} },
 	off:   func(l *Lab) { l.loseAnswers = false },
 }

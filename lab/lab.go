@@ -44,7 +44,7 @@ type Lab struct {
 	staleOn     bool               // the first access token of each subject has ended already
 	noAudience  bool               // tokens name no API unless the client asks for one
 	loseAnswers bool               // the next answer to a refresh is lost
-	lost        map[string]bool    // families whose answer was lost
+	lost        shelf[bool]        // families whose answer was lost
 	deviceRule  bool               // a policy wants a compliant device
 	needConsent map[string]bool    // scopes that need consent
 	before      map[string]restore // how a registration was before a fault changed it
@@ -70,7 +70,7 @@ func New(opt Options) *Lab {
 	l := &Lab{
 		opt: opt, mux: http.NewServeMux(), log: &lineWriter{w: opt.Log},
 		devices: map[string]*device{}, consents: map[string][]string{}, on: map[string]bool{},
-		stale: map[string]bool{}, lost: map[string]bool{}, needConsent: map[string]bool{}, before: map[string]restore{}, sent: map[string]string{},
+		stale: map[string]bool{}, needConsent: map[string]bool{}, before: map[string]restore{}, sent: map[string]string{},
 	}
 	l.records, l.events = l.log, l.log
 	if opt.Records != nil {

@@ -242,10 +242,13 @@ func (l *Lab) finish(x *exchange, g grant) refusal {
 
 // loses tells whether the answer to this refresh gets lost: once a family.
 func (l *Lab) loses(x *exchange) bool {
-	if !l.loseAnswers || x.token == nil || x.dialect != DialectKeycloak || l.lost[x.family.id] {
+	if !l.loseAnswers || x.token == nil || x.dialect != DialectKeycloak {
 		return false
 	}
-	l.lost[x.family.id] = true
+	if _, once := l.lost.get(x.family.id); once {
+		return false
+	}
+	l.lost.put(x.family.id, true)
 	return true
 }
 
