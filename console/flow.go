@@ -2,7 +2,6 @@ package console
 
 import (
 	"cmp"
-	"slices"
 	"strings"
 
 	"usher"
@@ -27,7 +26,7 @@ type lane struct {
 
 type flowStep struct {
 	report.Arrow
-	Name, State      string // State: a class, one of the usher.Flow constants or "fixed"
+	Name, State      string // State: a class, one of the usher.Flow constants, "fixed" or "follows"
 	Note             string // under the failing step
 	Top, Height      int
 	Y, TextY, BadgeY int
@@ -42,43 +41,17 @@ const (
 	noteHeight = 20
 	firstLane  = 82
 	laneGap    = 104
-	stateFixed = "fixed"
+
+	// States of a step beside the usher.Flow constants, once the case is fixed.
+	stateFixed   = "fixed"
+	stateFollows = "follows"
 )
 
 func laneX(l int) int { return firstLane + l*laneGap }
 
-// stepsOf gives the steps of the flow that failed. What comes before the
-// failing one is drawn only where the refusal itself proves that it was passed:
-// nobody gets to the token request of a code without a code.
-func stepsOf(c *usher.Case) []usher.Step {
-	failed := c.Finding.Step
-	if !failed.Valid() {
-		return nil
-	}
-	code := []usher.Step{usher.StepAuthRequest, usher.StepSignIn, usher.StepAuthResponse, usher.StepTokenRequest, usher.StepAPICall}
-	grant := c.Refusal.OAuth.GrantType
-	var steps []usher.Step
-	switch {
-	case failed == usher.StepRefresh:
-		steps = []usher.Step{usher.StepAuthRequest, usher.StepSignIn, usher.StepAuthResponse, usher.StepTokenRequest, usher.StepRefresh, usher.StepAPICall}
-	case failed == usher.StepTokenRequest && grant != "authorization_code", c.Refusal.Kind == usher.EventAppSignIn,
-		(failed == usher.StepAPICall || failed == usher.StepValidation) && grant == "":
-		steps = []usher.Step{usher.StepTokenRequest, usher.StepAPICall}
-	case failed == usher.StepSignOut:
-		steps = append(code, usher.StepSignOut)
-	default:
-		steps = code
-	}
-	if !slices.Contains(steps, failed) {
-		steps = append(steps, failed)
-		slices.SortStableFunc(steps, func(a, b usher.Step) int { return slices.Index(usher.Steps, a) - slices.Index(usher.Steps, b) })
-	}
-	return steps
-}
-
 // drawFlow draws the flow of a case, and nothing where the step is not known.
 func drawFlow(c *usher.Case) *flow {
-	steps := stepsOf(c)
+	steps := report.CaseFlow(c)
 	if len(steps) == 0 {
 		return nil
 	}
@@ -95,28 +68,31 @@ func drawFlow(c *usher.Case) *flow {
 		}
 		f.Lanes = append(f.Lanes, lane{X: laneX(i), Name: name, Who: who})
 	}
-	top, past := flowTop, false
+	top := flowTop
 	var told []string
+	fixed := c.State == usher.CaseFixed
 	for _, s := range steps {
-		state, note, words := usher.FlowPassed, "", "passed"
+		state, note, words := s.State, "", "passed"
 		switch {
-		case s == c.Finding.Step && c.State == usher.CaseFixed:
-			state, note, words, past = stateFixed, "refused before, succeeds now", "was refused, and succeeds now", true
-		case s == c.Finding.Step:
-			state, note, words, past = usher.FlowFailed, failNote(c), "refused here", true
-		case past && c.State == usher.CaseFixed:
-			state, words = usher.FlowUnknown, "follows"
-		case past:
-			state, words = usher.FlowNotReached, "not reached"
+		case s.State == usher.FlowFailed && fixed:
+			state, note, words = stateFixed, "refused before, succeeds now", "was refused, and succeeds now"
+		case s.State == usher.FlowFailed:
+			note, words = failNote(c), "refused here"
+		case s.State == usher.FlowNotReached && fixed:
+			state, words = stateFollows, "follows"
+		case s.State == usher.FlowNotReached:
+			words = "not reached"
+		case s.State == usher.FlowUnknown:
+			words = "not seen"
 		}
-		step := drawStep(s, state, top)
+		step := drawStep(s.Step, state, top)
 		if step.Note = note; note != "" {
 			step.Height += noteHeight
 			step.NoteY = step.Y + 21
 		}
 		top += step.Height
 		f.Steps = append(f.Steps, step)
-		told = append(told, report.StepName(s)+": "+words)
+		told = append(told, report.StepName(s.Step)+": "+words)
 	}
 	f.Bottom, f.Height = top+2, top+8
 	f.Words = sentence(capital(strings.Join(told, "; ")))
@@ -153,13 +129,12 @@ func drawStep(s usher.Step, state string, top int) flowStep {
 	return r
 }
 
-// badge is the mark of a state. What follows a step that is fixed is not known,
-// and nothing to ask about.
+// badge is the mark of a state.
 func badge(state string) string {
 	switch state {
 	case stateFixed:
 		state = usher.FlowPassed
-	case usher.FlowUnknown:
+	case stateFollows: // whether it does is not known, and nothing to ask about
 		state = usher.FlowNotReached
 	}
 	return report.Badge(state)

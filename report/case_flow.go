@@ -8,19 +8,25 @@ import (
 	"usher"
 )
 
-// caseFlow gives the flow of a case's refusals with the failing step in it. A
-// log tells of one step only: what came before is drawn as not seen, never as
-// passed, and what comes after as not reached.
-func caseFlow(c *usher.Case) []usher.FlowStep {
+// CaseFlow gives the flow of a case's refusals with the failing step in it. A
+// log tells of one step only. What comes before it counts as passed where the
+// refusal itself proves that (nobody gets to the token request of a code without
+// a code), and otherwise as unknown; what comes after as not reached. A case
+// whose step cannot be told has no flow.
+func CaseFlow(c *usher.Case) []usher.FlowStep {
 	at := failingStep(c)
 	if at == "" {
 		return nil
+	}
+	before := usher.FlowUnknown
+	if c.Finding.Step == at && at != usher.StepAuthResponse { // an answer may come back from any step before it
+		before = usher.FlowPassed
 	}
 	steps := flowOf(at, &c.Refusal)
 	out := make([]usher.FlowStep, len(steps))
 	failed := slices.Index(steps, at)
 	for i, s := range steps {
-		out[i] = usher.FlowStep{Step: s, State: usher.FlowUnknown}
+		out[i] = usher.FlowStep{Step: s, State: before}
 		switch {
 		case i == failed:
 			out[i].State = usher.FlowFailed
@@ -64,23 +70,19 @@ func failingStep(c *usher.Case) usher.Step {
 	return ""
 }
 
-// flowOf gives the steps of the flow that a step belongs to.
+// flowOf gives the steps of the flow that a step belongs to, up to the API.
 func flowOf(at usher.Step, ev *usher.Event) []usher.Step {
 	grant := ev.OAuth.GrantType
-	switch at {
-	case usher.StepTokenRequest:
-		if ev.Kind == usher.EventAppSignIn || grant != "" && grant != "authorization_code" {
-			return []usher.Step{usher.StepTokenRequest, usher.StepAPICall}
-		}
-		fallthrough
-	case usher.StepAuthRequest, usher.StepSignIn, usher.StepConsent, usher.StepAuthResponse:
-		return []usher.Step{usher.StepAuthRequest, usher.StepSignIn, usher.StepConsent, usher.StepAuthResponse, usher.StepTokenRequest}
-	case usher.StepRefresh:
-		return []usher.Step{usher.StepRefresh, usher.StepAPICall}
-	case usher.StepValidation:
-		return []usher.Step{usher.StepTokenRequest, usher.StepAPICall, usher.StepValidation}
-	case usher.StepAPICall:
-		return []usher.Step{usher.StepTokenRequest, usher.StepAPICall}
+	steps := []usher.Step{usher.StepAuthRequest, usher.StepSignIn, usher.StepAuthResponse, usher.StepTokenRequest, usher.StepAPICall}
+	switch {
+	case at == usher.StepRefresh: // it comes after a sign-in
+	case at == usher.StepTokenRequest && grant != "authorization_code", ev.Kind == usher.EventAppSignIn,
+		(at == usher.StepAPICall || at == usher.StepValidation) && grant == "":
+		steps = []usher.Step{usher.StepTokenRequest, usher.StepAPICall}
 	}
-	return []usher.Step{at}
+	if !slices.Contains(steps, at) {
+		steps = append(steps, at)
+		slices.SortStableFunc(steps, func(a, b usher.Step) int { return slices.Index(usher.Steps, a) - slices.Index(usher.Steps, b) })
+	}
+	return steps
 }

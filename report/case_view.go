@@ -109,7 +109,7 @@ func newCasePage(from *usher.Case, opt CaseOptions) *casePage {
 	p := &casePage{
 		ID: strconv.FormatInt(c.ID, 10), State: label(string(c.State)), Tone: stateTone(c.State), Kind: kindWords(c.Kind),
 		Cause: f.Cause, Title: prose(caseTitle(c)), Meaning: stateMeaning(c), Extent: extent(c, d), Behind: behind(c),
-		Detail: sentence(capital(f.Detail)), Flow: viewFlow(&usher.Answer{Flow: caseFlow(c)}, false), References: f.References,
+		Detail: sentence(capital(f.Detail)), Flow: viewFlow(&usher.Answer{Flow: CaseFlow(c)}, false), References: f.References,
 	}
 	if c.Finding.Outcome == usher.OutcomeWrong && c.Finding.Cause != "" {
 		p.Sure, p.Number, p.Percent = f.Sure, f.Number, f.Percent
