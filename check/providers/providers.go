@@ -1,7 +1,222 @@
 // Package providers holds the checks of providers and their documents.
 package providers
 
-import "usher/check"
+import (
+	"encoding/json"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"usher"
+	"usher/check"
+	"usher/provider/knowledge"
+)
 
 // Checks are the checks of the group provider.
-var Checks = []*check.Check{}
+var Checks = []*check.Check{
+	issuerIdentical, issuerTemplate, issuerURLForm,
+	discoveryReachable, discoveryPathForm, discoveryCache,
+	discoveryRequired, discoveryTypes, signedMetadata,
+	endpointsHTTPS, hostsForeign, internalHost,
+	jwksReachable, jwksNoPrivate, jwksSymmetric, jwksKeySize, jwksKidUnique, jwksUseAlg, jwksX5C, jwksIssuer, jwksUnknown,
+	discoveryDrift, rotationOverlap, jwksFlapping,
+	algNone, algWeak,
+	pkceAnnounced, pkcePlain, pkceEnforced, pkceDowngrade,
+	issResponse, parSupported, senderConstraint, mtlsAliases,
+	revocationOffered, introspectionOffered, logoutOffered,
+	dcrOpen, cimdSupported,
+	acrKnown, capabilityGap,
+	providerClock, endOfLife, keysPinned,
+}
+
+// each judges every discovery document on its own.
+func each(t *check.Target, judge func(m *check.Metadata) check.Verdict) []check.Verdict {
+	out := make([]check.Verdict, 0, len(t.Metadata))
+	for _, m := range t.Metadata {
+		out = append(out, judge(m))
+	}
+	return out
+}
+
+// eachSet judges every key set of a provider on its own; a client's own keys
+// are left to the checks of clients.
+func eachSet(t *check.Target, judge func(k *check.KeySet) check.Verdict) []check.Verdict {
+	out := make([]check.Verdict, 0, len(t.KeySets))
+	for _, k := range t.KeySets {
+		if k.Client == "" && k.KeySet != nil {
+			out = append(out, judge(k))
+		}
+	}
+	return out
+}
+
+// one makes a list of one verdict.
+func one(v check.Verdict) []check.Verdict { return []check.Verdict{v} }
+
+// known gives what is known of the provider, never nil.
+func known(t *check.Target) *knowledge.Provider {
+	if t.Provider == nil {
+		return knowledge.Named("")
+	}
+	return t.Provider
+}
+
+// can gives what is known of an ability of the provider.
+func can(t *check.Target, name string) (able, told bool) {
+	a, told := known(t).Can[name]
+	return a.Can, told
+}
+
+// member quotes a member of a document as it stands there.
+func member(m *check.Metadata, name, expected, got string) usher.Proof {
+	raw, ok := m.Raw[name]
+	quote := strconv.Quote(name) + " is not there"
+	if ok {
+		quote = strconv.Quote(name) + ": " + shorten(string(raw), 160)
+	}
+	return usher.Proof{Place: m.Place, Quote: quote, Expected: expected, Got: got}
+}
+
+// has tells whether a member is there and holds something.
+func has(m *check.Metadata, name string) bool {
+	raw, ok := m.Raw[name]
+	return ok && len(raw) > 0 && string(raw) != "null" && string(raw) != `""` && string(raw) != "false"
+}
+
+// names joins what there is, a few of it.
+func names(list []string) string {
+	const most = 12
+	if len(list) > most {
+		return strings.Join(list[:most], ", ") + " and " + strconv.Itoa(len(list)-most) + " more"
+	}
+	return strings.Join(list, ", ")
+}
+
+// count says how many, with the word in its right form.
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + many
+}
+
+func shorten(s string, n int) string {
+	if len(s) > n {
+		return strings.ToValidUTF8(s[:n], "") + "..."
+	}
+	return s
+}
+
+// hostOf gives the host of an address in small letters, without its port; also
+// of one that has no scheme. Empty: there is none.
+func hostOf(address string) string {
+	_, rest, ok := strings.Cut(address, "://")
+	if !ok {
+		rest = address
+	}
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		rest = rest[:i]
+	}
+	if i := strings.LastIndexByte(rest, '@'); i >= 0 {
+		rest = rest[i+1:]
+	}
+	if strings.HasPrefix(rest, "[") {
+		rest, _, _ = strings.Cut(rest[1:], "]")
+	} else if i := strings.LastIndexByte(rest, ':'); i >= 0 {
+		rest = rest[:i]
+	}
+	return strings.ToLower(strings.TrimSuffix(rest, "."))
+}
+
+// loopback tells whether a host is this machine.
+func loopback(host string) bool {
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+// internal tells whether a host can be reached from inside alone.
+func internal(host string) bool {
+	if host == "" {
+		return false
+	}
+	if loopback(host) {
+		return true
+	}
+	if ip, err := netip.ParseAddr(host); err == nil {
+		ip = ip.Unmap()
+		return ip.IsPrivate() || ip.IsLinkLocalUnicast() || ip.IsUnspecified() || carrier.Contains(ip)
+	}
+	if !strings.Contains(host, ".") {
+		return true
+	}
+	for _, end := range [...]string{".local", ".svc", ".internal", ".lan", ".intranet", ".localdomain", ".home.arpa", ".corp", ".private"} {
+		if strings.HasSuffix(host, end) {
+			return true
+		}
+	}
+	return false
+}
+
+// carrier is what carriers use behind their own translation, RFC 6598.
+var carrier = netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64, 0, 0}), 10)
+
+// lab tells whether the operator asked for a provider on this very machine and
+// does not call it production: plain http is no leak there.
+func lab(t *check.Target) bool {
+	return t.Issuer != "" && loopback(hostOf(t.Issuer)) && (t.Expect == nil || t.Expect.Production == nil || !*t.Expect.Production)
+}
+
+// pathOf gives the path of an address without a last slash.
+func pathOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSuffix(u.Path, "/")
+}
+
+// strs gives the strings of a JSON list; ok is false when it is none.
+func strs(raw json.RawMessage) (list []string, ok bool) {
+	if len(raw) == 0 || raw[0] != '[' {
+		return nil, false
+	}
+	err := json.Unmarshal(raw, &list)
+	return list, err == nil
+}
+
+// listed gives a member that is a list of strings.
+func listed(m *check.Metadata, name string) []string {
+	switch name {
+	case "response_types_supported":
+		return m.ResponseTypes
+	case "response_modes_supported":
+		return m.ResponseModes
+	case "grant_types_supported":
+		return m.GrantTypes
+	case "id_token_signing_alg_values_supported":
+		return m.IDTokenAlgs
+	case "token_endpoint_auth_methods_supported":
+		return m.AuthMethods
+	case "code_challenge_methods_supported":
+		return m.CodeChallengeMethods
+	}
+	list, _ := m.List(name)
+	return list
+}
+
+// sorted gives the keys that f accepts, in order.
+func sorted(m *check.Metadata, f func(name string, raw json.RawMessage) bool) []string {
+	var out []string
+	for name, raw := range m.Raw {
+		if f(name, raw) {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
