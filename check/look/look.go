@@ -4,6 +4,7 @@ package look
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +12,8 @@ import (
 	"usher"
 	"usher/check"
 	"usher/check/all"
+	"usher/check/live"
+	"usher/check/probe"
 	"usher/check/read"
 	"usher/evidence"
 	"usher/guard"
@@ -32,7 +35,9 @@ type Request struct {
 	Skip     []string
 	Expect   *check.Expect
 
-	Client   *guard.Client // nil: nothing goes out
+	Client   *guard.Client  // nil: nothing goes out
+	Trust    []string       // further origins that are the provider's own
+	Probe    *probe.Options // nil: nothing is probed; ids, secrets and limits of what is
 	Previous []*check.Seen
 	Now      func() time.Time // nil: time.Now
 	Progress func(string)     // is told what is being done; may be nil
@@ -70,16 +75,95 @@ func At(ctx context.Context, r Request) (*Result, error) {
 	read.Add(t, set)
 	said(t, &r)
 	read.Settle(t, r.Provider)
+	if r.Client != nil {
+		if err := live.Gather(ctx, r.Client, t, live.Options{
+			Issuer: r.Issuer, Trust: r.Trust, Resource: r.Resource, ClientID: r.ClientID, RedirectURI: r.RedirectURI,
+			Scope: strings.Join(r.Scopes, " "), Now: r.Now, Progress: r.Progress,
+		}); err != nil {
+			return nil, err
+		}
+		read.Settle(t, r.Provider)
+		if r.Probe != nil {
+			if err := ask(ctx, t, checks, &r); err != nil {
+				return nil, err
+			}
+		}
+	}
 	a := usher.Answer{Version: usher.AnswerVersion, Evidence: []usher.Evidence{}, Ignored: set.Ignored}
 	a.Notes = append(append(a.Notes, set.Notes...), read.Contradictions(t)...)
+	a.Evidence = append(a.Evidence, gathered(t)...)
 	for i := range set.Items {
 		a.Evidence = append(a.Evidence, set.Items[i].Evidence)
 	}
 	a.Findings, a.Missing = check.Run(t, checks)
+	a.Notes = append(a.Notes, silence(t, &r, a.Findings)...)
 	a.Answered = slices.ContainsFunc(a.Findings, func(f usher.Finding) bool {
 		return f.Outcome == usher.OutcomeWrong || f.Outcome == usher.OutcomeOK
 	})
 	return &Result{Answer: a, Checks: checks, Target: t}, nil
+}
+
+// ask probes for the checks that were asked for.
+func ask(ctx context.Context, t *check.Target, checks []*check.Check, r *Request) error {
+	opt := *r.Probe
+	opt.ClientID, opt.RedirectURI, opt.Scope, opt.Now = r.ClientID, r.RedirectURI, strings.Join(r.Scopes, " "), r.Now
+	t.Secret = opt.Secret
+	opt.Only = nil
+	for _, c := range checks {
+		if _, ok := probe.IDs()[c.ID]; ok {
+			opt.Only = append(opt.Only, c.ID)
+		}
+	}
+	if len(opt.Only) == 0 {
+		return nil
+	}
+	return probe.Run(ctx, r.Client, t, opt)
+}
+
+// gathered tells what was got over the network, as evidence.
+func gathered(t *check.Target) []usher.Evidence {
+	var out []usher.Evidence
+	for _, m := range t.Metadata {
+		if m.URL != "" {
+			out = append(out, usher.Evidence{Kind: usher.KindDiscovery, Place: m.Place, Provider: t.Provider.Name, Summary: "discovery document of " + m.Issuer})
+		}
+	}
+	for _, k := range t.KeySets {
+		if k.URL != "" {
+			out = append(out, usher.Evidence{Kind: usher.KindKeySet, Place: k.Place, Provider: t.Provider.Name, Summary: fmt.Sprintf("key set of %d keys", len(k.Keys))})
+		}
+	}
+	for _, r := range t.Resources {
+		if r.URL != "" {
+			out = append(out, usher.Evidence{Kind: usher.KindDiscovery, Place: r.Place, Summary: "metadata of the protected resource " + r.Resource})
+		}
+	}
+	return out
+}
+
+// silence says, when the provider could not be reached, what is unknown for it
+// and what was judged all the same.
+func silence(t *check.Target, r *Request, findings []usher.Finding) []string {
+	if r.Client == nil || r.Issuer == "" || len(t.Metadata) > 0 {
+		return nil
+	}
+	why := "no answer"
+	for _, a := range t.Answers {
+		if a.Role == "discovery" && a.Err != "" {
+			why = a.Err
+			break
+		}
+	}
+	judged, unknown := 0, 0
+	for i := range findings {
+		switch findings[i].Outcome {
+		case usher.OutcomeOK, usher.OutcomeWrong:
+			judged++
+		case usher.OutcomeUnknown:
+			unknown++
+		}
+	}
+	return []string{fmt.Sprintf("%s could not be read (%s): %d checks are unknown now, %d were judged all the same", r.Issuer, why, unknown, judged)}
 }
 
 // inputs reads the files. Each that cannot be used is named in the error: a

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"usher"
+	"usher/oauth"
+	"usher/report"
 )
 
 // Env is what a subcommand sees of the world, so that tests can give another one.
@@ -151,4 +153,16 @@ func parseMoment(s string) (time.Time, error) {
 		return time.Time{}, &usher.Error{Code: usher.ErrUsage, Message: fmt.Sprintf("--now %s is no time", quoted(s)), Hint: "write it like 2026-01-05T10:00:00Z, or in seconds since 1970"}
 	}
 	return t, nil
+}
+
+// fixedClock is a clock that stands still.
+func fixedClock(t time.Time) func() time.Time { return func() time.Time { return t } }
+
+// progress tells on a terminal what is being done, in one line that the answer
+// overwrites; elsewhere it says nothing.
+func (e *Env) progress() func(string) {
+	if e.Width == 0 {
+		return nil
+	}
+	return func(s string) { fmt.Fprintf(e.Stderr, "\r\x1b[K%s", report.Inert(oauth.Redact(s))) }
 }

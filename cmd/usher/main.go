@@ -28,7 +28,8 @@ type cli struct {
 	Explain ExplainCmd `cmd:"" help:"Say why a sign-in or an API call was refused."`
 	Token   TokenCmd   `cmd:"" help:"Show what is in a token and everything that is wrong with it."`
 	Cases   CasesCmd   `cmd:"" help:"What is broken now, who is affected, and is it fixed?"`
-	Check   CheckCmd   `cmd:"" help:"Say everything that is wrong with a configuration."`
+	Check   CheckCmd   `cmd:"" help:"Say everything that is wrong with a configuration: a provider's, a client's, or usher's own."`
+	Watch   WatchCmd   `cmd:"" help:"Say what changed at a provider since the last look."`
 	Serve   ServeCmd   `cmd:"" help:"Follow logs, open cases, prove fixes: pages and an API on this machine."`
 	Lab     LabCmd     `cmd:"" help:"Be an identity provider that fails as you say, to test your own software against."`
 	Demo    DemoCmd    `cmd:"" help:"See it all: a shop, its provider and usher in one process, with nothing to configure."`
@@ -58,6 +59,7 @@ func run(args []string, env *Env) int {
 		kong.Description("Why was this sign-in or API call refused? usher names the cause, with proof, and the fix."),
 		kong.Writers(env.Stdout, env.Stderr),
 		kong.Exit(func(int) { done = true }),
+		kong.Vars{"state": stateDir()},
 		kong.UsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	)
