@@ -206,6 +206,25 @@ func TestTailRenameWhileAway(t *testing.T) {
 	f.want("1", "2", "3", "4")
 }
 
+// TestTailNeighbour: the log of another server beside it is no older part of it.
+func TestTailNeighbour(t *testing.T) {
+	f := newFollower(t, true)
+	f.append("1\n")
+	f.start()
+	f.want("1")
+	f.stop()
+	f.append("2\n")
+	f.rename("kc.log.1")
+	time.Sleep(10 * time.Millisecond)
+	if err := os.WriteFile(filepath.Join(filepath.Dir(f.path), "kc2.log"), []byte("another's\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(10 * time.Millisecond)
+	f.append("3\n")
+	f.start()
+	f.want("1", "2", "3")
+}
+
 func TestTailRotatedAndGone(t *testing.T) {
 	f := newFollower(t, true)
 	f.append("1\n")

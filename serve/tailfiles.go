@@ -205,6 +205,7 @@ func rotatedAfterInfo(path string, older os.FileInfo) []string {
 
 // numbered tells whether a name is the log file's with a number or a day in it,
 // as rotation writes it: "kc.log.1", "kc.log-20261125", "kc-2026-11-25.log".
+// "kc2.log" is the log of another one.
 func numbered(path, other string) bool {
 	base, name := filepath.Base(path), filepath.Base(other)
 	rest, ok := strings.CutPrefix(name, base)
@@ -214,5 +215,5 @@ func numbered(path, other string) bool {
 			rest, ok = strings.CutSuffix(rest, ext)
 		}
 	}
-	return ok && strings.ContainsAny(rest, "0123456789") && strings.Trim(rest, "0123456789.-_:TZ") == ""
+	return ok && rest != "" && strings.ContainsRune(".-_", rune(rest[0])) && strings.ContainsAny(rest, "0123456789") && strings.Trim(rest, "0123456789.-_:TZ") == ""
 }
