@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"sync"
+	"time"
 
 	"usher"
 	"usher/store"
@@ -16,8 +17,30 @@ const maxNames = 5000
 // admin events often hold the id alone.
 type nameMemory struct {
 	mu      sync.Mutex
-	users   map[string]string // user id: name
-	clients map[string]string // the provider's own id of a client: client id
+	users   map[string]string    // user id: name
+	clients map[string]string    // the provider's own id of a client: client id
+	strange map[string]time.Time // user ids whose name nobody knew, and when that was
+}
+
+// keepStrange is how long nobody is asked again for a name that nobody knew.
+const keepStrange = time.Minute
+
+// isStrange tells whether nobody knew the name of a user not long ago.
+func (m *nameMemory) isStrange(id string, now time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	at, ok := m.strange[id]
+	return ok && now.Sub(at) < keepStrange
+}
+
+// setStrange notes that nobody knows the name of a user.
+func (m *nameMemory) setStrange(id string, now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.strange == nil || len(m.strange) >= maxNames {
+		m.strange = map[string]time.Time{}
+	}
+	m.strange[id] = now
 }
 
 func (m *nameMemory) put(table *map[string]string, id, name string) {
@@ -58,25 +81,33 @@ func (e *Engine) nameChanges(ctx context.Context, b *batch) {
 }
 
 func (e *Engine) userName(ctx context.Context, ev *usher.Event, b *batch) string {
-	if name := e.names.get(&e.names.users, ev.Actor.UID); name != "" {
+	uid := ev.Actor.UID
+	if name := e.names.get(&e.names.users, uid); name != "" {
 		return name
 	}
-	if name := e.storedName(ctx, ev.Actor.UID); name != "" {
-		e.names.put(&e.names.users, ev.Actor.UID, name)
-		return name
+	if e.names.isStrange(uid, e.now()) { // to look through the store and to ask is not cheap
+		return ""
 	}
+	name := e.storedName(ctx, uid)
 	for _, p := range e.candidates(b) {
-		who, err := p.admin.User(ctx, ev.Actor.UID)
-		if err == nil && who.Name != "" {
-			e.names.put(&e.names.users, ev.Actor.UID, who.Name)
-			return who.Name
-		}
-		if ctx.Err() != nil {
-			p.wasSlow(e.now())
+		if name != "" || ctx.Err() != nil {
 			break
 		}
+		who, err := p.admin.User(ctx, uid)
+		switch {
+		case err == nil:
+			name = who.Name
+		case ctx.Err() != nil:
+			p.wasSlow(e.now())
+		}
 	}
-	return ""
+	switch {
+	case name != "":
+		e.names.put(&e.names.users, uid, name)
+	case ctx.Err() == nil:
+		e.names.setStrange(uid, e.now())
+	}
+	return name
 }
 
 // candidates are the providers that may know the ids in events of a batch:

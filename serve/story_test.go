@@ -25,8 +25,8 @@ type shop struct {
 	lab  *lab.Lab
 	http *httptest.Server
 	log  *os.File
-	// slow holds the admin API up.
-	slow atomic.Int64
+	slow  atomic.Int64 // holds the admin API up
+	users atomic.Int64 // how often it was asked for a user
 }
 
 func newShop(t *testing.T, log string) *shop {
@@ -47,6 +47,9 @@ func newShop(t *testing.T, log string) *shop {
 	s.http = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.Contains(r.URL.Path, "/admin/") {
 			time.Sleep(time.Duration(s.slow.Load()))
+			if strings.Contains(r.URL.Path, "/users/") {
+				s.users.Add(1)
+			}
 		}
 		s.lab.ServeHTTP(w, r)
 	}))
@@ -304,5 +307,26 @@ func TestResumeBusy(t *testing.T) {
 	serve.MarkApplying(t, b.server, plan)
 	if n := serve.ResumeBusy(t, b.server, 1); n != 1 {
 		t.Errorf("%d runs are to be looked at again", n)
+	}
+}
+
+// TestStranger: the provider is asked once for the name of somebody whom it does
+// not know, not with every change.
+func TestStranger(t *testing.T) {
+	b := newBench(t, "")
+	s := newShop(t, b.log)
+	b.yaml = s.config()
+	b.start()
+	for i := range 5 {
+		ev := usher.Event{
+			UID: fmt.Sprint("e", i), Kind: usher.EventAdmin, Provider: "keycloak", Tenant: "shop", Time: time.Now(), Status: usher.StatusSuccess,
+			Actor: usher.Party{UID: "00000000-0000-0000-0000-000000000001"}, Change: &usher.Change{Operation: "update", Type: "realm", Target: usher.Party{Name: "shop"}},
+		}
+		if _, err := b.server.Engine().Take(context.Background(), []usher.Event{ev}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := s.users.Load(); n != 1 {
+		t.Errorf("the provider was asked %d times", n)
 	}
 }
