@@ -168,8 +168,11 @@ func (t *turn) gotIn(c *usher.Case, ev *usher.Event, how string) error {
 	case i < 0 && len(c.Compromised) >= maxVictims:
 		return nil
 	case i < 0:
-		c.Compromised = append(c.Compromised, usher.Compromise{User: ev.User, Client: ev.Client, Session: ev.Session, Event: ev.UID, At: ev.Time})
-		i = len(c.Compromised) - 1
+		i = len(c.Compromised)
+		if ev.Time.Before(c.Escalated) {
+			i = 0 // the one with whom it began stands first
+		}
+		c.Compromised = slices.Insert(c.Compromised, i, usher.Compromise{User: ev.User, Client: ev.Client, Session: ev.Session, Event: ev.UID, At: ev.Time})
 		note(c, usher.Entry{Time: ev.Time, Kind: usher.EntryEscalated, Text: t.gotInText(ev, how), Event: ev.UID})
 	case ev.Time.Before(c.Compromised[i].At) || c.Compromised[i].Event == ev.UID:
 		return nil // an earlier one, of which a later one says the same

@@ -164,6 +164,22 @@ func TestSuccessAfterTheSpray(t *testing.T) {
 	}
 }
 
+// TestFirstVictim: the title names with whom it began, also where that is told
+// late.
+func TestFirstVictim(t *testing.T) {
+	s := newStream(t)
+	s.spray(60, "203.0.113.7")
+	s.now = at("12:40")
+	s.good("12:30", "user005", "203.0.113.7")
+	s.good("12:10", "user006", "203.0.113.7")
+	s.good("12:35", "user007", "203.0.113.7")
+	attack, _ := s.attack()
+	if !strings.Contains(attack.Title, "got in as 'user006' at 12:10 and as 2 more users") {
+		t.Errorf("the title: %s", attack.Title)
+	}
+	invariants(t, attack)
+}
+
 // TestSuccessBeforeTheAlert: the attacker is in before it is seen that there
 // is an attack. What that success proved is not proven.
 func TestSuccessBeforeTheAlert(t *testing.T) {
