@@ -55,8 +55,7 @@ CREATE TABLE case_keys (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX case_keys_case ON case_keys (case_id);
 
--- Which events a case has counted. A row outlives its event, so that a log read
--- again after the event was pruned is not counted twice.
+-- Which events a case has counted, as long as the events are kept.
 CREATE TABLE tries (
   case_id INTEGER NOT NULL REFERENCES cases (id) ON DELETE CASCADE,
   event   TEXT    NOT NULL,
