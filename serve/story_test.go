@@ -21,10 +21,10 @@ import (
 
 // shop is a lab with an app whose redirect URI is lost by an edit.
 type shop struct {
-	t    *testing.T
-	lab  *lab.Lab
-	http *httptest.Server
-	log  *os.File
+	t     *testing.T
+	lab   *lab.Lab
+	http  *httptest.Server
+	log   *os.File
 	slow  atomic.Int64 // holds the admin API up
 	users atomic.Int64 // how often it was asked for a user
 }
