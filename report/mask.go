@@ -90,27 +90,40 @@ func maskID(id any) any {
 	return maskValue(reflect.ValueOf(v)).Interface()
 }
 
-// maskValue copies by reflection, so that a member that a later version adds
-// to the answer is masked without anyone thinking of it.
-func maskValue(v reflect.Value) reflect.Value {
+// maskValue copies a value and masks every string in it.
+func maskValue(v reflect.Value) reflect.Value { return masker{}.mask(v, "") }
+
+// masker copies by reflection, so that a member that a later version adds to a
+// contract is masked without anyone thinking of it.
+type masker struct {
+	ids map[string]bool // JSON names of members whose values are ids and no credentials
+}
+
+// mask masks a value that stands in a member, or in a list that does.
+func (m masker) mask(v reflect.Value, member string) reflect.Value {
 	switch v.Kind() {
 	case reflect.String:
 		out := reflect.New(v.Type()).Elem()
-		out.SetString(redact(v.String()))
+		if m.ids[member] && v.Len() > 0 {
+			out.SetString(maskMember("id", v.String()))
+		} else {
+			out.SetString(redact(v.String()))
+		}
 		return out
 	case reflect.Struct:
 		out := reflect.New(v.Type()).Elem()
 		out.Set(v)
 		for i := range v.NumField() {
-			if v.Type().Field(i).IsExported() {
-				out.Field(i).Set(maskValue(v.Field(i)))
+			if f := v.Type().Field(i); f.IsExported() {
+				name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+				out.Field(i).Set(m.mask(v.Field(i), name))
 			}
 		}
 		return out
 	case reflect.Slice:
 		out := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
 		for i := range v.Len() {
-			out.Index(i).Set(maskValue(v.Index(i)))
+			out.Index(i).Set(m.mask(v.Index(i), member))
 		}
 		return out
 	case reflect.Map:
@@ -118,10 +131,10 @@ func maskValue(v reflect.Value) reflect.Value {
 		for iter := v.MapRange(); iter.Next(); {
 			key, value := iter.Key(), iter.Value()
 			if s, ok := value.Interface().(string); ok && key.Kind() == reflect.String {
-				out.SetMapIndex(maskValue(key), reflect.ValueOf(maskMember(key.String(), s)))
+				out.SetMapIndex(m.mask(key, ""), reflect.ValueOf(maskMember(key.String(), s)))
 				continue
 			}
-			out.SetMapIndex(maskValue(key), maskValue(value))
+			out.SetMapIndex(m.mask(key, ""), m.mask(value, ""))
 		}
 		return out
 	case reflect.Pointer:
@@ -129,14 +142,14 @@ func maskValue(v reflect.Value) reflect.Value {
 			return v
 		}
 		out := reflect.New(v.Type().Elem())
-		out.Elem().Set(maskValue(v.Elem()))
+		out.Elem().Set(m.mask(v.Elem(), member))
 		return out
 	case reflect.Interface:
 		if v.IsNil() {
 			return v
 		}
 		out := reflect.New(v.Type()).Elem()
-		out.Set(maskValue(v.Elem()))
+		out.Set(m.mask(v.Elem(), member))
 		return out
 	}
 	return v
