@@ -31,9 +31,10 @@ const (
 
 // Propose gives the ways out of a case, the one to take first in front: never
 // one that weakens security, and there is always one for a person. The
-// registration may be nil (unknown); then no action is neutral. An empty name
-// of the provider tells that usher may change nothing there: then there are
-// only steps for people.
+// registration may be nil (unknown); then no redirect URI is near another, so
+// adding one counts as weakening until it is known. An empty name of the
+// provider tells that usher may change nothing there: then there are only steps
+// for people.
 //
 // Of two sides that disagree the log does not tell which is wrong. Registering
 // what is sent comes before correcting what is registered: it takes nothing
