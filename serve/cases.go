@@ -101,7 +101,7 @@ func (e *Engine) Case(ctx context.Context, id int64) (c *usher.Case, err error) 
 // stays as it is.
 func unavailable(err error) error {
 	var known *usher.Error
-	if errors.As(err, &known) && !errors.Is(err, store.ErrFull) && !errors.Is(err, store.ErrDamaged) {
+	if errors.As(err, &known) && !storeTrouble(err) {
 		return err
 	}
 	return &usher.Error{Code: console.CodeUnavailable, Message: "the cases cannot be read or kept now", Err: err, Hint: "the server's log says more; try again"}

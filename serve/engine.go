@@ -192,8 +192,8 @@ func (e *Engine) storeFailed(err error) {
 	}
 }
 
-// Ready tells why the server cannot do its work, or nil.
-func (e *Engine) Ready(context.Context) error {
+// ready tells why the store does not keep what it is given, or nil.
+func (e *Engine) ready() error {
 	e.failMu.Lock()
 	defer e.failMu.Unlock()
 	return e.failure

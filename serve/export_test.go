@@ -77,3 +77,6 @@ func ResumeBusy(t *testing.T, s *Server, id int64) int {
 	}
 	return left
 }
+
+// StoreTrouble shows storeTrouble to the tests.
+func StoreTrouble(err error) bool { return storeTrouble(err) }

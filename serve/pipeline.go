@@ -297,10 +297,11 @@ func (e *Engine) keepPatiently(ctx context.Context, b *batch) error {
 }
 
 // storeTrouble tells an error that passes, or that a person must end, from one
-// that an event brings about every time.
+// that an event brings about every time: of its own troubles the store says that
+// it cannot be read, and the book says nothing like that.
 func storeTrouble(err error) bool {
-	var known *usher.Error // the store's own words: full, damaged, cannot be used
-	return errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrDamaged) || errors.As(err, &known)
+	var known *usher.Error
+	return errors.As(err, &known) && known.Code == usher.ErrUnreadable
 }
 
 // keepSafely is keep that survives a defect of the book.

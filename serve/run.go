@@ -282,8 +282,8 @@ func (s *Server) sourceList(context.Context) []console.Source {
 
 // ready tells why the server cannot do its work. A log file that is not there
 // yet is waited for and no reason; one that may not be read is.
-func (s *Server) ready(ctx context.Context) error {
-	errs := []error{s.engine.Ready(ctx)}
+func (s *Server) ready(context.Context) error {
+	errs := []error{s.engine.ready()}
 	for _, src := range s.sources {
 		if _, _, err := src.status(); err != nil && !errors.Is(err, os.ErrNotExist) {
 			errs = append(errs, err)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -19,8 +20,10 @@ import (
 	"go.uber.org/goleak"
 
 	"usher"
+	"usher/casebook"
 	"usher/console"
 	"usher/serve"
+	"usher/store"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -372,6 +375,41 @@ func TestReadyAgain(t *testing.T) {
 	waitReady(http.StatusServiceUnavailable)
 	exec("UPDATE cases SET body = substr(body, 2), wake = 0")
 	waitReady(http.StatusOK)
+}
+
+// TestStoreTrouble: what the store cannot do now is tried again for ever, what an
+// event brings about is put aside after a while.
+func TestStoreTrouble(t *testing.T) {
+	st, err := store.OpenWith(t.Context(), tempDir(t), store.Options{MaxPages: 60})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	full := st.Update(t.Context(), func(tx *store.Tx) error {
+		for i := range 2000 {
+			ev := &usher.Event{UID: fmt.Sprint("e", i), Kind: usher.EventSignIn, Time: time.Now(), Message: strings.Repeat("words ", 100)}
+			if _, err := tx.AddEvent(ev); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	var refused error
+	err = st.Update(t.Context(), func(tx *store.Tx) error {
+		_, refused = casebook.New(casebook.Options{}).Reopen(tx, 7, "ann")
+		return refused
+	})
+	if !errors.Is(err, refused) || refused == nil {
+		t.Fatalf("%v, %v", err, refused)
+	}
+	for _, test := range []struct {
+		err  error
+		want bool
+	}{{full, true}, {refused, false}, {errors.New("a defect of usher"), false}} {
+		if got := serve.StoreTrouble(test.err); got != test.want {
+			t.Errorf("%v: %t", test.err, got)
+		}
+	}
 }
 
 // TestSubscribers: one that reads sees every change, one that does not read is

@@ -17,6 +17,7 @@ var (
 	ErrNewer    = errors.New("the data was written by a newer usher")        // of Open
 	ErrDamaged  = errors.New("the database is damaged")                      // of Open, Update and View
 	ErrFull     = errors.New("there is no room left")                        // the transaction changed nothing
+	ErrBusy     = errors.New("another program holds the database")           // the transaction changed nothing
 	ErrReadOnly = errors.New("nothing can be written within View")           // a defect of the caller
 )
 
@@ -46,11 +47,18 @@ func explain(err error, path string) error {
 			Hint:    "free some space; usher goes on where it stopped",
 			Err:     errors.Join(ErrFull, err),
 		}
-	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR:
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+		return &usher.Error{
+			Code:    usher.ErrUnreadable,
+			Message: fmt.Sprintf("another program holds the database %s; nothing of the transaction was kept", path),
+			Hint:    "end it (a copy that is being made, a sqlite3 shell); usher goes on where it stopped",
+			Err:     errors.Join(ErrBusy, err),
+		}
+	case sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR:
 		return &usher.Error{
 			Code:    usher.ErrUnreadable,
 			Message: fmt.Sprintf("the database %s cannot be used: SQLite says %q", path, sqliteWords(e)),
-			Hint:    "look at the owner and the rights of the directory and at the state of the disk",
+			Hint:    "look at the owner and the rights of the directory, at the state of the disk and at the memory",
 			Err:     err,
 		}
 	}

@@ -391,3 +391,32 @@ func TestFull(t *testing.T) {
 		t.Errorf("after room was made: %v", err)
 	}
 }
+
+// TestHeld: what another program holds is no defect of what is to be kept, and
+// passes.
+func TestHeld(t *testing.T) {
+	t.Parallel() // it waits for five seconds
+	dir := t.TempDir()
+	s, err := store.Open(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	db := store.RawDB(t, filepath.Join(dir, "usher.db"))
+	if _, err := db.Exec("BEGIN IMMEDIATE"); err != nil {
+		t.Fatal(err)
+	}
+	add := func() error {
+		return s.Update(t.Context(), func(tx *store.Tx) error { _, err := tx.AddEvent(refusal("e1")); return err })
+	}
+	var known *usher.Error
+	if err := add(); !errors.Is(err, store.ErrBusy) || !errors.As(err, &known) || known.Code != usher.ErrUnreadable || known.Hint == "" {
+		t.Errorf("while it is held: %v", err)
+	}
+	if _, err := db.Exec("ROLLBACK"); err != nil {
+		t.Fatal(err)
+	}
+	if err := add(); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+}
