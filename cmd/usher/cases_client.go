@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"os/user"
@@ -62,6 +63,9 @@ func remoteClient(server string) (*client, error) {
 	u, err := url.Parse(server)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil {
 		return nil, &usher.Error{Code: usher.ErrUsage, Message: "--server is no URL of a server", Hint: "write it like --server https://usher.example.com"}
+	}
+	if addr, err := netip.ParseAddr(u.Hostname()); u.Scheme == "http" && u.Hostname() != "localhost" && (err != nil || !addr.IsLoopback()) {
+		return nil, &usher.Error{Code: usher.ErrUsage, Message: "--server is plain http to another machine, which would show the key to whoever is on the way", Hint: "put a proxy with TLS before the server and write https://, or go through a tunnel to localhost"}
 	}
 	token := os.Getenv("USHER_TOKEN")
 	if token == "" {
