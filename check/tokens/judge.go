@@ -1,0 +1,341 @@
+package tokens
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"usher"
+	"usher/check"
+	"usher/token"
+)
+
+const (
+	maxTokens = 64 // distinct tokens that are judged
+	maxWrong  = 16 // wrong verdicts of one check
+	maxProofs = 4  // proofs of a verdict that gathers several
+)
+
+// verdicts gathers what was found of many things, so that a reader sees each
+// that is wrong, and the others together.
+type verdicts struct {
+	wrong           []check.Verdict
+	ok, unknown, na *check.Verdict
+	oks, more       int
+}
+
+// add takes one verdict; one without an outcome is of something that the check
+// is not about.
+func (s *verdicts) add(v check.Verdict) {
+	switch v.Outcome {
+	case usher.OutcomeWrong:
+		for i := range s.wrong {
+			w := &s.wrong[i]
+			if w.Title == v.Title && w.Subject == v.Subject && w.Detail == v.Detail {
+				if len(w.Proof) < maxProofs {
+					w.Proof = append(w.Proof, v.Proof...)
+				}
+				return
+			}
+		}
+		if len(s.wrong) == maxWrong {
+			s.more++
+			return
+		}
+		s.wrong = append(s.wrong, v)
+	case usher.OutcomeOK:
+		s.oks++
+		if s.ok == nil {
+			s.ok = &v
+		} else if len(s.ok.Proof) < maxProofs {
+			s.ok.Proof = append(s.ok.Proof, v.Proof...)
+		}
+	case usher.OutcomeUnknown:
+		if s.unknown == nil {
+			s.unknown = &v
+		}
+	case usher.OutcomeNotApplicable:
+		if s.na == nil {
+			s.na = &v
+		}
+	}
+}
+
+// end gives the verdicts, or none when nothing was there for the check.
+func (s *verdicts) end() []check.Verdict {
+	out := s.wrong
+	if s.more > 0 {
+		out[len(out)-1].Detail += fmt.Sprintf(" (%d more are like this.)", s.more)
+	}
+	if s.ok != nil {
+		if s.oks > 1 {
+			s.ok.Detail += " (" + strconv.Itoa(s.oks) + " looked at.)"
+		}
+		out = append(out, *s.ok)
+	}
+	if s.unknown != nil {
+		out = append(out, *s.unknown)
+	}
+	if len(out) == 0 && s.na != nil {
+		out = append(out, *s.na)
+	}
+	return out
+}
+
+// or gives the verdicts, or otherwise when nothing was there for the check.
+func (s *verdicts) or(otherwise check.Verdict) []check.Verdict {
+	if out := s.end(); len(out) > 0 {
+		return out
+	}
+	return []check.Verdict{otherwise}
+}
+
+// kinds is a set of kinds of tokens.
+type kinds []token.Type
+
+var (
+	signed  = kinds{token.TypeAccess, token.TypeID, token.TypeLogout, token.TypeAny}                                      // by the provider
+	every   = kinds{token.TypeAccess, token.TypeID, token.TypeLogout, token.TypeAny, token.TypeDPoP, token.TypeAssertion} // whoever signed
+	readers = kinds{token.TypeAccess, token.TypeID, token.TypeAny}                                                        // that say who and for whom
+)
+
+const noSuchToken = "no token of this kind is there"
+
+// each judges every distinct token of the given kinds. r is nil where only the
+// claims of the token are there.
+func each(t *check.Target, of kinds, judge func(tok *check.Token, kind token.Type, r *token.Report) check.Verdict) []check.Verdict {
+	var all verdicts
+	judged := make([]*check.Token, 0, min(len(t.Tokens), maxTokens))
+	for _, tok := range t.Tokens {
+		kind := t.Kind(tok)
+		if tok.Parsed == nil || !slices.Contains(of, kind) || twice(judged, tok) {
+			continue
+		}
+		if len(judged) == maxTokens {
+			all.add(check.Unknown(check.NeedNothing, "only the first 64 tokens are looked at"))
+			break
+		}
+		judged = append(judged, tok)
+		v := judge(tok, kind, t.Inspected(tok))
+		if v.Subject.Client == "" {
+			v.Subject.Client = clientOf(tok, kind)
+		}
+		all.add(v)
+	}
+	return all.or(check.NotApplicable(noSuchToken))
+}
+
+func twice(judged []*check.Token, tok *check.Token) bool {
+	return slices.ContainsFunc(judged, func(o *check.Token) bool {
+		return o == tok || o.Raw != "" && o.Raw == tok.Raw && o.Type == tok.Type
+	})
+}
+
+// clientOf gives the client that a token names as the one it was issued to.
+func clientOf(tok *check.Token, kind token.Type) string {
+	for _, name := range [...]string{"azp", "client_id", "appid", "cid"} {
+		if s := text(tok, name); s != "" {
+			return s
+		}
+	}
+	if kind == token.TypeID {
+		if aud := list(tok.Claims["aud"]); len(aud) == 1 {
+			return aud[0]
+		}
+	}
+	return ""
+}
+
+// readable tells whether the claims of the token can be read; otherwise it
+// gives the verdict that says why nothing can be judged.
+func readable(tok *check.Token) (check.Verdict, bool) {
+	switch {
+	case tok.Claims != nil:
+		return check.Verdict{}, true
+	case tok.Form == token.FormOpaque:
+		return check.NotApplicable("the token is opaque: only its issuer can read it"), false
+	case tok.Form == token.FormJWE:
+		return check.NotApplicable("the token is encrypted: only its reader can read it"), false
+	}
+	return check.Unknown(check.NeedToken, "the token cannot be read, see token-well-formed"), false
+}
+
+// defect gives the first problem of a report with one of the codes that is not
+// only a weakness.
+func defect(r *token.Report, codes ...string) *token.Problem {
+	if r == nil {
+		return nil
+	}
+	for i := range r.Problems {
+		if p := &r.Problems[i]; !p.Weakness && slices.Contains(codes, p.Code) {
+			return p
+		}
+	}
+	return nil
+}
+
+// looked gives what a report says of one thing that was looked at, or nil.
+func looked(r *token.Report, what string) *token.Check {
+	if r == nil {
+		return nil
+	}
+	for i := range r.Checks {
+		if r.Checks[i].What == what {
+			return &r.Checks[i]
+		}
+	}
+	return nil
+}
+
+// proof makes a proof of a problem of a token.
+func proof(tok *check.Token, p *token.Problem) usher.Proof {
+	return usher.Proof{Place: at(tok.Place, p.Place), Quote: name(p.Place) + ": " + p.Got, Expected: p.Expected, Got: p.Got}
+}
+
+// claim makes a proof of a claim as it stands in the token.
+func claim(tok *check.Token, of, expected string) usher.Proof {
+	got := show(tok.Claims[of])
+	return usher.Proof{Place: at(tok.Place, "claims."+of), Quote: of + ": " + got, Expected: expected, Got: got}
+}
+
+// header makes a proof of a header member as it stands in the token.
+func headerProof(tok *check.Token, of, expected string) usher.Proof {
+	got := show(tok.Header[of])
+	return usher.Proof{Place: at(tok.Place, "header."+of), Quote: of + ": " + got, Expected: expected, Got: got}
+}
+
+func at(place, within string) string {
+	if place == "" {
+		return within
+	}
+	return place + ", " + within
+}
+
+// name gives the last part of a place within a token.
+func name(place string) string { return place[strings.LastIndexByte(place, '.')+1:] }
+
+// show writes a JSON value for a person: short, on one line, without tokens.
+func show(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "nothing"
+	case string:
+		return strconv.Quote(token.Printable(v))
+	}
+	data, err := json.Marshal(v)
+	if err != nil {
+		return "something else"
+	}
+	return token.Printable(string(data))
+}
+
+// text gives a claim that is a string.
+func text(tok *check.Token, name string) string {
+	if tok.Parsed == nil {
+		return ""
+	}
+	s, _ := tok.Claims[name].(string)
+	return s
+}
+
+// list gives a claim that is a string or a list of strings.
+func list(v any) []string {
+	switch v := v.(type) {
+	case string:
+		return []string{v}
+	case []any:
+		var out []string
+		for _, item := range v {
+			if s, isString := item.(string); isString {
+				out = append(out, s)
+			}
+		}
+		return out
+	}
+	return nil
+}
+
+// scopes gives the scopes of a token, in either form.
+func scopes(tok *check.Token) []string {
+	for _, name := range [...]string{"scope", "scp"} {
+		if s, isString := tok.Claims[name].(string); isString {
+			return strings.Fields(s)
+		}
+		if l := list(tok.Claims[name]); l != nil {
+			return l
+		}
+	}
+	return nil
+}
+
+// seconds gives a claim that is a number of seconds.
+func seconds(tok *check.Token, name string) (float64, bool) {
+	n, isNumber := tok.Claims[name].(json.Number)
+	if !isNumber {
+		return 0, false
+	}
+	f, err := n.Float64()
+	return f, err == nil && f == f
+}
+
+// span writes a length of time for a person, in its largest two units.
+func span(d time.Duration) string {
+	d = d.Abs()
+	units := [...]struct {
+		size time.Duration
+		name string
+	}{{365 * 24 * time.Hour, "year"}, {24 * time.Hour, "day"}, {time.Hour, "h"}, {time.Minute, "min"}, {time.Second, "s"}}
+	for i, u := range units {
+		n := d / u.size
+		if n == 0 {
+			continue
+		}
+		out := counted(int64(n), u.name)
+		if i+1 < len(units) {
+			if rest := d % u.size / units[i+1].size; rest > 0 {
+				out += " " + counted(int64(rest), units[i+1].name)
+			}
+		}
+		return out
+	}
+	return "0 s"
+}
+
+func counted(n int64, unit string) string {
+	if n != 1 && (unit == "year" || unit == "day") {
+		unit += "s"
+	}
+	return strconv.FormatInt(n, 10) + " " + unit
+}
+
+// quoted lists words for a person.
+func quoted(words []string) string {
+	var out []string
+	for i, w := range words {
+		if i == 8 {
+			out = append(out, "…")
+			break
+		}
+		out = append(out, strconv.Quote(token.Printable(w)))
+	}
+	return strings.Join(out, ", ")
+}
+
+// texts gives a member of an answer that is a string.
+func member(raw map[string]json.RawMessage, name string) string {
+	var s string
+	_ = json.Unmarshal(raw[name], &s)
+	return s
+}
+
+// sorted lists names in the order of the alphabet, at most eight.
+func sorted(names []string) string {
+	slices.Sort(names)
+	if len(names) > 8 {
+		names = append(names[:8:8], "…")
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,229 @@
+package tokens
+
+import (
+	"fmt"
+	"strings"
+
+	"usher"
+	"usher/catalog"
+	"usher/check"
+	"usher/evidence"
+	"usher/oauth"
+	"usher/token"
+)
+
+var refreshRevokedCause = &check.Check{
+	ID: "refresh-revoked-cause", Group: check.GroupToken, Mode: check.Offline, Severity: usher.SeverityHigh,
+	Title:  "No grant is refused; where one is, the reason is named",
+	Judged: "invalid_grant says that a grant is no longer good and not why. The reason is read from the provider's own code, suberror or words: password changed, consent withdrawn, a policy, disuse, reuse, a user who is disabled, too many sessions.",
+	Cause:  "", Step: usher.StepRefresh, Fixer: usher.FixerUser,
+	Fix: []usher.FixStep{
+		check.Neutral("Throw the refresh token away, and let the person sign in again; no other try with it helps."),
+		check.Neutral("Look the trace id up in the provider's sign-in log: it names the policy, person and reason."),
+	},
+	References: []string{"RFC 6749 section 5.2"},
+	Judge: func(t *check.Target) []check.Verdict {
+		if !t.Has(check.NeedTokenResponse) && !t.Has(check.NeedLogs) {
+			return []check.Verdict{check.Unknown(check.NeedTokenResponse, "")}
+		}
+		var all verdicts
+		for i, c := range t.TokenCalls {
+			if i == maxCalls {
+				break
+			}
+			if c.Response == nil || c.Response.Error == nil || !refused(c.Response.Error) {
+				continue
+			}
+			all.add(namedRefusal(t, c).Of(clientOfCall(c)))
+		}
+		for _, v := range refusalsInLogs(t) {
+			all.add(v)
+		}
+		return all.or(check.NotApplicable("no grant is refused"))
+	},
+}
+
+// refused tells whether an error says that a grant is no longer good, or asks
+// for the person.
+func refused(e *evidence.ErrorBody) bool {
+	return e.Code == oauth.ErrInvalidGrant || interaction(e.Code)
+}
+
+func namedRefusal(t *check.Target, c *check.TokenCall) check.Verdict {
+	e := c.Response.Error
+	what, refresh := "The grant", false
+	switch {
+	case c.Request == nil:
+	case c.Request.GrantType == oauth.GrantRefreshToken:
+		what, refresh = "The refresh token", true
+	case c.Request.GrantType == oauth.GrantAuthorizationCode:
+		what = "The code"
+	case c.Request.GrantType == oauth.GrantPassword:
+		what = "The password"
+	}
+	place := cond(c.Response.Place, c.Place)
+	proofs := []usher.Proof{{Place: place, Quote: errorText(e)}}
+	if e.Description != "" {
+		proofs = append(proofs, usher.Proof{Place: place, Quote: "error_description: " + token.Printable(e.Description)})
+	}
+	// The code that a person would look up, and everything to find it again in the log.
+	for _, code := range e.Codes {
+		k := catalog.LookupCode(providerOf(t, code), code)
+		if k == nil || k.Meaning == "" {
+			continue
+		}
+		v := check.Wrong(fmt.Sprintf("%s is refused: %s", what, lower(cond(k.Title, k.Meaning))), sentence(k.Meaning)+" "+again(k.Cause, e)+" It says: "+errorText(e)+".", proofs...).Because(k.Cause)
+		if len(k.Fix) > 0 {
+			v.Fix = k.Fix
+		} else if entry := catalog.Cause(k.Cause); entry != nil {
+			v.Fix = entry.Fix
+		}
+		return v
+	}
+	if cause, why := reasonInWords(e, refresh); cause != "" {
+		v := check.Wrong(fmt.Sprintf("%s is refused: %s", what, why), again(cause, e)+" It says: "+errorText(e)+".", proofs...).Because(cause)
+		if entry := catalog.Cause(cause); entry != nil {
+			v.Fix = entry.Fix
+		}
+		return v
+	}
+	return check.Wrong(fmt.Sprintf("%s is refused (%s), and the answer does not say why", what, token.Printable(e.Code)),
+		"It has ended, was revoked (password changed, consent withdrawn, person disabled, too many sessions), was used before, or is of another client; the provider's log tells which. "+again("", e)+" It says: "+errorText(e)+".", proofs...)
+}
+
+// providerOf names the provider that a code is of.
+func providerOf(t *check.Target, code string) string {
+	switch {
+	case strings.HasPrefix(code, "AADSTS"):
+		return "entra"
+	case strings.HasPrefix(code, "E0000"):
+		return "okta"
+	case t.Provider != nil:
+		return t.Provider.Name
+	}
+	return ""
+}
+
+// again says whether the person must sign in again.
+func again(cause string, e *evidence.ErrorBody) string {
+	switch {
+	case e.Claims != "" || interaction(e.Code):
+		return "The person must take part again: in a new authorization request, with the claims that the answer asks for where it does."
+	case cause == "user-disabled" || cause == "user-locked" || cause == "user-unknown" || cause == "user-not-assigned":
+		return "Signing in again does not help until an administrator has changed that."
+	case strings.HasPrefix(cause, "policy-"):
+		return "Signing in again helps only when what the policy looks at has changed."
+	case cause == "client-unknown" || cause == "code-wrong-client":
+		return "The person need not do anything; the app must be mended."
+	}
+	return "The person must sign in again."
+}
+
+// reasonInWords reads the reason from suberror and description, as the
+// providers write them that have no codes.
+func reasonInWords(e *evidence.ErrorBody, refresh bool) (cause, why string) {
+	switch strings.ToLower(e.Suberror) {
+	case "invalid_rapt", "rapt_required":
+		return "reauth-required", "the session for Google Cloud must be confirmed anew (invalid_rapt)"
+	case "bad_token":
+		return "refresh-token-revoked", "the token is no longer good (bad_token)"
+	case "token_expired":
+		return "refresh-token-expired", "the token has ended (token_expired)"
+	case "consent_required":
+		return "consent-required", "consent is lacking (consent_required)"
+	case "basic_action", "additional_action", "user_password_expired":
+		return "interaction-required", "the person must act (" + token.Printable(e.Suberror) + ")"
+	case "protection_policy_required":
+		return "policy-client-app", "an app protection policy is demanded (protection_policy_required)"
+	case "device_authentication_failed":
+		return "policy-device", "the device could not be proven (device_authentication_failed)"
+	}
+	words := strings.ToLower(e.Description)
+	for _, w := range [...]struct{ has, cause, why string }{
+		{"token has been expired or revoked", "refresh-token-revoked", "the token has ended or was revoked"},
+		{"maximum allowed refresh token reuse exceeded", "refresh-token-reused", "it was used before"},
+		{"already used", "refresh-token-reused", "it was used before"},
+		{"reuse", "refresh-token-reused", "it was used before"},
+		{"stale token", "refresh-token-reused", "it is older than the latest one"},
+		{"session not active", "session-revoked", "the session has ended"},
+		{"session doesn't have required client", "session-revoked", "the session no longer holds this client"},
+		{"offline session not active", "refresh-token-revoked", "the offline session has ended"},
+		{"token is not active", "refresh-token-expired", "the token has ended"},
+		{"refresh token expired", "refresh-token-expired", "the token has ended"},
+		{"refresh token is invalid or expired", "refresh-token-expired", "the token is not good or has ended"},
+		{"has expired", "refresh-token-expired", "the token has ended"},
+		{"user disabled", "user-disabled", "the person's account is disabled"},
+		{"account disabled", "user-disabled", "the person's account is disabled"},
+		{"user is disabled", "user-disabled", "the person's account is disabled"},
+		{"user or client no longer has role", "refresh-token-revoked", "the right to offline access was taken away"},
+		{"password", "refresh-token-revoked", "the password was changed"},
+		{"unknown or invalid refresh token", "refresh-token-revoked", "the provider does not know it any more"},
+		{"revoked", "refresh-token-revoked", "it was revoked"},
+		{"code not valid", "code-expired", "the code has ended or was used before"},
+	} {
+		if !strings.Contains(words, w.has) {
+			continue
+		}
+		if !refresh && strings.HasPrefix(w.cause, "refresh-token-") && !strings.Contains(words, "refresh") && w.cause != "refresh-token-revoked" {
+			continue // it may be a code that has ended
+		}
+		return w.cause, w.why
+	}
+	return "", ""
+}
+
+// refusalsInLogs gathers the refreshes that the provider's log says were
+// refused, by client and code.
+func refusalsInLogs(t *check.Target) []check.Verdict {
+	type group struct {
+		client, code string
+		first        *usher.Event
+		count        int
+	}
+	var groups []*group
+	for _, e := range t.Events {
+		if e.OAuth.GrantType != oauth.GrantRefreshToken || !e.Refused() {
+			continue
+		}
+		code := cond(e.StatusCode, e.OAuth.Error)
+		found := false
+		for _, g := range groups {
+			if g.client == e.Client.UID && g.code == code {
+				g.count++
+				found = true
+				break
+			}
+		}
+		if !found && len(groups) < maxWrong {
+			groups = append(groups, &group{e.Client.UID, code, e, 1})
+		}
+	}
+	var out []check.Verdict
+	for _, g := range groups {
+		e := g.first
+		p := usher.Proof{Place: placeOf(e), Quote: strings.TrimSpace(token.Printable(g.code) + " " + token.Printable(cond(e.StatusDetail, e.OAuth.Description)))}
+		times := fmt.Sprintf("%d in the log.", g.count)
+		k := catalog.LookupCode(e.Provider, g.code)
+		if k == nil && e.Provider == "entra" {
+			k = catalog.LookupCode("entra", "AADSTS"+g.code)
+		}
+		cause, why := "", ""
+		if k != nil && k.Meaning != "" {
+			cause, why = k.Cause, lower(cond(k.Title, k.Meaning))
+		} else {
+			cause, why = reasonInWords(&evidence.ErrorBody{Description: cond(e.StatusDetail, e.OAuth.Description)}, true)
+		}
+		if why == "" {
+			out = append(out, check.Wrong(fmt.Sprintf("Refreshes are refused with %s", show(g.code)), times+" The log does not say why in words that are known here.", p).Of(g.client))
+			continue
+		}
+		v := check.Wrong("Refreshes are refused: "+why, times+" "+again(cause, &evidence.ErrorBody{}), p).Because(cause).Of(g.client)
+		if k != nil && len(k.Fix) > 0 {
+			v.Fix = k.Fix
+		} else if entry := catalog.Cause(cause); entry != nil {
+			v.Fix = entry.Fix
+		}
+		out = append(out, v)
+	}
+	return out
+}
