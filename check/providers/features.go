@@ -2,7 +2,6 @@ package providers
 
 import (
 	"encoding/json"
-	"strconv"
 
 	"usher"
 	"usher/check"
@@ -292,23 +291,7 @@ var dcrOpen = &check.Check{
 		if !offered {
 			return one(check.NotApplicable("the document names no registration endpoint"))
 		}
-		return t.Probe("dcr-open", check.NeedChange, func(a *check.ProbeAnswer) check.Verdict {
-			proof := usher.Proof{Place: a.Place, Quote: shorten(a.Sent, 200), Expected: "401 or 403"}
-			code := ""
-			if a.Error != nil {
-				code = a.Error.Code
-			}
-			proof.Got = shorten(strconv.Itoa(a.Status)+" "+code, 120)
-			switch {
-			case a.Status == 401 || a.Status == 403 || code == oauth.ErrInvalidToken || code == oauth.ErrAccessDenied:
-				return check.OK("", proof)
-			case a.Status == 404 || a.Status == 405:
-				return check.OK("there is none, whatever the document says", proof)
-			case a.Status >= 200 && a.Status < 300, code == oauth.ErrInvalidRedirectURI, code == oauth.ErrInvalidClientMetadata:
-				return check.Wrong("Anybody may register a client", "The server looked at the registration before it asked who sends it. A client of a stranger can show your sign-in page with any name on it.", proof)
-			}
-			return check.Unknown(check.NeedNothing, "the answer does not tell", proof)
-		})
+		return t.FromProbe("dcr-open", check.NeedChange)
 	},
 }
 

@@ -65,6 +65,8 @@ func badAnswer(a *check.Answer, most int) string {
 	switch {
 	case a.Err != "":
 		return shorten(a.Err, 200)
+	case a.Defect != "":
+		return "it " + shorten(a.Defect, 200)
 	case a.Status >= 300 && a.Status < 400:
 		return "status " + strconv.Itoa(a.Status) + " sends on to another address"
 	case a.Status == 401 || a.Status == 403:

@@ -5,7 +5,6 @@ import (
 
 	"usher"
 	"usher/check"
-	"usher/oauth"
 	"usher/provider/knowledge"
 )
 
@@ -95,7 +94,7 @@ func enforced(t *check.Target) []check.Verdict {
 	if t.Probed["pkce-enforced"] == nil {
 		// A flow that was seen tells as much as a probe.
 		for _, call := range t.AuthCalls {
-			if call.Request == nil || call.Response == nil || call.Request.CodeChallenge != "" || call.Request.RequestURI != "" || call.Request.Params.Get("request") != "" {
+			if call.Request == nil || call.Partial || call.Response == nil || call.Request.CodeChallenge != "" || call.Request.RequestURI != "" || call.Request.Params.Get("request") != "" {
 				continue
 			}
 			proof := usher.Proof{Place: call.Place, Quote: "a request without code_challenge"}
@@ -108,24 +107,7 @@ func enforced(t *check.Target) []check.Verdict {
 			}
 		}
 	}
-	return t.Probe("pkce-enforced", check.NeedProbe, func(a *check.ProbeAnswer) check.Verdict {
-		proof := usher.Proof{Place: a.Place, Quote: shorten(a.Sent, 200), Expected: "an error about code_challenge"}
-		code, text := "", ""
-		if a.Error != nil {
-			code, text = a.Error.Code, a.Error.Description
-			proof.Got = shorten(code+" "+text, 160)
-		}
-		switch {
-		case aboutPKCE(text):
-			return check.OK("", proof)
-		case code == oauth.ErrLoginRequired || code == oauth.ErrInteractionRequired || code == oauth.ErrConsentRequired || code == oauth.ErrAccountSelection:
-			return check.Wrong("The provider goes on without PKCE: it answers "+code, withoutPKCE, proof)
-		case code == "" && (strings.Contains(a.Where, "code=") || a.Status == 200):
-			proof.Got = "a code or a sign-in page"
-			return check.Wrong("The provider goes on without PKCE", withoutPKCE, proof)
-		}
-		return check.Unknown(check.NeedNothing, "the answer does not tell why the request was refused", proof)
-	})
+	return t.FromProbe("pkce-enforced", check.NeedProbe)
 }
 
 const withoutPKCE = "A code that is stolen on its way (from a log, a referrer, another app on the device) can be redeemed by the thief."
@@ -143,18 +125,5 @@ var pkceDowngrade = &check.Check{
 	Fix:        []usher.FixStep{check.Tightening("Update the provider, or demand PKCE for the client, which has the same effect.")},
 	References: []string{"RFC 9700 section 4.8.2", "OAuth 2.1 draft section 4.1.3"},
 	Probe:      &check.Probe{What: "one code of a test session, redeemed with a verifier that has no challenge; the tokens are revoked", Safety: check.S2},
-	Judge: func(t *check.Target) []check.Verdict {
-		return t.Probe("pkce-downgrade", check.NeedChange, func(a *check.ProbeAnswer) check.Verdict {
-			proof := usher.Proof{Place: a.Place, Quote: shorten(a.Sent, 200), Expected: "an error"}
-			switch {
-			case a.Error != nil && (a.Error.Code == oauth.ErrInvalidGrant || a.Error.Code == oauth.ErrInvalidRequest):
-				proof.Got = a.Error.Code
-				return check.OK("", proof)
-			case a.Error == nil && a.Status == 200:
-				proof.Got = "tokens"
-				return check.Wrong("The provider redeems a code with a verifier that has no challenge", "An attacker who strips the challenge from the request is not noticed: PKCE protects nobody.", proof)
-			}
-			return check.Unknown(check.NeedNothing, "the answer does not tell", proof)
-		})
-	},
+	Judge:      func(t *check.Target) []check.Verdict { return t.FromProbe("pkce-downgrade", check.NeedChange) },
 }

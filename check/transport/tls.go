@@ -1,0 +1,316 @@
+package transport
+
+import (
+	"crypto/tls"
+	"strings"
+	"time"
+
+	"usher"
+	"usher/check"
+)
+
+// secured gives the hosts that TLS was spoken with, and says why there is none.
+func secured(t *check.Target) (hosts []*check.Host, why check.Verdict) {
+	plain := 0
+	for _, h := range t.Hosts {
+		switch {
+		case h.Version != 0:
+			hosts = append(hosts, h)
+		case h.Stage == "done" && h.Err == "":
+			plain++
+		}
+	}
+	if len(hosts) == 0 && plain > 0 {
+		return nil, check.NotApplicable("no TLS is spoken: the addresses are http")
+	}
+	return hosts, check.Unknown(check.NeedTLS, "no connection came about")
+}
+
+var tlsVersion = &check.Check{
+	ID: "tls-version", Group: check.GroupTransport, Mode: check.Passive, Severity: usher.SeverityHigh,
+	Title:  "TLS 1.2 or newer is spoken everywhere",
+	Judged: "A handshake with each host of the endpoints, and whether it accepts TLS 1.0 or 1.1 as well.",
+	Needs:  []check.Need{check.NeedTLS},
+	Step:   usher.StepDiscovery, Fixer: usher.FixerTenantAdmin,
+	Fix:        []usher.FixStep{check.Tightening("Switch TLS 1.0 and 1.1 off at the proxy that ends TLS.")},
+	References: []string{"RFC 9325 section 3.1.1", "RFC 9700 section 2.6", "FAPI 2.0 Security Profile section 5.2.1"},
+	Probe:      handshakes,
+	Judge: func(t *check.Target) []check.Verdict {
+		hosts, why := secured(t)
+		if len(hosts) == 0 {
+			return one(why)
+		}
+		var wrong, fine []usher.Proof
+		untried := 0
+		for _, h := range hosts {
+			p := usher.Proof{Place: h.Name, Quote: "speaks " + tls.VersionName(h.Version), Expected: "TLS 1.2 or newer"}
+			switch {
+			case h.Version < tls.VersionTLS12:
+				p.Got = tls.VersionName(h.Version)
+				wrong = append(wrong, p)
+			case len(h.Old) > 0:
+				p.Got = versions(h.Old)
+				p.Quote += ", and accepts " + p.Got
+				wrong = append(wrong, p)
+			default:
+				fine = append(fine, p)
+			}
+			if !h.OldTried {
+				untried++
+			}
+		}
+		switch {
+		case len(wrong) > 0:
+			return one(check.Wrong(wrong[0].Place+" accepts "+wrong[0].Got, "Old versions have known attacks; one who stands between can bring both sides down to them.", wrong...))
+		case untried > 0:
+			return one(check.Unknown(check.NeedTLS, "a new version is spoken; whether old ones are accepted as well was not tried", fine...))
+		}
+		return one(check.OK("", fine...))
+	},
+}
+
+func versions(list []uint16) string {
+	var out []string
+	for _, v := range list {
+		out = append(out, tls.VersionName(v))
+	}
+	return strings.Join(out, ", ")
+}
+
+var tlsCertificate = &check.Check{
+	ID: "tls-certificate", Group: check.GroupTransport, Mode: check.Passive, Severity: usher.SeverityCritical,
+	Title:  "The certificates hold and last",
+	Judged: "Chain, name and dates of each host's certificate; a warning from 21 days before its end.",
+	Needs:  []check.Need{check.NeedTLS}, Cause: "tls-trust",
+	Step: usher.StepDiscovery, Fixer: usher.FixerTenantAdmin,
+	Fix: []usher.FixStep{
+		check.Neutral("Renew the certificate for every name that clients use, and install the whole chain."),
+		check.Neutral("If it is of a private authority, install that authority's certificate where the client runs."),
+		check.Neutral("Let renewal run by itself (ACME), and watch the end."),
+	},
+	References: []string{"RFC 6749 section 10.9", "RFC 9525"},
+	Probe:      handshakes,
+	Judge:      func(t *check.Target) []check.Verdict { return certificates(t) },
+}
+
+func certificates(t *check.Target) []check.Verdict {
+	var out []check.Verdict
+	var fine []usher.Proof
+	for _, h := range t.Hosts {
+		p := usher.Proof{Place: h.Name, Quote: "certificate of " + shorten(h.Subject, 120) + " by " + shorten(h.Issuer, 120)}
+		if h.ChainErr != "" {
+			p.Got = shorten(h.ChainErr, 200)
+			out = append(out, check.Wrong("The certificate of "+h.Name+" does not hold: "+shorten(h.ChainErr, 160), "Clients refuse the connection.", p))
+			continue
+		}
+		if h.NotAfter.IsZero() {
+			continue
+		}
+		p.Quote += ", until " + h.NotAfter.UTC().Format(time.DateOnly)
+		p.Expected, p.Got = "valid for 21 days more", h.NotAfter.UTC().Format(time.RFC3339)
+		left := h.NotAfter.Sub(t.Now)
+		days := int(left.Hours() / 24)
+		switch {
+		case left <= 0:
+			out = append(out, check.Wrong("The certificate of "+h.Name+" ended "+h.NotAfter.UTC().Format(time.DateOnly), "Clients refuse the connection.", p))
+		case t.Now.Before(h.NotBefore):
+			p.Got = h.NotBefore.UTC().Format(time.RFC3339)
+			out = append(out, check.Wrong("The certificate of "+h.Name+" is not valid before "+h.NotBefore.UTC().Format(time.DateOnly), "Clients refuse the connection; or our clock is wrong.", p))
+		case days < 7:
+			out = append(out, check.Wrong("The certificate of "+h.Name+" ends in "+count(days, "day", "days"), "From then on nobody can sign in.", p).As(usher.SeverityHigh))
+		case days < 21:
+			out = append(out, check.Wrong("The certificate of "+h.Name+" ends in "+count(days, "day", "days"), "It should have been renewed by now.", p).As(usher.SeverityMedium))
+		default:
+			fine = append(fine, p)
+		}
+	}
+	if len(out) > 0 {
+		return out
+	}
+	if len(fine) > 0 {
+		return one(check.OK("", fine...))
+	}
+	_, why := secured(t)
+	return one(why)
+}
+
+var tlsCiphers = &check.Check{
+	ID: "tls-ciphers", Group: check.GroupTransport, Mode: check.Passive, Severity: usher.SeverityMedium,
+	Title:  "Strong cipher suites are spoken",
+	Judged: "The suite that each host chose, and whether it takes a weak one when it is offered nothing better: TLS 1.3, or with TLS 1.2 one with ephemeral keys and authenticated encryption.",
+	Needs:  []check.Need{check.NeedTLS},
+	Step:   usher.StepDiscovery, Fixer: usher.FixerTenantAdmin,
+	Fix:        []usher.FixStep{check.Tightening("Offer at the proxy only TLS 1.3 and, with TLS 1.2, the suites ECDHE with AES-GCM or ChaCha20-Poly1305.")},
+	References: []string{"RFC 9325 section 4.2", "FAPI 2.0 Security Profile section 5.2.2"},
+	Probe:      handshakes,
+	Judge: func(t *check.Target) []check.Verdict {
+		hosts, why := secured(t)
+		if len(hosts) == 0 {
+			return one(why)
+		}
+		var wrong, fine []usher.Proof
+		untried := false
+		for _, h := range hosts {
+			p := usher.Proof{Place: h.Name, Quote: tls.VersionName(h.Version) + " with " + tls.CipherSuiteName(h.Suite)}
+			switch {
+			case len(h.Weak) > 0:
+				p.Expected, p.Got = "ECDHE with AES-GCM or ChaCha20-Poly1305", tls.CipherSuiteName(h.Weak[0])
+				p.Quote += ", and takes " + p.Got + " when it is offered nothing better"
+				wrong = append(wrong, p)
+				continue
+			case h.Version >= tls.VersionTLS13 || strongSuite(h.Suite):
+				fine = append(fine, p)
+				untried = untried || !h.WeakTried
+				continue
+			}
+			p.Expected, p.Got = "ECDHE with AES-GCM or ChaCha20-Poly1305", tls.CipherSuiteName(h.Suite)
+			wrong = append(wrong, p)
+		}
+		if len(wrong) > 0 {
+			return one(check.Wrong(wrong[0].Place+" takes "+wrong[0].Got, "What is recorded today can be read when the server's key is known, or be attacked in its padding.", wrong...))
+		}
+		if untried {
+			return one(check.Unknown(check.NeedTLS, "a strong suite is chosen; whether a weak one is taken as well was not tried", fine...))
+		}
+		return one(check.OK("", fine...))
+	},
+}
+
+// strongSuite knows the suites of RFC 9325 section 4.2 for TLS 1.2.
+func strongSuite(suite uint16) bool {
+	switch suite {
+	case tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+		tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+		tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256:
+		return true
+	}
+	return false
+}
+
+var tlsVerifyOff = &check.Check{
+	ID: "tls-verify-off", Group: check.GroupTransport, Mode: check.Offline, Severity: usher.SeverityCritical,
+	Title:  "The client verifies certificates",
+	Judged: "The settings and commands of the client's software are looked through for switches that turn verification off, and its requests to the provider for plain http.",
+	Cause:  "tls-trust",
+	Step:   usher.StepTokenRequest, Fixer: usher.FixerDeveloper,
+	Fix: []usher.FixStep{
+		check.Tightening("Switch verification on again, and install the certificate of the private authority where the client runs (SSL_CERT_FILE, NODE_EXTRA_CA_CERTS, REQUESTS_CA_BUNDLE, a trust store)."),
+		check.Tightening("Replace secrets that were sent meanwhile."),
+	},
+	References: []string{"RFC 6749 section 10.9", "RFC 9700 section 2.6"},
+	Judge:      func(t *check.Target) []check.Verdict { return one(verifies(t)) },
+}
+
+func verifies(t *check.Target) check.Verdict {
+	for _, f := range t.Settings {
+		text := squeeze(f.Quote + " " + f.Key + "=" + f.Value)
+		for _, sign := range [...]string{
+			"insecureskipverify=true", "skiptlsverify=true", "tlsskipverify=true", "skipverify=true", "sslinsecureskipverify=true", "sslinsecure=true", "insecureskipissuerverification=true",
+			"nodetlsrejectunauthorized=0", "rejectunauthorized=false", "sslverify=false", "verifyssl=false", "verify=false", "tlsverify=false", "validatecertificate=false",
+			"pythonhttpsverify=0", "requirehttpsmetadata=false", "curl-k", "--insecure", "trustallcertificates", "acceptanycertificate", "dangerousacceptanyservercertificatevalidator", "allowinsecurehttp=true", "noverify=true",
+		} {
+			if strings.Contains(text, sign) {
+				return check.Wrong("The client does not verify certificates: "+shorten(strings.TrimSpace(f.Quote), 80), "Whoever stands between gets secrets, codes and tokens, and can put in keys of their own.",
+					usher.Proof{Place: f.Place, Quote: shorten(f.Quote, 160), Expected: "verification on"})
+			}
+		}
+	}
+	looked := len(t.Settings) > 0
+	for _, c := range t.TokenCalls {
+		if c.Request == nil || c.Request.Endpoint == "" {
+			continue
+		}
+		rest, plain := strings.CutPrefix(c.Request.Endpoint, "http://")
+		host, _, _ := strings.Cut(rest, "/")
+		if plain && !loopback(host) {
+			return check.Wrong("The client sends token requests over http", "Its secret and the tokens go over the network in the clear.",
+				usher.Proof{Place: c.Place, Quote: "POST " + bare(c.Request.Endpoint), Expected: "https", Got: "http"}).Of(c.Request.ClientID)
+		}
+	}
+	if !looked {
+		return check.Unknown(check.NeedSettings, "")
+	}
+	return check.OK("none of the settings that were given turns it off", usher.Proof{Place: t.Settings[0].Place, Quote: count(len(t.Settings), "setting", "settings")})
+}
+
+// squeeze makes settings of different languages look alike.
+func squeeze(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch r {
+		case ' ', '_', '"', '\'', '\t', '.', ',':
+			return -1
+		case ':':
+			return '='
+		}
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, strings.ReplaceAll(s, "-k ", "-k"))
+}
+
+var egressBlocked = &check.Check{
+	ID: "egress-blocked", Group: check.GroupTransport, Mode: check.Passive, Severity: usher.SeverityHigh,
+	Title:  "The provider can be reached from here",
+	Judged: "Name, connection, TLS and HTTP of each host are tried one after the other, each with its time.",
+	Needs:  []check.Need{check.NeedTLS}, Cause: "network-proxy",
+	Step: usher.StepDiscovery, Fixer: usher.FixerDeveloper,
+	Fix: []usher.FixStep{
+		check.Neutral("Let this host reach the named one on its port, or set the proxy that it must go through."),
+	},
+	References: []string{"OpenID Connect Discovery section 4"},
+	Probe:      &check.Probe{What: "name resolution, connection, handshake and GET of what is public", Safety: check.S0},
+	Judge:      func(t *check.Target) []check.Verdict { return reach(t) },
+}
+
+func reach(t *check.Target) []check.Verdict {
+	var out []check.Verdict
+	var fine []usher.Proof
+	for _, h := range t.Hosts {
+		p := usher.Proof{Place: h.Name, Quote: steps(h)}
+		if h.Err == "" {
+			fine = append(fine, p)
+			continue
+		}
+		p.Got = shorten(h.Err, 200)
+		title, do := "", ""
+		switch h.Stage {
+		case "resolve":
+			title, do = "The name of "+h.Name+" is not found", "Look at the name server of this host (resolv.conf), and whether the name is known inside."
+		case "connect":
+			title, do = "No connection to "+h.Name+" comes about", "Open the way out to "+h.Name+" in the firewall, or set the proxy."
+		case "tls":
+			if h.ChainErr != "" {
+				continue // tls-certificate says so
+			}
+			title, do = h.Name+" answers, and TLS does not come about", "Look whether a proxy that breaks TLS open stands between, and whether both sides speak one version."
+		default:
+			title, do = h.Name+" is reached, and HTTP gets no answer", "Look whether a proxy or a firewall with rules for content stands between."
+		}
+		out = append(out, check.Wrong(title, shorten(h.Err, 200), p).Do(do))
+	}
+	if len(out) > 0 {
+		return out
+	}
+	if len(fine) == 0 {
+		return one(check.Unknown(check.NeedTLS, ""))
+	}
+	return one(check.OK("", fine...))
+}
+
+// steps says how long each step took.
+func steps(h *check.Host) string {
+	var parts []string
+	for _, s := range [...]struct {
+		name string
+		took time.Duration
+	}{{"name", h.Resolved}, {"connection", h.Connected}, {"TLS", h.Shaken}} {
+		if s.took > 0 {
+			parts = append(parts, s.name+" "+s.took.Round(time.Microsecond*10).String())
+		}
+	}
+	if len(parts) == 0 {
+		return "nothing was reached"
+	}
+	return strings.Join(parts, ", ")
+}
