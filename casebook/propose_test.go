@@ -14,7 +14,7 @@ func asked(known *bool) func(*casebook.Options) {
 		o.Fixes = func(c *usher.Case) []usher.Fix {
 			f := usher.Fix{ID: "1", Title: "Ask the developer", Risk: usher.RiskNeutral}
 			if *known {
-				f.Title = "Enable the client"
+				f.Title, f.Action = "Enable the client", &usher.Action{Kind: usher.ActionEnableClient, Client: "shop"}
 			}
 			if len(c.Changed) > 0 {
 				f.Risk = usher.RiskWeakening
@@ -72,6 +72,27 @@ func TestProposeLast(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestProposeOnNextTry: a provider that answers at the second try only shows the
+// way out that usher can go; otherwise a further try changes none.
+func TestProposeOnNextTry(t *testing.T) {
+	known := false
+	w := newWorld(t, asked(&known))
+	next := func(clock, title string) {
+		t.Helper()
+		ev, f := redirect(clock, "https://shop.test/cb/", "10.0.0.1")
+		w.refuse(ev, f)
+		if got := w.only().Fixes[0].Title; got != title {
+			t.Errorf("at %s: %s", clock, got)
+		}
+	}
+	next("10:00", "Ask the developer")
+	next("10:01", "Ask the developer")
+	known = true
+	next("10:02", "Enable the client")
+	known = false
+	next("10:03", "Enable the client")
 }
 
 // TestAppliedPlan: a run keeps the plan as it was carried out, for what was so

@@ -72,6 +72,8 @@ func (t *turn) refuse(ev *usher.Event, f *usher.Finding, attack *usher.Case) err
 		if err := t.arrange(c); err != nil {
 			return err
 		}
+	} else {
+		t.proposeAction(c)
 	}
 	if err := t.save(c); err != nil {
 		return err
@@ -249,10 +251,29 @@ func (t *turn) learn(c *usher.Case, ev *usher.Event, f *usher.Finding) bool {
 // propose gives a case its ways out as they follow from what is known now, as
 // long as nobody went one: what was planned, carried out or proven keeps its id.
 func (t *turn) propose(c *usher.Case) {
-	if len(c.Runs) == 0 && c.State != usher.CaseFixing && c.State != usher.CaseFixed {
+	if !settled(c) {
 		c.Fixes = t.fixes(c)
 	}
 }
+
+// proposeAction is propose for a further try of a case: who looks at its ways
+// out finds the same ones, unless there is one now that usher can go and there
+// was none, because the provider had not answered.
+func (t *turn) proposeAction(c *usher.Case) {
+	if settled(c) || slices.ContainsFunc(c.Fixes, acts) {
+		return
+	}
+	if fixes := t.fixes(c); slices.ContainsFunc(fixes, acts) {
+		c.Fixes = fixes
+	}
+}
+
+func settled(c *usher.Case) bool {
+	return len(c.Runs) > 0 || c.State == usher.CaseFixing || c.State == usher.CaseFixed
+}
+
+// acts tells whether usher can carry a fix out.
+func acts(f usher.Fix) bool { return f.Action != nil }
 
 // fixes gives the ways out of a case.
 func (t *turn) fixes(c *usher.Case) []usher.Fix {
