@@ -157,6 +157,10 @@ func (e *Engine) explain(ev *usher.Event, p *configured, reg *usher.Client) (f u
 // explainAgain explains events that were kept once more, with a registration
 // that came late.
 func (e *Engine) explainAgain(p *configured, reg *usher.Client, waiting []usher.Event) {
+	findings := make([]usher.Finding, len(waiting))
+	for i := range waiting {
+		findings[i] = e.explain(&waiting[i], p, reg)
+	}
 	_, err := e.update(e.ctx, func(tx *store.Tx) (changed []*usher.Case, err error) {
 		for i := range waiting {
 			ev := &waiting[i]
@@ -165,7 +169,7 @@ func (e *Engine) explainAgain(p *configured, reg *usher.Client, waiting []usher.
 			} else if known == nil {
 				continue // it was removed in the meantime
 			}
-			list, err := e.refuse(tx, ev, e.explain(ev, p, reg))
+			list, err := e.refuse(tx, ev, findings[i])
 			if err != nil {
 				return nil, err
 			}
