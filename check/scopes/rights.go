@@ -58,7 +58,7 @@ func judgeBroad(t *check.Target, r *evidence.Registration, client string, all []
 	}
 	var proof []usher.Proof
 	var worst held
-	var severity usher.Severity = usher.SeverityMedium
+	severity := usher.SeverityMedium
 	why, seen := "", make([]string, 0, 8)
 	for _, h := range list {
 		note, admin := power(t, r, h.scope)
