@@ -80,3 +80,6 @@ func ResumeBusy(t *testing.T, s *Server, id int64) int {
 
 // StoreTrouble shows storeTrouble to the tests.
 func StoreTrouble(err error) bool { return storeTrouble(err) }
+
+// ClientUID gives the provider's own id of a client, once it is known.
+func ClientUID(s *Server, tenant, client string) string { return s.engine.clientUID(tenant, client) }

@@ -3,6 +3,7 @@ package serve
 import (
 	"cmp"
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,13 +20,14 @@ type nameMemory struct {
 	mu      sync.Mutex
 	users   map[string]string    // user id: name
 	clients map[string]string    // the provider's own id of a client: client id
-	strange map[string]time.Time // user ids whose name nobody knew, and when that was
+	tenants map[string]string    // the provider's own id of a client: its tenant
+	strange map[string]time.Time // ids that nobody knew, and when that was
 }
 
-// keepStrange is how long nobody is asked again for a name that nobody knew.
+// keepStrange is how long nobody is asked again for an id that nobody knew.
 const keepStrange = time.Minute
 
-// isStrange tells whether nobody knew the name of a user not long ago.
+// isStrange tells whether nobody knew an id not long ago.
 func (m *nameMemory) isStrange(id string, now time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -33,7 +35,7 @@ func (m *nameMemory) isStrange(id string, now time.Time) bool {
 	return ok && now.Sub(at) < keepStrange
 }
 
-// setStrange notes that nobody knows the name of a user.
+// setStrange notes that nobody knows an id.
 func (m *nameMemory) setStrange(id string, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -105,7 +107,7 @@ func (e *Engine) userName(ctx context.Context, ev *usher.Event, b *batch) string
 	case name != "":
 		e.names.put(&e.names.users, uid, name)
 	case ctx.Err() == nil:
-		e.names.setStrange(uid, e.now())
+		e.nobodyKnows(uid)
 	}
 	return name
 }
@@ -146,28 +148,47 @@ func (e *Engine) nameTarget(ctx context.Context, ev *usher.Event, b *batch) {
 		return
 	}
 	e.names.put(&e.names.clients, target.UID, target.Name)
-	if target.Name == "" {
-		target.Name = e.names.get(&e.names.clients, target.UID)
-	}
+	e.names.put(&e.names.tenants, target.UID, ev.Tenant)
+	target.Name = cmp.Or(target.Name, e.names.get(&e.names.clients, target.UID))
+	ev.Tenant = cmp.Or(ev.Tenant, e.names.get(&e.names.tenants, target.UID))
 	if target.Name == "" || ev.Tenant == "" {
-		for _, p := range e.candidates(b) {
-			id, err := p.admin.Resolve(ctx, target.UID)
-			if ctx.Err() != nil {
-				p.wasSlow(e.now())
-				break
-			}
-			if err != nil {
-				continue
-			}
-			target.Name = cmp.Or(target.Name, id)
-			ev.Tenant = cmp.Or(ev.Tenant, p.admin.Capabilities().Tenant)
-			e.names.put(&e.names.clients, target.UID, id)
-			break
-		}
+		e.resolve(ctx, ev, b)
 	}
 	for _, p := range e.providers { // what is known of it is old now
 		if p.regs != nil {
 			p.regs.forget(target.Name)
 		}
+	}
+}
+
+// resolve asks the providers for the client id and the tenant of a changed client.
+func (e *Engine) resolve(ctx context.Context, ev *usher.Event, b *batch) {
+	target := &ev.Change.Target
+	if e.names.isStrange(target.UID, e.now()) {
+		return
+	}
+	for _, p := range e.candidates(b) {
+		id, err := p.admin.Resolve(ctx, target.UID)
+		if ctx.Err() != nil {
+			p.wasSlow(e.now())
+			return
+		}
+		if err != nil {
+			continue
+		}
+		target.Name = cmp.Or(target.Name, id)
+		ev.Tenant = cmp.Or(ev.Tenant, p.admin.Capabilities().Tenant)
+		e.names.put(&e.names.clients, target.UID, id)
+		e.names.put(&e.names.tenants, target.UID, ev.Tenant)
+		return
+	}
+	e.nobodyKnows(target.UID)
+}
+
+// nobodyKnows notes that nobody knew an id, unless somebody was not asked.
+func (e *Engine) nobodyKnows(id string) {
+	now := e.now()
+	if !slices.ContainsFunc(e.providers, func(p *configured) bool { return p.admin != nil && p.slow(now) }) {
+		e.names.setStrange(id, now)
 	}
 }

@@ -27,6 +27,7 @@ type shop struct {
 	log   *os.File
 	slow  atomic.Int64 // holds the admin API up
 	users atomic.Int64 // how often it was asked for a user
+	uids  atomic.Int64 // how often it was asked for a client by its own id
 }
 
 func newShop(t *testing.T, log string) *shop {
@@ -49,6 +50,9 @@ func newShop(t *testing.T, log string) *shop {
 			time.Sleep(time.Duration(s.slow.Load()))
 			if strings.Contains(r.URL.Path, "/users/") {
 				s.users.Add(1)
+			}
+			if r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/clients/") {
+				s.uids.Add(1)
 			}
 		}
 		s.lab.ServeHTTP(w, r)
@@ -328,5 +332,37 @@ func TestStranger(t *testing.T) {
 	}
 	if n := s.users.Load(); n != 1 {
 		t.Errorf("the provider was asked %d times", n)
+	}
+}
+
+// TestChangedClient: the provider is asked once at most for the client and the
+// realm of a change whose record has the provider's own id alone, whether it
+// knows it or not.
+func TestChangedClient(t *testing.T) {
+	b := newBench(t, "")
+	s := newShop(t, b.log)
+	b.yaml = s.config()
+	b.start()
+	s.breakIt()
+	s.signIn("https://shop.test/cb/", "203.0.113.1")
+	b.wait("the case", count(1))
+	uid := serve.ClientUID(b.server, "shop", "shop")
+	if uid == "" {
+		t.Fatal("the registration is not known")
+	}
+	for _, uid := range []string{uid, "00000000-0000-0000-0000-000000000001"} {
+		before := s.uids.Load()
+		for i := range 5 {
+			ev := usher.Event{
+				UID: fmt.Sprint(uid, i), Kind: usher.EventAdmin, Provider: "keycloak", Time: time.Now(), Status: usher.StatusSuccess,
+				Change: &usher.Change{Operation: "update", Type: "client", Target: usher.Party{UID: uid}},
+			}
+			if _, err := b.server.Engine().Take(context.Background(), []usher.Event{ev}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := s.uids.Load() - before; n > 1 {
+			t.Errorf("for %s the provider was asked %d times", uid, n)
+		}
 	}
 }
