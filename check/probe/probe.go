@@ -211,7 +211,9 @@ type asking struct {
 	one    *one
 	answer *check.ProbeAnswer
 	sent   int
-	undos  []func(ctx context.Context) (what string, err error)
+
+	made    []thing // what the probe made, the oldest first
+	undoing bool
 }
 
 // found ends a probe with what it judges.

@@ -2,6 +2,7 @@ package probe_test
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -469,4 +470,11 @@ func TestNoMetadata(t *testing.T) {
 			t.Errorf("%s: %+v", id, a)
 		}
 	}
+}
+
+func trusting(s *as) *guard.Client { return guard.New(guard.Options{Trusted: []string{s.URL}}) }
+
+func unbase64(s string) string {
+	b, _ := base64.RawURLEncoding.DecodeString(s)
+	return string(b)
 }

@@ -72,9 +72,9 @@ func (a *asking) authMethod() string {
 	return oauth.AuthBasic
 }
 
-// authenticated makes a token request with a credential.
-func (a *asking) authenticated(form url.Values, c *credential, what string) (ask, error) {
-	q := ask{method: http.MethodPost, url: a.m.TokenEndpoint, form: form, header: http.Header{}, what: what, secret: true}
+// authenticated makes a request with a credential.
+func (a *asking) authenticated(endpoint string, form url.Values, c *credential, what string) (ask, error) {
+	q := ask{method: http.MethodPost, url: endpoint, form: form, header: http.Header{}, what: what, secret: true}
 	switch c.method {
 	case oauth.AuthBasic:
 		// RFC 6749 section 2.3.1 has both parts form-encoded first.
@@ -114,7 +114,7 @@ func (a *asking) madeUpCode() url.Values {
 
 // try sends a made-up code with a credential and reads what is said of it.
 func (a *asking) try(ctx context.Context, c *credential, what string) (said, *reply, error) {
-	q, err := a.authenticated(a.madeUpCode(), c, what)
+	q, err := a.authenticated(a.m.TokenEndpoint, a.madeUpCode(), c, what)
 	if err != nil {
 		return "", nil, err
 	}

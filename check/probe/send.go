@@ -2,8 +2,10 @@ package probe
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -53,7 +55,7 @@ var errMost = errors.New("it would take more than " + strconv.Itoa(most) + " req
 // send sends one request: announced, after a pause, and following nothing. What
 // came back is noted in the probe's answer, so that the last one stands there.
 func (a *asking) send(ctx context.Context, q ask) (*reply, error) {
-	if a.sent >= most {
+	if a.sent >= most && !a.undoing {
 		return nil, errMost
 	}
 	req, err := a.request(ctx, &q)
@@ -68,7 +70,8 @@ func (a *asking) send(ctx context.Context, q ask) (*reply, error) {
 	step := Step{Check: a.one.id, Safety: a.one.safety, Method: q.method, URL: bare(q.url), What: q.what, Sends: q.sends, Undo: q.undo}
 	switch {
 	case a.opt.Announce != nil:
-		if !a.opt.Announce(step) {
+		// Who agreed to what is made has agreed to its end.
+		if !a.opt.Announce(step) && !a.undoing {
 			return nil, errLeftOut
 		}
 	case a.one.safety == check.S2:
@@ -195,6 +198,12 @@ func words(r *reply) string {
 		return oauth.Redact(line(r.err.Code + r.err.Description))
 	case r.location != nil:
 		return oauth.Redact("Location: " + line(r.location.String()))
+	}
+	// What a body holds may be a token: its members are told, not their values.
+	var members map[string]json.RawMessage
+	if json.Unmarshal([]byte(r.body), &members) == nil && len(members) > 0 {
+		list := slices.Sorted(maps.Keys(members))
+		return line("a JSON object with " + strings.Join(list[:min(len(list), 12)], ", "))
 	}
 	if text := pageText(r.body); text != "" {
 		return oauth.Redact(line(text))
