@@ -8,70 +8,71 @@ import "usher/oauth"
 // Provider is what is known of one provider. What is unknown is left out, and
 // nil tells it from none.
 type Provider struct {
-	Name    string   `yaml:"name"`    // "entra", "generic"
-	Title   string   `yaml:"title"`   // "Microsoft Entra ID"
-	AsOf    string   `yaml:"as_of"`   // the day that it was last looked at, 2006-01-02
-	Sources []string `yaml:"sources"` // pages it was read on
-	// Issuers are patterns of its issuers, with a star for one label or segment.
-	Issuers []string `yaml:"issuers"`
+	Name    string   // "entra", "generic"
+	Title   string   // "Microsoft Entra ID"
+	AsOf    string   // the day that it was last looked at, 2006-01-02
+	Sources []string // pages it was read on
+	// Issuers are patterns of its issuers without their scheme. A star stands for
+	// any run of characters but a slash.
+	Issuers []string
 	// Hosts are further hosts that its documents name in good order.
-	Hosts []string `yaml:"hosts"`
+	Hosts []string
 	// Redirect names its redirect rule, see oauth.RedirectRuleFor.
-	Redirect string `yaml:"redirect"`
+	Redirect string
 	// Can says what it can do although its metadata may be silent, and what it
 	// cannot although one would expect it. The names are the closed
 	// vocabulary of Capabilities.
-	Can map[string]Ability `yaml:"can"`
+	Can map[string]Ability
 	// Limits by name, see Limits: days, seconds, counts.
-	Limits map[string]Limit `yaml:"limits"`
+	Limits map[string]Limit
 	// Scopes are scopes and permissions with what they open.
-	Scopes []Scope `yaml:"scopes"`
+	Scopes []Scope
 	// Ended are things that it has switched off, or has said when it will.
-	Ended []Ended `yaml:"ended"`
+	Ended []Ended
 	// Quirks are departures from the standard.
-	Quirks []Quirk `yaml:"quirks"`
+	Quirks []Quirk
 }
 
 // Ability is whether a provider can do something.
 type Ability struct {
-	Can   bool   `yaml:"can"`
-	Since string `yaml:"since,omitempty"` // version or day
-	Note  string `yaml:"note,omitempty"`
-	From  string `yaml:"from"` // where it is written
+	Can   bool
+	Since string // version or day
+	Note  string
+	From  string // where it is written
 }
 
 // Limit is one number that a provider keeps to.
 type Limit struct {
-	Value int64  `yaml:"value"`
-	Note  string `yaml:"note,omitempty"`
-	From  string `yaml:"from"`
+	Value int64
+	Note  string
+	From  string
 }
 
 // Scope is a scope with its risk.
 type Scope struct {
-	Name string `yaml:"name"` // a star stands for any run of characters
-	Risk string `yaml:"risk"` // "low", "broad", "admin"
-	Note string `yaml:"note,omitempty"`
+	Name string // a star stands for any run of characters
+	Risk string // "low", "broad", "admin"
+	Note string
 }
 
 // Ended is something that a provider switched off or will.
 type Ended struct {
-	What string `yaml:"what"`
+	What string
 	// Match is text that gives its use away: a part of an endpoint, a host, a
 	// grant, a library.
-	Match   []string `yaml:"match"`
-	On      string   `yaml:"on"` // 2006-01-02
-	Instead string   `yaml:"instead"`
-	From    string   `yaml:"from"`
+	Match   []string
+	On      string // 2006-01-02
+	Instead string
+	From    string
 }
 
 // Quirk is one departure from the standard.
 type Quirk struct {
-	ID       string `yaml:"id"`
-	Says     string `yaml:"says"`     // what it does
-	Standard string `yaml:"standard"` // what it departs from: "RFC 6749 section 5.1"
-	Effect   string `yaml:"effect"`   // what that means for a client
-	From     string `yaml:"from"`
+	ID       string
+	Says     string // what it does
+	Standard string // what it departs from: "RFC 6749 section 5.1"
+	Effect   string // what that means for a client
+	From     string
 }
 
 // RedirectRule gives the provider's rule for redirect URIs.

@@ -1,0 +1,228 @@
+package knowledge
+
+// The facts of each provider, as its own pages told them on the day AsOf. A
+// fact that no page tells is left out.
+
+var entra = &Provider{
+	Name: "entra", Title: "Microsoft Entra ID", AsOf: "2026-11-25", Redirect: "entra",
+	Sources: []string{
+		"https://learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow",
+		"https://learn.microsoft.com/entra/identity-platform/reply-url",
+		"https://learn.microsoft.com/entra/identity-platform/refresh-tokens",
+		"https://learn.microsoft.com/entra/identity-platform/access-tokens",
+	},
+	Issuers: []string{
+		"login.microsoftonline.com/*/v2.0", "login.microsoftonline.com/*", "login.microsoftonline.us/*/v2.0", "login.microsoftonline.us/*",
+		"login.partner.microsoftonline.cn/*/v2.0", "sts.windows.net/*", "*.ciamlogin.com/*/v2.0", "*.b2clogin.com/*/v2.0", "login.windows.net/*",
+	},
+	Can: map[string]Ability{
+		CanPKCE:               {Can: true, Note: "its metadata is silent about it", From: "auth code flow, code_challenge"},
+		CanIssResponse:        {Can: false, From: "auth code flow, successful response"},
+		CanPAR:                {Can: false, From: "no endpoint in its metadata"},
+		CanDPoP:               {Can: false, Note: "its own proof of possession (SHR) is another thing", From: "no member in its metadata"},
+		CanPrivateKeyJWT:      {Can: true, From: "certificate credentials"},
+		CanRevoke:             {Can: false, Note: "sessions are revoked through Graph: revokeSignInSessions", From: "refresh tokens, revocation"},
+		CanIntrospect:         {Can: false, From: "no endpoint in its metadata"},
+		CanLogout:             {Can: true, From: "OpenID Connect, send a sign-out request"},
+		CanDevice:             {Can: true, From: "device authorization grant"},
+		CanPassword:           {Can: true, Note: "not with multi-factor authentication, guests or personal accounts", From: "ROPC"},
+		CanImplicit:           {Can: true, Note: "off until it is switched on for the app", From: "implicit grant flow"},
+		CanTokenExchange:      {Can: false, Note: "its on-behalf-of flow takes its place", From: "on-behalf-of flow"},
+		CanRegister:           {Can: false, From: "no endpoint in its metadata"},
+		CanJWTAccessToken:     {Can: true, Note: "without typ at+jwt; tokens for Graph do not verify for others", From: "access tokens"},
+		CanFormPost:           {Can: true, From: "auth code flow, response_mode"},
+		CanClientCredentials:  {Can: true, From: "client credentials flow"},
+		CanTwoSecrets:         {Can: true, From: "add credentials"},
+		CanWorkloadFederation: {Can: true, From: "workload identity federation"},
+		CanRotateRefresh:      {Can: false, Note: "a new refresh token comes with each refresh, the old one goes on to work", From: "refresh tokens"},
+	},
+	Limits: map[string]Limit{
+		LimitCodeSeconds:       {Value: 600, From: "auth code flow: about 10 minutes"},
+		LimitRefreshIdleDays:   {Value: 90, From: "refresh tokens, lifetime"},
+		LimitSPARefreshHours:   {Value: 24, From: "refresh tokens, lifetime"},
+		LimitAccessMinutes:     {Value: 90, Note: "60 to 90 at random; up to 28 hours with continuous access evaluation", From: "access tokens, lifetime"},
+		LimitRedirectURIs:      {Value: 256, From: "redirect URI restrictions"},
+		LimitRedirectsPersonal: {Value: 100, From: "redirect URI restrictions"},
+		LimitRedirectLength:    {Value: 256, From: "redirect URI restrictions"},
+		LimitSecretDays:        {Value: 730, From: "add credentials: 24 months at most"},
+	},
+	Scopes: []Scope{
+		{Name: "*.ReadWrite.All", Risk: "admin", Note: "changes everything of a kind in the tenant"},
+		{Name: "*.FullControl.All", Risk: "admin"},
+		{Name: "RoleManagement.ReadWrite.Directory", Risk: "admin", Note: "can make anybody an administrator"},
+		{Name: "AppRoleAssignment.ReadWrite.All", Risk: "admin", Note: "can give itself every other permission"},
+		{Name: "Directory.AccessAsUser.All", Risk: "admin"},
+		{Name: "full_access_as_app", Risk: "admin", Note: "every mailbox"},
+		{Name: "user_impersonation", Risk: "broad"},
+		{Name: "*.Read.All", Risk: "broad", Note: "reads everything of a kind in the tenant"},
+		{Name: "Mail.*", Risk: "broad"},
+		{Name: "Files.ReadWrite*", Risk: "broad"},
+		{Name: ".default", Risk: "broad", Note: "everything that the app was ever given for the API"},
+		{Name: "*/.default", Risk: "broad", Note: "everything that the app was ever given for the API"},
+		{Name: "User.Read", Risk: "low"},
+		{Name: "openid", Risk: "low"},
+		{Name: "profile", Risk: "low"},
+		{Name: "email", Risk: "low"},
+		{Name: "offline_access", Risk: "low"},
+	},
+	Ended: []Ended{
+		{What: "Azure AD Graph", Match: []string{"graph.windows.net"}, On: "2025-06-30", Instead: "Microsoft Graph (graph.microsoft.com)", From: "migrate from Azure AD Graph"},
+		{What: "ADAL", Match: []string{"adal4j", "adal-node", "adal.js", "Microsoft.IdentityModel.Clients.ActiveDirectory"}, On: "2023-06-30", Instead: "MSAL", From: "migrate to MSAL"},
+		{What: "basic authentication of Exchange Online", Match: []string{"outlook.office365.com/EWS/basic"}, On: "2022-10-01", Instead: "OAuth 2.0", From: "deprecation of basic authentication"},
+	},
+	Quirks: []Quirk{
+		{ID: "scope-drives-audience", Says: "the audience of a token follows the scope: one API for each request", Standard: "RFC 8707", Effect: "scopes of two APIs in one request are refused (AADSTS28000, AADSTS70011)", From: "scopes and permissions"},
+		{ID: "issuer-template", Says: "the metadata of common and organizations has {tenantid} in its issuer", Standard: "OpenID Connect Discovery section 4.3", Effect: "fill in tid before iss is compared, and keep a list of tenants", From: "access tokens, validate the issuer"},
+		{ID: "keys-flap", Says: "keys vanish from the published set for hours and come back", Standard: "OpenID Connect Core section 10.1.1", Effect: "keep keys for 72 hours after they were last published", From: "months of its published keys"},
+		{ID: "v1-issuer", Says: "tokens of version 1 have sts.windows.net as issuer, whatever endpoint was asked", Standard: "RFC 8414 section 3.3", Effect: "set requestedAccessTokenVersion to 2 at the API, or expect the old issuer", From: "access tokens, token formats"},
+		{ID: "keys-no-alg", Says: "keys have no alg, and an issuer member of its own", Standard: "RFC 7517 section 4.4", Effect: "take the algorithm from configuration; hold issuer against iss", From: "its published keys"},
+	},
+}
+
+var google = &Provider{
+	Name: "google", Title: "Google", AsOf: "2026-11-25", Redirect: "google",
+	Sources: []string{"https://developers.google.com/identity/protocols/oauth2", "https://developers.google.com/identity/openid-connect/openid-connect"},
+	Issuers: []string{"accounts.google.com"},
+	Hosts:   []string{"oauth2.googleapis.com", "openidconnect.googleapis.com", "www.googleapis.com"},
+	Can: map[string]Ability{
+		CanPKCE:              {Can: true, From: "OAuth for mobile and desktop apps"},
+		CanPAR:               {Can: false, From: "no endpoint in its metadata"},
+		CanIssResponse:       {Can: false, From: "no member in its metadata"},
+		CanDPoP:              {Can: false, From: "no member in its metadata"},
+		CanRevoke:            {Can: true, From: "revoking a token"},
+		CanIntrospect:        {Can: false, Note: "tokeninfo is for looking at, not for judging", From: "OpenID Connect"},
+		CanLogout:            {Can: false, From: "no endpoint in its metadata"},
+		CanDevice:            {Can: true, Note: "for a few scopes", From: "limited-input devices"},
+		CanPassword:          {Can: false, From: "its list of flows"},
+		CanImplicit:          {Can: true, From: "client-side web applications"},
+		CanClientCredentials: {Can: false, Note: "service accounts sign an assertion (RFC 7523) instead", From: "service accounts"},
+		CanRegister:          {Can: false, From: "no endpoint in its metadata"},
+		CanJWTAccessToken:    {Can: false, Note: "access tokens are opaque", From: "using OAuth 2.0"},
+		CanTwoSecrets:        {Can: true, From: "manage OAuth clients, rotate a secret"},
+		CanRotateRefresh:     {Can: false, From: "using OAuth 2.0, refresh token"},
+	},
+	Limits: map[string]Limit{
+		LimitAccessMinutes:   {Value: 60, From: "using OAuth 2.0"},
+		LimitRefreshIdleDays: {Value: 180, From: "refresh token expiration: not used for six months"},
+		LimitGrantTokens:     {Value: 100, From: "refresh token expiration: 100 for each account and client, the oldest dies"},
+	},
+	Scopes: []Scope{
+		{Name: "https://www.googleapis.com/auth/cloud-platform", Risk: "admin", Note: "everything in the cloud project"},
+		{Name: "https://www.googleapis.com/auth/admin.*", Risk: "admin"},
+		{Name: "https://mail.google.com/", Risk: "broad", Note: "all mail, restricted scope"},
+		{Name: "https://www.googleapis.com/auth/gmail.*", Risk: "broad", Note: "restricted scope"},
+		{Name: "https://www.googleapis.com/auth/drive", Risk: "broad", Note: "all files, restricted scope"},
+		{Name: "https://www.googleapis.com/auth/drive.readonly", Risk: "broad", Note: "all files, restricted scope"},
+		{Name: "https://www.googleapis.com/auth/drive.file", Risk: "low", Note: "files that the app made or was given"},
+		{Name: "openid", Risk: "low"},
+		{Name: "profile", Risk: "low"},
+		{Name: "email", Risk: "low"},
+	},
+	Ended: []Ended{
+		{What: "the out-of-band way back", Match: []string{"urn:ietf:wg:oauth:2.0:oob"}, On: "2022-10-03", Instead: "a loopback address", From: "OOB migration guide"},
+		{What: "Google Sign-In's JavaScript library", Match: []string{"apis.google.com/js/platform.js", "gapi.auth2"}, On: "2023-03-31", Instead: "Google Identity Services", From: "deprecation of the platform library"},
+		{What: "loopback addresses for phones", Match: []string{"com.googleusercontent.apps.*:/127.0.0.1"}, On: "2022-08-31", Instead: "the platform's SDK", From: "loopback IP address flow migration"},
+	},
+	Quirks: []Quirk{
+		{ID: "refresh-needs-access-type", Says: "a refresh token comes with access_type=offline, and only with the first consent", Standard: "OpenID Connect Core section 11", Effect: "send access_type=offline and, to get one again, prompt=consent", From: "web server applications"},
+		{ID: "testing-seven-days", Says: "while the consent screen is in testing, refresh tokens end after seven days", Standard: "RFC 6749 section 6", Effect: "publish the app", From: "refresh token expiration"},
+		{ID: "two-issuers", Says: "ID tokens may have accounts.google.com as issuer, without a scheme", Standard: "OpenID Connect Core section 2", Effect: "accept both forms and nothing else", From: "OpenID Connect, validating an ID token"},
+	},
+}
+
+var okta = &Provider{
+	Name: "okta", Title: "Okta", AsOf: "2026-11-25", Redirect: "okta",
+	Sources: []string{"https://developer.okta.com/docs/reference/api/oidc/", "https://developer.okta.com/docs/guides/refresh-tokens/main/"},
+	Issuers: []string{
+		"*.okta.com/oauth2/*", "*.okta.com", "*.oktapreview.com/oauth2/*", "*.oktapreview.com", "*.okta-emea.com/oauth2/*", "*.okta-emea.com", "*.okta-gov.com/oauth2/*", "*.okta-gov.com",
+	},
+	Can: map[string]Ability{
+		CanPKCE: {Can: true, From: "OpenID Connect API, authorize"}, CanPAR: {Can: true, From: "pushed authorization requests"},
+		CanDPoP: {Can: true, From: "configure DPoP"}, CanPrivateKeyJWT: {Can: true, From: "client authentication methods"},
+		CanRevoke: {Can: true, From: "revoke"}, CanIntrospect: {Can: true, From: "introspect"}, CanLogout: {Can: true, From: "logout"},
+		CanDevice: {Can: true, From: "device authorization grant"}, CanPassword: {Can: true, From: "resource owner password"}, CanImplicit: {Can: true, From: "implicit"},
+		CanTokenExchange: {Can: true, From: "token exchange"}, CanRegister: {Can: true, Note: "needs an API token", From: "dynamic client registration"},
+		CanRotateRefresh: {Can: true, From: "refresh token rotation"}, CanFormPost: {Can: true, From: "response_mode"},
+		CanClientCredentials: {Can: true, From: "client credentials"}, CanTwoSecrets: {Can: true, From: "client secret rotation"},
+		CanJWTAccessToken: {Can: true, Note: "of a custom authorization server; those of the org server are for Okta alone", From: "access token, scopes and claims"},
+	},
+	Limits: map[string]Limit{
+		LimitCodeSeconds: {Value: 300, From: "token lifetime: 5 minutes"}, LimitAccessMinutes: {Value: 60, From: "token lifetime"},
+		LimitRefreshIdleDays: {Value: 7, Note: "default of a custom authorization server's access policy", From: "refresh token lifetime"}, LimitSecrets: {Value: 2, From: "client secret rotation"},
+	},
+	Scopes: []Scope{
+		{Name: "okta.*.manage", Risk: "admin"},
+		{Name: "okta.*.read", Risk: "broad"},
+		{Name: "openid", Risk: "low"},
+		{Name: "profile", Risk: "low"},
+		{Name: "email", Risk: "low"},
+		{Name: "offline_access", Risk: "low"},
+	},
+	Quirks: []Quirk{
+		{ID: "org-and-custom", Says: "the org authorization server's access tokens cannot be verified by others; custom servers have /oauth2/{id} in their issuer", Standard: "RFC 9068", Effect: "APIs of your own need a custom authorization server", From: "authorization servers"},
+		{ID: "wildcard-setting", Says: "a star in a redirect URI needs wildcard_redirect=SUBDOMAIN", Standard: "RFC 9700 section 2.1", Effect: "leave it off", From: "applications API"},
+	},
+}
+
+var auth0 = &Provider{
+	Name: "auth0", Title: "Auth0", AsOf: "2026-11-25", Redirect: "auth0",
+	Sources: []string{"https://auth0.com/docs/get-started/applications", "https://auth0.com/docs/secure/tokens/refresh-tokens"},
+	Issuers: []string{"*.auth0.com"},
+	Can: map[string]Ability{
+		CanPKCE: {Can: true, From: "authorization code flow with PKCE"}, CanPAR: {Can: true, Note: "in its enterprise plans", From: "pushed authorization requests"},
+		CanJAR: {Can: true, Note: "in its enterprise plans", From: "JWT-secured authorization requests"}, CanMTLS: {Can: true, Note: "in its enterprise plans", From: "mTLS for clients"},
+		CanPrivateKeyJWT: {Can: true, From: "private key JWT"}, CanRevoke: {Can: true, From: "revoke refresh tokens"}, CanIntrospect: {Can: false, From: "authentication API"},
+		CanLogout: {Can: true, From: "OIDC logout"}, CanBackchannelLogout: {Can: true, From: "back-channel logout"}, CanDevice: {Can: true, From: "device authorization flow"},
+		CanPassword: {Can: true, From: "resource owner password flow"}, CanImplicit: {Can: true, From: "implicit flow"}, CanRegister: {Can: true, Note: "off by default", From: "dynamic application registration"},
+		CanRotateRefresh: {Can: true, From: "refresh token rotation"}, CanFormPost: {Can: true, From: "response_mode"}, CanClientCredentials: {Can: true, From: "client credentials flow"},
+		CanTwoSecrets:     {Can: false, Note: "rotation replaces the secret at once; two keys can be held with private_key_jwt", From: "rotate client secrets"},
+		CanJWTAccessToken: {Can: true, Note: "with an audience; without one the token is opaque", From: "access tokens"},
+	},
+	Limits: map[string]Limit{
+		LimitAccessMinutes: {Value: 1440, From: "access token lifetime: 86400 seconds by default"}, LimitRefreshIdleDays: {Value: 15, Note: "default of a rotating refresh token", From: "refresh token expiration"},
+		LimitRefreshMaxDays: {Value: 30, Note: "default", From: "refresh token expiration"}, LimitGrantTokens: {Value: 200, From: "refresh token limits: 200 for each user and application"},
+	},
+	Scopes: []Scope{
+		{Name: "update:*", Risk: "admin"},
+		{Name: "delete:*", Risk: "admin"},
+		{Name: "create:*", Risk: "admin"},
+		{Name: "read:users", Risk: "broad"},
+		{Name: "openid", Risk: "low"},
+		{Name: "profile", Risk: "low"},
+		{Name: "email", Risk: "low"},
+		{Name: "offline_access", Risk: "low"},
+	},
+	Quirks: []Quirk{
+		{ID: "audience-parameter", Says: "the API is named by the parameter audience", Standard: "RFC 8707", Effect: "without audience the access token is opaque and no API but userinfo takes it", From: "access tokens"},
+		{ID: "issuer-slash", Says: "the issuer ends with a slash", Standard: "RFC 8414 section 3.3", Effect: "configure it with the slash", From: "its metadata"},
+	},
+}
+
+var cognito = &Provider{
+	Name: "cognito", Title: "Amazon Cognito", AsOf: "2026-11-25", Redirect: "cognito",
+	Sources: []string{"https://docs.aws.amazon.com/cognito/latest/developerguide/federation-endpoints.html"},
+	Issuers: []string{"cognito-idp.*.amazonaws.com/*", "cognito-idp.*.amazonaws.com.cn/*"},
+	Can: map[string]Ability{
+		CanPKCE: {Can: true, Note: "its metadata is silent about it", From: "authorize endpoint"}, CanRevoke: {Can: true, From: "revoke endpoint"},
+		CanIntrospect: {Can: false, From: "its list of endpoints"}, CanPAR: {Can: false, From: "its list of endpoints"}, CanDevice: {Can: false, From: "its list of endpoints"},
+		CanIssResponse: {Can: false, From: "authorize endpoint"}, CanDPoP: {Can: false, From: "token endpoint"}, CanPrivateKeyJWT: {Can: false, From: "token endpoint"},
+		CanLogout: {Can: true, Note: "with parameters of its own: client_id and logout_uri", From: "logout endpoint"}, CanPassword: {Can: false, Note: "USER_PASSWORD_AUTH of its own API is another thing", From: "token endpoint"},
+		CanImplicit: {Can: true, From: "authorize endpoint"}, CanClientCredentials: {Can: true, From: "token endpoint"}, CanRegister: {Can: false, From: "its list of endpoints"},
+		CanJWTAccessToken: {Can: true, Note: "without aud; client_id names the client", From: "using the access token"}, CanTwoSecrets: {Can: false, From: "app clients"},
+		CanRotateRefresh: {Can: true, Since: "2025-04", From: "refresh token rotation"},
+	},
+	Limits: map[string]Limit{
+		LimitAccessMinutes: {Value: 60, Note: "default", From: "using tokens"}, LimitRefreshMaxDays: {Value: 30, Note: "default; up to ten years", From: "refresh tokens"}, LimitRedirectURIs: {Value: 100, From: "quotas"},
+	},
+	Scopes: []Scope{
+		{Name: "aws.cognito.signin.user.admin", Risk: "broad", Note: "reads and changes the user's own account"},
+		{Name: "openid", Risk: "low"},
+		{Name: "profile", Risk: "low"},
+		{Name: "email", Risk: "low"},
+		{Name: "phone", Risk: "low"},
+	},
+	Quirks: []Quirk{
+		{ID: "no-aud", Says: "access tokens have client_id and no aud", Standard: "RFC 9068 section 2.2", Effect: "an API compares client_id and token_use", From: "verifying a token"},
+		{ID: "two-hosts", Says: "the issuer is cognito-idp, the endpoints lie at the user pool's domain", Standard: "RFC 8414 section 3", Effect: "name both to a firewall", From: "federation endpoints"},
+	},
+}
