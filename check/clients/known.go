@@ -1,0 +1,444 @@
+package clients
+
+import (
+	"fmt"
+	"strings"
+
+	"usher"
+	"usher/check"
+	"usher/evidence"
+	"usher/oauth"
+)
+
+var clientIDKnown = &check.Check{
+	ID: "client-id-known", Group: check.GroupClient, Mode: check.Active, Severity: usher.SeverityCritical,
+	Title:  "The provider knows the client id",
+	Judged: "The provider's answer to a request with this client id, and the id compared with the registration that was given.",
+	Cause:  causeUnknown, Step: usher.StepAuthRequest, Fixer: usher.FixerDeveloper,
+	Fix: []usher.FixStep{
+		check.Neutral("Copy the client id from the registration of the right app, in the tenant and environment that the request goes to."),
+	},
+	References: []string{"RFC 6749 section 4.1.2.1", "RFC 6749 section 5.2"},
+	Probe:      &check.Probe{What: "an authorization request with prompt=none", Safety: check.S0},
+	Judge:      judgeClientIDKnown,
+}
+
+func judgeClientIDKnown(t *check.Target) []check.Verdict {
+	var b book
+	strayID(t, &b)
+	for _, c := range t.AuthCalls {
+		if c == nil || c.Response == nil {
+			continue
+		}
+		client := ""
+		if c.Request != nil {
+			client = c.Request.ClientID
+		}
+		place := c.ResponsePlace
+		if place == "" {
+			place = c.Place
+		}
+		e := &evidence.ErrorBody{Code: c.Response.Error, Description: c.Response.ErrorDescription, Codes: aadsts(c.Response.ErrorDescription)}
+		if c.Response.Error == "" {
+			e = nil
+		}
+		if v := knownBy(t, e, place, client); v.Outcome != usher.OutcomeUnknown {
+			b.add(client, v)
+		}
+	}
+	for _, c := range t.TokenCalls {
+		if c == nil || c.Response == nil || c.Response.Error == nil && !granted(c) {
+			continue
+		}
+		client := ""
+		if c.Request != nil {
+			client = c.Request.ClientID
+		}
+		if v := knownBy(t, c.Response.Error, placeOf(c), client); v.Outcome != usher.OutcomeUnknown {
+			b.add(client, v)
+		}
+	}
+	client := askedClient(t)
+	if len(b.list) > 0 && t.Probed["client-id-known"] == nil {
+		return b.list
+	}
+	for _, v := range probed(t, "client-id-known", check.NeedProbe, func(a *check.ProbeAnswer) check.Verdict {
+		v := knownBy(t, a.Error, a.Place, client)
+		if a.Error == nil && a.Status >= 400 {
+			return check.Unknown(check.NeedNothing, fmt.Sprintf("the provider answered with a page of status %d, which may be about the client id or the redirect URI", a.Status), proof(a.Place, a.Note, "", ""))
+		}
+		return v
+	}) {
+		b.add(client, v)
+	}
+	return b.list
+}
+
+// strayID finds an id that none of the registrations has, although all that
+// was given speaks of one client.
+func strayID(t *check.Target, b *book) {
+	sent, place, several := "", "", false
+	note := func(id, at string) {
+		switch {
+		case id == "" || strings.HasPrefix(id, "https://"):
+		case sent == "":
+			sent, place = id, at
+		case !sameClient(sent, id):
+			several = true
+		}
+	}
+	if t.Request != nil {
+		note(t.Request.ClientID, "what was asked for")
+	}
+	if sent == "" {
+		for _, c := range t.AuthCalls {
+			if c != nil && c.Request != nil {
+				note(c.Request.ClientID, c.Place)
+			}
+		}
+		for c := range tokenCalls(t) {
+			note(c.Request.ClientID, c.Place)
+		}
+	}
+	if sent == "" || several {
+		return
+	}
+	var only *evidence.Registration
+	for _, r := range t.Registrations {
+		if r == nil || r.ClientID == "" {
+			continue
+		}
+		if sameClient(r.ClientID, sent) {
+			return
+		}
+		if only != nil {
+			return // of many registrations, one may be missing
+		}
+		only = r
+	}
+	if only == nil {
+		return
+	}
+	detail := "The registration that was given belongs to another client id than the request. One of them is of another app, tenant or environment."
+	switch got := strings.TrimSpace(sent); {
+	case got != sent && sameClient(got, only.ClientID):
+		detail = "The id that is sent has blanks around it."
+	case strings.EqualFold(got, only.ClientID):
+		detail = "The two differ only in upper and lower case, which counts."
+	case got == only.Name:
+		detail = "The app sends its name; the provider wants the id."
+	}
+	b.add(sent, check.Wrong(fmt.Sprintf("The app sends the client id %s, the registration is of %s", sent, only.ClientID), detail,
+		proof(place, "client_id="+sent, only.ClientID, sent), proof(only.Place, only.ClientID, "", "")).
+		Do("Send the client id "+only.ClientID+", or look at the registration of "+sent+"."))
+}
+
+// knownBy says of an answer whether the provider knew the client. e is nil when
+// it refused nothing.
+func knownBy(t *check.Target, e *evidence.ErrorBody, place, client string) check.Verdict {
+	if e == nil {
+		return check.OK("the provider went on with this client id", proof(place, "no error", "", ""))
+	}
+	switch causeOf(t, e) {
+	case causeUnknown:
+		return check.Wrong("The provider knows no client "+client,
+			"It refused the client id itself: the id has a typing error, or is of another app, tenant, realm or environment.",
+			proof(place, quoteOf(e), "an id that the provider knows", client))
+	case "":
+	default:
+		return check.OK("the provider refused something else, so it knew the client", proof(place, quoteOf(e), "", ""))
+	}
+	switch e.Code {
+	case oauth.ErrLoginRequired, oauth.ErrInteractionRequired, oauth.ErrConsentRequired, oauth.ErrAccountSelection,
+		oauth.ErrInvalidScope, oauth.ErrAccessDenied, oauth.ErrInvalidGrant, oauth.ErrUnsupportedResponseType, oauth.ErrUnauthorizedClient:
+		return check.OK("the provider answered "+e.Code+", which it does only for a client that it knows", proof(place, quoteOf(e), "", ""))
+	}
+	return check.Unknown(check.NeedProbe, "the answer does not tell whether the client id or something else was refused", proof(place, quoteOf(e), "", ""))
+}
+
+// askedClient gives the client that the operator asks for.
+func askedClient(t *check.Target) string {
+	if t.Request != nil {
+		return t.Request.ClientID
+	}
+	return ""
+}
+
+// placeOf gives the place of the answer to a token request.
+func placeOf(c *check.TokenCall) string {
+	if c.Response != nil && c.Response.Place != "" {
+		return c.Response.Place
+	}
+	return c.Place
+}
+
+// aadsts finds the code that an error description of Entra begins with.
+func aadsts(text string) []string {
+	i := strings.Index(text, "AADSTS")
+	if i < 0 {
+		return nil
+	}
+	end := i + len("AADSTS")
+	for end < len(text) && text[end] >= '0' && text[end] <= '9' {
+		end++
+	}
+	return []string{text[i:end]}
+}
+
+var clientDisabled = &check.Check{
+	ID: "client-disabled", Group: check.GroupClient, Mode: check.Offline, Severity: usher.SeverityHigh,
+	Title:  "The application is switched on, and its users may use it",
+	Judged: "The switch and the demand for an assignment in the registration, and what answers of the provider say of them.",
+	Cause:  causeDisabled, Step: usher.StepRegistration, Fixer: usher.FixerTenantAdmin,
+	Fix: []usher.FixStep{
+		check.Neutral("Switch the application on (Entra: Enterprise applications > app > Properties > Enabled for users to sign in; Okta: Activate; Keycloak: Clients > client > Enabled)."),
+		check.Neutral("Where an assignment is needed, assign the user or a group directly."),
+	},
+	References: []string{"RFC 6749 section 4.1.2.1"},
+	Judge:      judgeClientDisabled,
+}
+
+func judgeClientDisabled(t *check.Target) []check.Verdict {
+	var b book
+	for _, r := range t.Registrations {
+		switch {
+		case r == nil:
+		case r.ClientID == "" && r.Shape == "keycloak-realm" && r.Enabled != nil && !*r.Enabled:
+			v := check.Wrong("The realm "+r.Name+" is switched off", "No client of it gets a token while it is.", proof(r.Place, "enabled: false", "true", "false")).
+				Do("Switch the realm on: Realm settings > General > Enabled.").Because("tenant-unknown")
+			v.Subject.Tenant = r.Name
+			b.add("", v)
+		case r.ClientID == "":
+		case r.Enabled != nil && !*r.Enabled:
+			b.add(r.ClientID, check.Wrong("The application "+nameOf(r)+" is switched off", "Every request with its client id is refused until it is switched on.", proof(r.Place, "enabled", "true", "false")))
+		case r.AssignmentRequired != nil && *r.AssignmentRequired:
+			b.add(r.ClientID, check.Unknown(check.NeedLogs, "the application is for assigned users only; whether the user is assigned shows in the sign-in log", proof(r.Place, "appRoleAssignmentRequired: true", "", "")))
+		case r.Enabled != nil:
+			b.add(r.ClientID, check.OK("the registration is switched on", proof(r.Place, "enabled", "", "true")))
+		case r.AssignmentRequired == nil:
+			b.add(r.ClientID, check.Unknown(check.NeedRegistration, "this export does not say whether the application is switched on (Entra keeps that at the enterprise application, accountEnabled)"))
+		}
+	}
+	for _, c := range t.AuthCalls {
+		if c == nil || c.Response == nil || c.Response.Error == "" {
+			continue
+		}
+		client := ""
+		if c.Request != nil {
+			client = c.Request.ClientID
+		}
+		place := c.ResponsePlace
+		if place == "" {
+			place = c.Place
+		}
+		refusedClient(t, &b, client, place, &evidence.ErrorBody{Code: c.Response.Error, Description: c.Response.ErrorDescription, Codes: aadsts(c.Response.ErrorDescription)})
+	}
+	for c := range tokenCalls(t) {
+		if c.Response != nil {
+			refusedClient(t, &b, c.Request.ClientID, placeOf(c), c.Response.Error)
+		}
+	}
+	return b.or(check.Unknown(check.NeedRegistration, ""))
+}
+
+// refusedClient notes a refusal because of the application's switch or of a
+// missing assignment.
+func refusedClient(t *check.Target, b *book, client, place string, e *evidence.ErrorBody) {
+	switch causeOf(t, e) {
+	case causeDisabled:
+		b.add(client, check.Wrong("The provider says that the application "+client+" is switched off", "", proof(place, quoteOf(e), "", "")))
+	case causeNotAssigned:
+		b.add(client, check.Wrong("A user of "+client+" is not assigned to it", "The application is for assigned users only, and membership in a nested group does not count.", proof(place, quoteOf(e), "", "")).
+			Because(causeNotAssigned).Do("Assign the user, or a group that the user is a direct member of, to the application."))
+	}
+}
+
+func nameOf(r *evidence.Registration) string {
+	if r.Name != "" {
+		return r.Name
+	}
+	return r.ClientID
+}
+
+var clientTypeFits = &check.Check{
+	ID: "client-type-fits", Group: check.GroupClient, Mode: check.Offline, Severity: usher.SeverityHigh,
+	Title:  "The client is rightly registered as public or confidential",
+	Judged: "What kind of app the registration is for, against whether it has a secret or key.",
+	Cause:  causeType, Step: usher.StepRegistration, Fixer: usher.FixerDeveloper,
+	Fix: []usher.FixStep{
+		check.Tightening("Register apps on devices and in browsers as public clients with PKCE, apps on servers as confidential ones; where one registration serves both, split it into two."),
+	},
+	References: []string{"RFC 6749 section 2.1", "RFC 8252 section 8.5", "RFC 9700 section 2.5"},
+	Judge: func(t *check.Target) []check.Verdict {
+		return each(t, judgeType)
+	},
+}
+
+func judgeType(r *evidence.Registration) check.Verdict {
+	kind := kindOf(r)
+	public, told := publicOf(r)
+	if hasGrant(r.GrantTypes, oauth.GrantClientCredentials) && told && public {
+		return check.Wrong("The public client "+nameOf(r)+" may use client_credentials", "That grant proves nothing but the client's own credential, and a public client has none.",
+			proof(r.Place, "grant_types: client_credentials", "a confidential client", "public"))
+	}
+	switch {
+	case kind == kindUnknown:
+		return check.Unknown(check.NeedNothing, "the registration does not say what kind of app it is for")
+	case kind == kindMixed && r.Provider == "entra":
+		if public && told {
+			return check.Wrong("One registration serves a server and apps on devices", "With public client flows allowed, whoever knows the client id can act as the app without its secret.",
+				proof(r.Place, "isFallbackPublicClient: true", "two registrations", "redirect URIs of a server and of apps on devices in one")).As(usher.SeverityMedium)
+		}
+		return check.OK("each redirect URI has a platform of its own, which decides whether a secret is asked for", proof(r.Place, "platforms", "", "web and others"))
+	case publicKind(kind) && r.Provider == "google":
+		return check.OK("Google gives such apps a value that it does not take for a secret", proof(r.Place, "installed", "", ""))
+	case publicKind(kind) && told && !public:
+		return check.Wrong(fmt.Sprintf("%s is a %s app and registered as confidential", nameOf(r), kind),
+			"Whoever has the app has the secret in it, so the secret proves nothing and cannot be changed.",
+			proof(r.Place, methodsOf(r), "none, with PKCE", "a secret")).
+			Do("Set the authentication method to none, demand PKCE with S256, and withdraw the secret.")
+	case (kind == kindWeb || kind == kindService) && told && public:
+		if r.Provider == "entra" {
+			return check.Wrong(nameOf(r)+" runs on a server and allows public client flows", "Device code and password sign-ins work with nothing but its client id.",
+				proof(r.Place, "isFallbackPublicClient: true", "false", "true")).As(usher.SeverityMedium).
+				Do("Set \"Allow public client flows\" to No (Authentication > Advanced settings).")
+		}
+		return check.Wrong(fmt.Sprintf("%s is a %s app and registered as public", nameOf(r), kind),
+			"A server can keep a credential, and without one anybody can redeem its codes and act as it.",
+			proof(r.Place, methodsOf(r), "a secret or, better, a key", "none"))
+	case told:
+		return check.OK(fmt.Sprintf("a %s app, registered as it should be", kind), proof(r.Place, methodsOf(r), "", ""))
+	case kind == kindWeb && r.Provider == "entra" && len(r.Credentials) > 0:
+		return check.OK("an app on a server, with a credential", proof(r.Credentials[0].Place, r.Credentials[0].Kind, "", ""))
+	}
+	return check.Unknown(check.NeedTokenRequest, "the registration does not say whether the client has a credential")
+}
+
+// publicOf tells whether a client is registered without a credential.
+func publicOf(r *evidence.Registration) (public, told bool) {
+	switch {
+	case r.Public != nil && *r.Public:
+		return true, true
+	case r.Provider == "entra" && publicKind(kindOf(r)):
+		// Entra has no such switch: its platforms decide, and credentials tell.
+		if len(r.Credentials) > 0 {
+			return false, true
+		}
+		return true, known(r, "Credentials")
+	case r.Provider == "entra":
+		// The switch is about further flows; without it nothing is said of the app.
+		if len(r.Credentials) > 0 || len(r.Federated) > 0 {
+			return false, true
+		}
+		return false, false
+	case r.Public != nil:
+		return false, true
+	}
+	for _, m := range r.AuthMethods {
+		return m == oauth.AuthNone, true
+	}
+	return false, false
+}
+
+func methodsOf(r *evidence.Registration) string {
+	switch {
+	case len(r.AuthMethods) > 0:
+		return "token_endpoint_auth_method: " + strings.Join(r.AuthMethods, ", ")
+	case r.Public != nil && *r.Public:
+		return "public: true"
+	case r.Public != nil:
+		return "public: false"
+	case len(r.Credentials) > 0:
+		return itoa(len(r.Credentials)) + " credentials"
+	}
+	return ""
+}
+
+var secretInPublicClient = &check.Check{
+	ID: "secret-in-public-client", Group: check.GroupClient, Mode: check.Offline, Severity: usher.SeverityCritical,
+	Title:  "An app that people hold holds no secret",
+	Judged: "Whether a public client, or a page in a browser, sends a client secret.",
+	Cause:  causeType, Step: usher.StepTokenRequest, Fixer: usher.FixerDeveloper,
+	Fix: []usher.FixStep{
+		check.Tightening("Withdraw the secret at the provider: whoever has the app has it."),
+		check.Tightening("Take it out of the app, and use the code flow with PKCE without a secret, or redeem the code on a server of your own."),
+	},
+	References: []string{"RFC 8252 section 8.5", "RFC 6749 section 10.1", "RFC 9700 section 2.5"},
+	Judge:      judgeSecretInPublic,
+}
+
+func judgeSecretInPublic(t *check.Target) []check.Verdict {
+	var b book
+	for c := range tokenCalls(t) {
+		r := registration(t, c.Request.ClientID)
+		if c.Request.ClientID == "" && c.Request.ClientAssertion != "" {
+			continue
+		}
+		sent := c.Request.ClientSecret != ""
+		page := fromPage(c)
+		public := r != nil && (publicKind(kindOf(r)) || r.Public != nil && *r.Public && kindOf(r) != kindMixed)
+		switch {
+		case sent && r != nil && vendor(t, r) == "google" && kindOf(r) == kindNative:
+			b.add(c.Request.ClientID, check.OK("Google gives installed apps a value that it does not take for a secret", proof(c.Place, "client_secret", "", "")))
+		case sent && page:
+			b.add(c.Request.ClientID, check.Wrong("A page in the browser sends the client secret of "+c.Request.ClientID,
+				"Everybody who opens the page can read it, and act as the app.", proof(c.Place, "Origin: "+origin(c), "no client_secret", c.Request.AuthMethod)))
+		case sent && public:
+			b.add(c.Request.ClientID, check.Wrong("The public client "+c.Request.ClientID+" sends a secret",
+				"It is registered as an app that people hold, so everybody who has the app has the secret.", proof(c.Place, c.Request.AuthMethod, "no client_secret", "a client_secret"), proof(r.Place, methodsOf(r), "", "")))
+		case !sent && (page || public):
+			b.add(c.Request.ClientID, check.OK("it sends no secret", proof(c.Place, c.Request.AuthMethod, "", "")))
+		case sent && r == nil:
+			b.add(c.Request.ClientID, check.Unknown(check.NeedRegistration, "it sends a secret; whether the app is one that people hold stands in its registration"))
+		}
+	}
+	for _, r := range t.Registrations {
+		if r == nil || r.ClientID == "" {
+			continue
+		}
+		kind := kindOf(r)
+		public, told := publicOf(r)
+		if _, seen := b.at[r.ClientID]; seen {
+			continue
+		}
+		switch {
+		case publicKind(kind) && told && !public, told && public && hasSecret(r):
+			b.add(r.ClientID, check.Unknown(check.NeedTokenRequest, "the registration has a secret; whether the app ships it shows in its token request"))
+		case told && public:
+			b.add(r.ClientID, check.OK("the client is public, and no secret of it is registered", proof(r.Place, methodsOf(r), "", "")))
+		case told && !publicKind(kind) && kind != kindUnknown && kind != kindMixed:
+			b.add(r.ClientID, check.NotApplicable("the client runs on a server, which can keep a secret"))
+		default:
+			b.add(r.ClientID, check.Unknown(check.NeedTokenRequest, "whether the app is one that people hold, and ships a secret, shows in its token request"))
+		}
+	}
+	return b.or(check.Unknown(check.NeedTokenRequest, ""))
+}
+
+func hasSecret(r *evidence.Registration) bool {
+	for i := range r.Credentials {
+		if r.Credentials[i].Kind == "secret" {
+			return true
+		}
+	}
+	return false
+}
+
+// fromPage tells whether the script of a page sent a token request: browsers
+// say so in headers that scripts cannot set.
+func fromPage(c *check.TokenCall) bool {
+	if c.Exchange == nil {
+		return false
+	}
+	if m := c.Exchange.Request.Get("Sec-Fetch-Mode"); m == "cors" || m == "same-origin" || m == "no-cors" {
+		return true
+	}
+	return origin(c) != ""
+}
+
+func origin(c *check.TokenCall) string {
+	if o := c.Exchange.Request.Get("Origin"); o != "null" {
+		return o
+	}
+	return ""
+}
