@@ -13,7 +13,6 @@ import (
 	"usher/check"
 	"usher/check/live"
 	"usher/check/look"
-	"usher/evidence"
 	"usher/guard"
 	"usher/report"
 )

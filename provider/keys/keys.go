@@ -8,8 +8,6 @@ import (
 	"errors"
 	"sync"
 	"time"
-
-	"usher/token"
 )
 
 // What an Options leaves open.
@@ -31,10 +29,12 @@ const (
 // ErrUnknownKey tells that the provider published no such key within Keep.
 var ErrUnknownKey = errors.New("the provider publishes no such key")
 
-// Options say where keys come from. Fetch is needed.
-type Options struct {
-	// Fetch reads the provider's key set.
-	Fetch    func(ctx context.Context) (*token.KeySet, error)
+// Options say where keys come from. Fetch is needed. K is the key as whoever
+// verifies wants it.
+type Options[K any] struct {
+	// Fetch reads the provider's key set: the keys by their id. A key without an
+	// id stands under the empty one.
+	Fetch    func(ctx context.Context) (map[string][]K, error)
 	Interval time.Duration    // least time between two fetches; 0 is DefaultInterval
 	Fresh    time.Duration    // 0 is DefaultFresh
 	Keep     time.Duration    // 0 is DefaultKeep
@@ -52,23 +52,23 @@ type State struct {
 }
 
 // Cache is a provider's keys. It is safe for concurrent use.
-type Cache struct {
-	opt Options
+type Cache[K any] struct {
+	opt Options[K]
 
 	mu      sync.Mutex
-	kept    map[string]*kept
+	kept    map[string]*kept[K]
 	unknown map[string]time.Time // key id to the time of the fetch that did not have it
 	state   State
 	flight  chan struct{} // closed when the fetch under way is done; nil: none is
 }
 
-type kept struct {
-	keys []*token.Key // those of one key id, as last published
-	last time.Time    // when they were last published
+type kept[K any] struct {
+	keys []K       // those of one key id, as last published
+	last time.Time // when they were last published
 }
 
 // New makes a Cache. It fetches nothing yet.
-func New(opt Options) *Cache {
+func New[K any](opt Options[K]) *Cache[K] {
 	if opt.Interval <= 0 {
 		opt.Interval = DefaultInterval
 	}
@@ -81,14 +81,14 @@ func New(opt Options) *Cache {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	return &Cache{opt: opt, kept: map[string]*kept{}, unknown: map[string]time.Time{}}
+	return &Cache[K]{opt: opt, kept: map[string]*kept[K]{}, unknown: map[string]time.Time{}}
 }
 
 // Lookup gives the keys with an id: those that are published, or were within
 // Keep. An unknown id costs at most one fetch an interval, and once it is known
 // to be unknown none until the interval is over. The error is ErrUnknownKey, or
 // why the keys could not be read when none were ever.
-func (c *Cache) Lookup(ctx context.Context, kid string) ([]*token.Key, error) {
+func (c *Cache[K]) Lookup(ctx context.Context, kid string) ([]K, error) {
 	if keys := c.have(kid); keys != nil && !c.stale() {
 		return keys, nil
 	}
@@ -107,8 +107,8 @@ func (c *Cache) Lookup(ctx context.Context, kid string) ([]*token.Key, error) {
 	return nil, ErrUnknownKey
 }
 
-// Set gives every usable key as one set.
-func (c *Cache) Set(ctx context.Context) (*token.KeySet, error) {
+// All gives every usable key by its id.
+func (c *Cache[K]) All(ctx context.Context) (map[string][]K, error) {
 	if c.stale() {
 		if err := c.refresh(ctx, ""); err != nil {
 			return nil, err
@@ -119,17 +119,17 @@ func (c *Cache) Set(ctx context.Context) (*token.KeySet, error) {
 	if c.state.Fetched.IsZero() && c.state.Err != nil {
 		return nil, c.state.Err
 	}
-	set, now := &token.KeySet{}, c.opt.Now()
-	for _, k := range c.kept {
+	out, now := map[string][]K{}, c.opt.Now()
+	for kid, k := range c.kept {
 		if now.Sub(k.last) <= c.opt.Keep {
-			set.Keys = append(set.Keys, k.keys...)
+			out[kid] = k.keys
 		}
 	}
-	return set, nil
+	return out, nil
 }
 
 // State says how it stands.
-func (c *Cache) State() State {
+func (c *Cache[K]) State() State {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s, now := c.state, c.opt.Now()
@@ -142,7 +142,7 @@ func (c *Cache) State() State {
 	return s
 }
 
-func (c *Cache) have(kid string) []*token.Key {
+func (c *Cache[K]) have(kid string) []K {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if k := c.kept[kid]; k != nil && c.opt.Now().Sub(k.last) <= c.opt.Keep {
@@ -151,7 +151,7 @@ func (c *Cache) have(kid string) []*token.Key {
 	return nil
 }
 
-func (c *Cache) stale() bool {
+func (c *Cache[K]) stale() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.opt.Now().Sub(c.state.Fetched) > c.opt.Fresh
@@ -160,7 +160,7 @@ func (c *Cache) stale() bool {
 // refresh fetches, unless the interval is not over. Those who come while a
 // fetch is under way wait for it. The error is the context's alone: what a
 // fetch says is in the state, and old keys serve on.
-func (c *Cache) refresh(ctx context.Context, kid string) error {
+func (c *Cache[K]) refresh(ctx context.Context, kid string) error {
 	c.mu.Lock()
 	flight, now := c.flight, c.opt.Now()
 	if flight == nil {
@@ -184,7 +184,7 @@ func (c *Cache) refresh(ctx context.Context, kid string) error {
 	}
 }
 
-func (c *Cache) fetch(ctx context.Context, flight chan struct{}, now time.Time) {
+func (c *Cache[K]) fetch(ctx context.Context, flight chan struct{}, now time.Time) {
 	set, err := c.opt.Fetch(ctx)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -196,15 +196,14 @@ func (c *Cache) fetch(ctx context.Context, flight chan struct{}, now time.Time) 
 }
 
 // take keeps what is published now, and drops what has not been for long.
-func (c *Cache) take(set *token.KeySet, now time.Time) {
+func (c *Cache[K]) take(set map[string][]K, now time.Time) {
 	c.state.Fetched = now
-	fresh := map[string]*kept{}
-	for _, k := range set.Keys {
-		if fresh[k.Kid] == nil {
-			fresh[k.Kid] = &kept{last: now}
+	fresh := map[string]*kept[K]{}
+	for kid, list := range set {
+		if len(fresh) < maxKept {
+			fresh[kid] = &kept[K]{keys: list, last: now}
+			delete(c.unknown, kid)
 		}
-		fresh[k.Kid].keys = append(fresh[k.Kid].keys, k)
-		delete(c.unknown, k.Kid)
 	}
 	for kid, k := range c.kept {
 		if fresh[kid] == nil && now.Sub(k.last) <= c.opt.Keep && len(fresh) < maxKept {
@@ -221,7 +220,7 @@ func (c *Cache) take(set *token.KeySet, now time.Time) {
 
 // remember notes an id that is not known. The room is bounded: when it is full
 // the ids are forgotten, and the interval alone bounds the fetches.
-func (c *Cache) remember(kid string) {
+func (c *Cache[K]) remember(kid string) {
 	if len(c.unknown) >= maxUnknown {
 		clear(c.unknown)
 	}

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"usher/provider/keys"
-	"usher/token"
 )
 
 type row struct {
@@ -46,10 +45,10 @@ func timeline(t *testing.T) map[string][]row {
 	return out
 }
 
-func setOf(kids ...string) *token.KeySet {
-	s := &token.KeySet{}
+func setOf(kids ...string) map[string][]string {
+	s := map[string][]string{}
 	for _, kid := range kids {
-		s.Keys = append(s.Keys, &token.Key{Kid: kid})
+		s[kid] = []string{"key " + kid}
 	}
 	return s
 }
@@ -61,7 +60,7 @@ type provider struct {
 	fetches []time.Time
 }
 
-func (p *provider) fetch(context.Context) (*token.KeySet, error) {
+func (p *provider) fetch(context.Context) (map[string][]string, error) {
 	p.fetches = append(p.fetches, p.now)
 	current := p.rows[0].Kids
 	for _, r := range p.rows {
@@ -89,7 +88,7 @@ func TestTimeline(t *testing.T) {
 				}
 			}
 			p := &provider{rows: rows, now: rows[0].Seen}
-			c := keys.New(keys.Options{Fetch: p.fetch, Now: func() time.Time { return p.now }})
+			c := keys.New(keys.Options[string]{Fetch: p.fetch, Now: func() time.Time { return p.now }})
 			asked := 0
 			for end := rows[len(rows)-1].Seen; !p.now.After(end); p.now = p.now.Add(30 * time.Minute) {
 				for kid := range first {
@@ -119,7 +118,7 @@ func TestTimeline(t *testing.T) {
 func TestTimelineNeedsKeep(t *testing.T) {
 	rows := timeline(t)["entra-common"]
 	p := &provider{rows: rows, now: rows[0].Seen}
-	c := keys.New(keys.Options{Fetch: p.fetch, Keep: time.Minute, Now: func() time.Time { return p.now }})
+	c := keys.New(keys.Options[string]{Fetch: p.fetch, Keep: time.Minute, Now: func() time.Time { return p.now }})
 	missed := 0
 	for i, r := range rows {
 		p.now = r.Seen
@@ -141,8 +140,8 @@ func TestTimelineNeedsKeep(t *testing.T) {
 func TestFlood(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	fetches := 0
-	c := keys.New(keys.Options{
-		Fetch: func(context.Context) (*token.KeySet, error) { fetches++; return setOf("good"), nil },
+	c := keys.New(keys.Options[string]{
+		Fetch: func(context.Context) (map[string][]string, error) { fetches++; return setOf("good"), nil },
 		Now:   func() time.Time { return now },
 	})
 	for i := range 100_000 {
@@ -176,7 +175,7 @@ func TestFlood(t *testing.T) {
 // TestTogether: many at once cost one fetch.
 func TestTogether(t *testing.T) {
 	var fetches atomic.Int32
-	c := keys.New(keys.Options{Fetch: func(context.Context) (*token.KeySet, error) {
+	c := keys.New(keys.Options[string]{Fetch: func(context.Context) (map[string][]string, error) {
 		fetches.Add(1)
 		time.Sleep(20 * time.Millisecond)
 		return setOf("a"), nil
@@ -198,7 +197,7 @@ func TestTogether(t *testing.T) {
 // TestLeave: one who leaves takes the answer from nobody.
 func TestLeave(t *testing.T) {
 	release := make(chan struct{})
-	c := keys.New(keys.Options{Fetch: func(ctx context.Context) (*token.KeySet, error) {
+	c := keys.New(keys.Options[string]{Fetch: func(ctx context.Context) (map[string][]string, error) {
 		<-release
 		return setOf("a"), ctx.Err()
 	}})
@@ -223,7 +222,7 @@ func TestLeave(t *testing.T) {
 func TestOutage(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	down, fetches := false, 0
-	c := keys.New(keys.Options{Now: func() time.Time { return now }, Fetch: func(context.Context) (*token.KeySet, error) {
+	c := keys.New(keys.Options[string]{Now: func() time.Time { return now }, Fetch: func(context.Context) (map[string][]string, error) {
 		fetches++
 		if down {
 			return nil, errors.New("no route")
@@ -256,18 +255,18 @@ func TestOutage(t *testing.T) {
 // TestNever: where nothing was ever read, the reason is told.
 func TestNever(t *testing.T) {
 	want := errors.New("no route")
-	c := keys.New(keys.Options{Fetch: func(context.Context) (*token.KeySet, error) { return nil, want }})
+	c := keys.New(keys.Options[string]{Fetch: func(context.Context) (map[string][]string, error) { return nil, want }})
 	if _, err := c.Lookup(context.Background(), "a"); !errors.Is(err, want) {
 		t.Fatal(err)
 	}
-	if _, err := c.Set(context.Background()); !errors.Is(err, want) {
+	if _, err := c.All(context.Background()); !errors.Is(err, want) {
 		t.Fatal(err)
 	}
 }
 
 // BenchmarkLookup is a key that is known, and one that is not.
 func BenchmarkLookup(b *testing.B) {
-	c := keys.New(keys.Options{Fetch: func(context.Context) (*token.KeySet, error) { return setOf("a"), nil }})
+	c := keys.New(keys.Options[string]{Fetch: func(context.Context) (map[string][]string, error) { return setOf("a"), nil }})
 	ctx := context.Background()
 	for _, kid := range []string{"a", "unknown"} {
 		b.Run(kid, func(b *testing.B) {
