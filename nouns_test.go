@@ -65,6 +65,8 @@ func word(t reflect.Type, name string) string {
 		return string(usher.CaseFailure)
 	case reflect.TypeFor[usher.EntryKind]():
 		return string(usher.EntryTries)
+	case reflect.TypeFor[usher.Severity]():
+		return string(usher.SeverityHigh)
 	case reflect.TypeFor[usher.Outcome]():
 		return string(usher.OutcomeWrong)
 	case reflect.TypeFor[usher.Step]():
