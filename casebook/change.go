@@ -24,7 +24,7 @@ func (b *Book) Change(tx Tx, ev *usher.Event) ([]*usher.Case, error) {
 		return nil, err
 	}
 	for _, c := range cases {
-		if c.Kind == usher.CaseAttack || !t.concerns(c, ev) {
+		if c.Kind == usher.CaseAttack || c.Kind == usher.CaseConfiguration || !t.concerns(c, ev) {
 			continue
 		}
 		if err := t.doubt(c, ev); err != nil {

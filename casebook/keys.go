@@ -53,6 +53,8 @@ func keysParty(word, tenant string, p usher.Party) (keys []string) {
 func (t *turn) keys(c *usher.Case) []string {
 	keys := []string{keyIs(c.Fingerprint)}
 	switch {
+	case c.Kind == usher.CaseConfiguration:
+		// Looks alone find it, by its fingerprint.
 	case c.Kind == usher.CaseAttack:
 		alarm, _, _ := strings.Cut(c.Fingerprint, "-")
 		keys = append(t.attackKeys(c), keyIs(alarm))
@@ -172,10 +174,10 @@ func (t *turn) wake(c *usher.Case) time.Time {
 }
 
 // lasting tells whether silence says nothing about a case: a fix is being
-// carried out, or an attacker holds a credential that is not proven dead and
-// that nobody has answered for.
+// carried out, a configuration stays wrong until it is changed, or an attacker
+// holds a credential that is not proven dead and that nobody has answered for.
 func lasting(c *usher.Case) bool {
-	if applying(c) {
+	if applying(c) || c.Kind == usher.CaseConfiguration {
 		return true
 	}
 	return c.Kind == usher.CaseAttack && holds(c) && c.State != usher.CaseVerifying

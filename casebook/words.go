@@ -14,9 +14,12 @@ import (
 
 // word writes the title and the summary of a case.
 func (t *turn) word(c *usher.Case) {
-	if c.Kind == usher.CaseAttack {
+	switch c.Kind {
+	case usher.CaseAttack:
 		c.Title = t.attackTitle(c)
-	} else {
+	case usher.CaseConfiguration:
+		c.Title = checkTitle(c)
+	default:
 		c.Title = t.subject(c) + " are refused: " + t.why(c)
 	}
 	c.Title = clip(c.Title, 400)
@@ -210,6 +213,9 @@ func distance(a, b string, most int) int {
 
 // extent says since when, how often and from where.
 func (t *turn) extent(c *usher.Case) string {
+	if c.Kind == usher.CaseConfiguration {
+		return "Wrong since " + t.when(c.First) + ", seen in " + plural(c.Count, "look") + "."
+	}
 	parts := []string{"Since " + t.when(c.First), tries(c.Count)}
 	if c.Users > 1 {
 		parts = append(parts, plural(c.Users, "user"))
