@@ -27,13 +27,15 @@ var replay = &check.Check{
 	Judge: func(t *check.Target) []check.Verdict {
 		last := map[string]*usher.Event{}
 		var all verdicts
-		told := 0
+		told, first := 0, usher.Proof{}
 		for _, e := range t.Events {
 			id := e.OAuth.TokenUID
 			if id == "" || e.Source.IP == "" && e.Source.Country == "" {
 				continue
 			}
-			told++
+			if told++; told == 1 {
+				first = useOf(e)
+			}
 			before := last[id]
 			last[id] = e
 			if before == nil || e.Time.Sub(before.Time).Abs() > 10*time.Minute {
@@ -47,7 +49,7 @@ var replay = &check.Check{
 		if told == 0 {
 			return []check.Verdict{check.Unknown(check.NeedLogs, "the logs tell no ids of tokens with the address that they came from")}
 		}
-		return all.or(check.OK(fmt.Sprintf("%d uses of %d tokens: none from two places at once.", told, len(last))))
+		return all.or(check.OK(fmt.Sprintf("%d uses of %d tokens: none from two places at once.", told, len(last)), first))
 	},
 }
 
@@ -134,7 +136,7 @@ var inLogs = &check.Check{
 			all.add(check.Wrong(fmt.Sprintf("The log holds %s, in %s", l.what, token.Printable(l.field)), fmt.Sprintf("%d of %d records. Everybody who can read the log, its copies and its backups can use them until they end.", l.count, len(t.Events)),
 				usher.Proof{Place: placeOf(l.first), Quote: token.Printable(l.field) + ": " + l.what + " (masked)", Expected: "none", Got: l.what}))
 		}
-		return all.or(check.OK(fmt.Sprintf("%d records: no token was met in them.", len(t.Events))))
+		return all.or(check.OK(fmt.Sprintf("%d records: no token was met in them.", len(t.Events)), usher.Proof{Place: placeOf(t.Events[0]), Quote: "the first record"}))
 	},
 }
 
@@ -208,9 +210,13 @@ var storageBrowser = &check.Check{
 	References: []string{"draft-ietf-oauth-browser-based-apps section 6"},
 	Judge: func(t *check.Target) []check.Verdict {
 		for _, f := range t.Settings {
-			if strings.Contains(strings.ToLower(f.Value), "localstorage") {
+			low := strings.ToLower(f.Key + " " + f.Value)
+			if strings.Contains(low, "localstorage") {
 				return []check.Verdict{check.Wrong("The app keeps its tokens in local storage", "Every script on the page, also one that was slipped in, reads it, and it outlives the tab.",
-					usher.Proof{Place: f.Place, Quote: token.Printable(f.Quote), Expected: "memory, or a back end", Got: "localStorage"})}
+					usher.Proof{Place: f.Place, Quote: cond(token.Printable(f.Quote), f.Key+": "+f.Value), Expected: "memory, or a back end", Got: "localStorage"})}
+			}
+			if strings.Contains(low, "cachelocation") && strings.Contains(low, "memory") {
+				return []check.Verdict{check.OK("The app keeps its tokens in memory.", usher.Proof{Place: f.Place, Quote: cond(token.Printable(f.Quote), f.Key+": "+f.Value)})}
 			}
 		}
 		if !t.Has(check.NeedRegistration) {

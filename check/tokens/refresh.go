@@ -186,12 +186,13 @@ var refreshSingleFlight = &check.Check{
 		}
 		var all verdicts
 		last := map[usher.Secret]*check.TokenCall{}
-		timed := 0
+		timed, first := 0, usher.Proof{Quote: "a refresh"}
 		for _, c := range inOrder(t) {
 			if !isRefresh(c) || c.Time.IsZero() {
 				continue
 			}
 			timed++
+			first.Place = cond(first.Place, c.Place)
 			if before := last[c.Request.RefreshToken]; before != nil && near(before.Time, c.Time) {
 				all.add(check.Wrong("Two refreshes with one refresh token within "+span(c.Time.Sub(before.Time)), twoAtOnce,
 					usher.Proof{Place: before.Place, Quote: before.Time.UTC().Format(time.RFC3339) + " grant_type=refresh_token"},
@@ -205,6 +206,7 @@ var refreshSingleFlight = &check.Check{
 				continue // Entra's ids are of the tokens that were issued
 			}
 			timed++
+			first.Place = cond(first.Place, placeOf(e))
 			if before := lastEvent[e.OAuth.TokenUID]; before != nil && near(before.Time, e.Time) {
 				all.add(check.Wrong("Two refreshes with one refresh token within "+span(e.Time.Sub(before.Time)), twoAtOnce,
 					usher.Proof{Place: placeOf(before), Quote: before.Time.UTC().Format(time.RFC3339Nano) + " " + token.Printable(before.Code)},
@@ -215,7 +217,7 @@ var refreshSingleFlight = &check.Check{
 		if timed == 0 {
 			return []check.Verdict{check.Unknown(check.NeedLogs, "no refresh with its time is there")}
 		}
-		return all.or(check.OK(fmt.Sprintf("%d refreshes looked at, none beside another with the same token.", timed)))
+		return all.or(check.OK(fmt.Sprintf("%d refreshes looked at, none beside another with the same token.", timed), first))
 	},
 }
 

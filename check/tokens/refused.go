@@ -31,10 +31,13 @@ var refreshRevokedCause = &check.Check{
 			if i == maxCalls {
 				break
 			}
-			if c.Response == nil || c.Response.Error == nil || !refused(c.Response.Error) {
-				continue
+			switch r := c.Response; {
+			case r == nil:
+			case r.Error != nil && refused(r.Error):
+				all.add(namedRefusal(t, c).Of(clientOfCall(c)))
+			case r.Error == nil && r.AccessToken != "" && isRefresh(c):
+				all.add(check.OK("The refresh token is taken.", usher.Proof{Place: cond(c.Place, r.Place), Quote: "grant_type=refresh_token, and an access token for it"}).Of(clientOfCall(c)))
 			}
-			all.add(namedRefusal(t, c).Of(clientOfCall(c)))
 		}
 		for _, v := range refusalsInLogs(t) {
 			all.add(v)
