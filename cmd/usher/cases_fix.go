@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -70,7 +69,7 @@ func (c *CasesFixCmd) Run(env *Env, at *CasesCmd) error {
 		fmt.Fprintf(env.Stdout, "the case is fixed once this is seen: %s\n", report.Inert(plan.Fix.Proof.Text))
 		return nil
 	}
-	return c.await(ctx, env, cl, plan.Fix.Proof.Text)
+	return c.await(ctx, env, cl, &applied.Run)
 }
 
 func (c *caseNumber) command(what string) string {
@@ -188,11 +187,11 @@ func (e *Env) readAnswer() string {
 	return strings.TrimSpace(string(line))
 }
 
-// await waits until the case is fixed, and says so when it is not.
-func (c *CasesFixCmd) await(ctx context.Context, env *Env, cl *client, proof string) error {
+// await waits until the case is fixed by a run, and says so when it is not.
+func (c *CasesFixCmd) await(ctx context.Context, env *Env, cl *client, run *usher.FixRun) error {
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
-	fmt.Fprintf(env.Stdout, "waiting for the proof: %s\n", report.Inert(proof))
+	fmt.Fprintf(env.Stdout, "waiting for the proof: %s\n", report.Inert(run.Plan.Fix.Proof.Text))
 	begun := env.Now()
 	changes := cl.watchAgain(ctx)
 	tick := time.NewTicker(time.Second)
@@ -208,13 +207,13 @@ func (c *CasesFixCmd) await(ctx context.Context, env *Env, cl *client, proof str
 			continue
 		case change, ok := <-changes:
 			if !ok || ctx.Err() != nil {
-				return c.unproven(env)
+				return c.unproven(env, run)
 			}
 			if change.ID != 0 && change.ID != c.ID {
 				continue
 			}
 		case <-ctx.Done():
-			return c.unproven(env)
+			return c.unproven(env, run)
 		}
 		found, err := cl.find(ctx, c.ID)
 		if err != nil {
@@ -248,11 +247,15 @@ func (c *CasesFixCmd) ended(env *Env, found *usher.Case) (bool, error) {
 	return true, exitWrong
 }
 
-func (c *CasesFixCmd) unproven(env *Env) error {
+// unproven says that the proof has not come yet. Whether the fix was the right
+// one cannot be told then: that is another status than "it was not".
+func (c *CasesFixCmd) unproven(env *Env, run *usher.FixRun) error {
 	c.clear(env)
 	fmt.Fprintf(env.Stdout, "not proven yet. The server goes on waiting; look with: %s\n", c.command("show"))
-	fmt.Fprintf(env.Stdout, "take the fix back with: %s\n", "usher cases undo "+strconv.FormatInt(c.ID, 10))
-	return exitWrong
+	if report.MayUndo(run) {
+		fmt.Fprintf(env.Stdout, "take the fix back with: %s\n", c.command("undo"))
+	}
+	return exitUnknown
 }
 
 func (c *CasesFixCmd) clear(env *Env) {

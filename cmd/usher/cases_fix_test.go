@@ -47,3 +47,31 @@ func TestPickFix(t *testing.T) {
 		}
 	}
 }
+
+// TestUnproven: a proof that does not come in time is "could not tell", and
+// only what can be taken back is offered to be.
+func TestUnproven(t *testing.T) {
+	diff := []usher.Difference{{Field: "redirectUris", To: "https://shop.test/cb"}}
+	tests := []struct {
+		name string
+		kind usher.ActionKind
+		diff []usher.Difference
+		undo bool
+	}{
+		{"changed", usher.ActionAddRedirectURI, diff, true},
+		{"was so already", usher.ActionAddRedirectURI, nil, false},
+		{"a new secret", usher.ActionReplaceSecret, []usher.Difference{{Field: "secret", From: "the old one", To: "a new one"}}, false},
+	}
+	for _, tt := range tests {
+		var out bytes.Buffer
+		c := CasesFixCmd{caseNumber: caseNumber{7}}
+		run := &usher.FixRun{State: usher.RunApplied, Plan: usher.FixPlan{Diff: tt.diff, Fix: usher.Fix{Action: &usher.Action{Kind: tt.kind}}}}
+		var code exitCode
+		if err := c.unproven(&Env{Stdout: &out}, run); !errors.As(err, &code) || code != exitUnknown {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		if got := strings.Contains(out.String(), "usher cases undo 7"); got != tt.undo {
+			t.Errorf("%s: %s", tt.name, out.String())
+		}
+	}
+}
