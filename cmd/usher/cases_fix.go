@@ -61,7 +61,7 @@ func (c *CasesFixCmd) Run(env *Env, at *CasesCmd) error {
 		}
 		return told(env, err)
 	}
-	fmt.Fprintln(env.Stdout, "done.")
+	fmt.Fprintln(env.Stdout, doneWords(&applied.Run))
 	if applied.Secret != "" {
 		fmt.Fprintf(env.Stdout, "the new secret, shown this once: %s\n", applied.Secret)
 	}
@@ -70,6 +70,14 @@ func (c *CasesFixCmd) Run(env *Env, at *CasesCmd) error {
 		return nil
 	}
 	return c.await(ctx, env, cl, &applied.Run)
+}
+
+// doneWords says what a run has done.
+func doneWords(run *usher.FixRun) string {
+	if len(run.Plan.Diff) == 0 {
+		return "it was so already: nothing was changed."
+	}
+	return "done."
 }
 
 func (c *caseNumber) command(what string) string {

@@ -75,3 +75,15 @@ func TestUnproven(t *testing.T) {
 		}
 	}
 }
+
+// TestDoneWords: a fix that finds it so already does not say that it did it.
+func TestDoneWords(t *testing.T) {
+	run := usher.FixRun{State: usher.RunApplied}
+	if got := doneWords(&run); !strings.Contains(got, "nothing was changed") {
+		t.Errorf("without a difference: %s", got)
+	}
+	run.Plan.Diff = []usher.Difference{{Field: "enabled", From: "false", To: "true"}}
+	if got := doneWords(&run); got != "done." {
+		t.Errorf("with a difference: %s", got)
+	}
+}
