@@ -43,14 +43,15 @@ sign_in() {
 note "Ann can sign in at the shop."
 sign_in 203.0.113.7
 
-note "usher watches Keycloak's log (usher.yaml, with this Keycloak's address and log)."
+note "usher watches Keycloak's log (usher.yaml, with this Keycloak's address and log, and a free port)."
 sed -e "s|http://127.0.0.1:8080|$keycloak|" -e "s|/var/log/keycloak.log|$work/keycloak.log|" "$here/usher.yaml" > usher.yaml
+echo "listen: 127.0.0.1:0" >> usher.yaml # a free port: another usher may run here
 export USHER_SHOP_SECRET=the-secret-of-usher NO_COLOR=1
 run usher check usher.yaml
 usher serve --config usher.yaml > serve.log 2>&1 &
 pids+=($!)
 until [ -S usher-data/usher.sock ]; do
-  kill -0 "${pids[0]}" || exit 1
+  kill -0 "${pids[0]}" 2>/dev/null || exit 1
   sleep 0.1
 done
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -604,6 +605,9 @@ func TestFirstCaseExample(t *testing.T) {
 	}
 	if err := packages(); err != nil {
 		missing(t, err)
+	}
+	if taken, err := net.Listen("tcp", "127.0.0.1:5303"); err == nil { // as where somebody runs usher already
+		defer taken.Close()
 	}
 	cmd := exec.Command("bash", "../../examples/first-case/run.sh")
 	out, err := cmd.CombinedOutput()
