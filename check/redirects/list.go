@@ -210,20 +210,9 @@ func judgeDistinct(t *check.Target) []check.Verdict {
 	return []check.Verdict{check.OK("", usher.Proof{Place: homes[0].place, Quote: homes[0].uri})}
 }
 
-// server names an authorization server by the address of its endpoint. Tenants
-// and realms of one host are servers of their own.
-func server(endpoint string) string {
-	u := split(endpoint)
-	if u.host == "" {
-		return ""
-	}
-	path := u.path
-	for _, mark := range [...]string{"/protocol/openid-connect/", "/oauth2/", "/oauth/", "/v1/authorize"} {
-		path, _, _ = strings.Cut(path, mark)
-	}
-	path = strings.TrimSuffix(path, "/authorize")
-	return strings.ToLower(u.host) + path
-}
+// server names an authorization server by its host. Tenants and realms of one
+// host are not told apart: none of them gets at the codes of another.
+func server(endpoint string) string { return strings.ToLower(split(endpoint).host) }
 
 // allNameThemselves tells whether every provider of which metadata is known
 // sends iss, and as many are known as there are to be told apart.

@@ -345,7 +345,7 @@ func table() []row {
 
 		{"redirect-distinct-per-issuer", "one server", target(entries(cb), sends(cb)), na, ""},
 		{"redirect-distinct-per-issuer", "two servers", target(entries(cb), sendsTo("https://a.example/authorize", cb), sendsTo("https://b.example/authorize", cb)), wrong, "a.example and b.example"},
-		{"redirect-distinct-per-issuer", "two tenants of one host", target(entries(cb), sendsTo("https://a.example/t1/oauth2/v2.0/authorize", cb), sendsTo("https://a.example/t2/oauth2/v2.0/authorize", cb)), wrong, ""},
+		{"redirect-distinct-per-issuer", "two tenants of one host", target(entries(cb), sendsTo("https://a.example/t1/oauth2/v2.0/authorize", cb), sendsTo("https://a.example/t2/oauth2/v2.0/authorize", cb)), na, ""},
 		{"redirect-distinct-per-issuer", "two paths", target(entries(cb), sendsTo("https://a.example/authorize", cb), sendsTo("https://b.example/authorize", cb+"2")), ok, ""},
 		{"redirect-distinct-per-issuer", "both name themselves", target(entries(cb), sendsTo("https://a.example/authorize", cb), sendsTo("https://b.example/authorize", cb), func(t *check.Target) {
 			for range 2 {

@@ -50,7 +50,7 @@ func judgeAPI(t *check.Target, c *check.APICall) check.Verdict {
 		if len(need) == 0 {
 			return check.Wrong("The API refuses for scope and does not say which", "", proof).Of(client)
 		}
-		return check.Wrong("The API needs "+list(need)+", which the token lacks", "", proof).Of(client)
+		return check.Wrong("The API needs "+list(need)+", and refuses without it", "", proof).Of(client)
 	}
 	proof.Got = strings.Join(held, " ")
 	lost := without(t, need, held)

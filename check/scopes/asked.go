@@ -7,10 +7,14 @@ import (
 	"usher/oauth"
 )
 
+// maxScopes is how many scopes of one request are looked at.
+const maxScopes = 200
+
 // wish is what one request asks for.
 type wish struct {
 	client, place, endpoint string
 	raw                     string // as it was sent
+	audience                string
 	scopes                  []string
 	repeated                bool
 	token                   bool // at the token endpoint
@@ -24,6 +28,7 @@ func wishes(t *check.Target) []wish {
 		same := func(o wish) bool {
 			return o.client == w.client && o.raw == w.raw && o.token == w.token && o.repeated == w.repeated
 		}
+		w.scopes = w.scopes[:min(len(w.scopes), maxScopes)]
 		if len(out) < most && (w.raw != "" || w.repeated) && !slices.ContainsFunc(out, same) {
 			out = append(out, w)
 		}
@@ -32,7 +37,7 @@ func wishes(t *check.Target) []wish {
 		if q := c.Request; q != nil {
 			add(wish{
 				client: q.ClientID, place: c.Place, endpoint: q.Endpoint, raw: rawScope(q.Params.Get("scope"), q.Scope),
-				scopes: words(t, q.Endpoint, q.Scope), repeated: slices.Contains(q.Repeated, "scope"),
+				audience: q.Audience, scopes: words(t, q.Endpoint, q.Scope), repeated: slices.Contains(q.Repeated, "scope"),
 			})
 		}
 	}
@@ -40,7 +45,7 @@ func wishes(t *check.Target) []wish {
 		if q := c.Request; q != nil {
 			add(wish{
 				client: q.ClientID, place: c.Place, endpoint: q.Endpoint, raw: rawScope(q.Params.Get("scope"), q.Scope),
-				scopes: words(t, q.Endpoint, q.Scope), token: true,
+				audience: q.Audience, scopes: words(t, q.Endpoint, q.Scope), token: true,
 			})
 		}
 	}
@@ -123,8 +128,31 @@ func grants(t *check.Target) []grant {
 				}
 			}
 		}
-		g.asked = words(t, g.endpoint, g.asked)
+		g.asked = words(t, g.endpoint, g.asked[:min(len(g.asked), maxScopes)])
 		out = append(out, g)
 	}
+	for _, a := range t.AuthCalls {
+		if g, ok := implicit(t, a); ok {
+			out = append(out, g)
+		}
+	}
 	return out
+}
+
+// implicit gives the grant of an authorization response that brought a token
+// and tells its scope.
+func implicit(t *check.Target, a *check.AuthCall) (grant, bool) {
+	if a.Request == nil || a.Response == nil || a.Response.AccessToken == "" || !a.Response.Params.Has("scope") {
+		return grant{}, false
+	}
+	place := a.ResponsePlace
+	if place == "" {
+		place = a.Place
+	}
+	return grant{
+		client: a.Request.ClientID, endpoint: a.Request.Endpoint, asked: words(t, a.Request.Endpoint, a.Request.Scope), askedAt: a.Place,
+		call: &check.TokenCall{Place: place, Response: &check.TokenResponse{
+			Place: place, AccessToken: a.Response.AccessToken, IDToken: a.Response.IDToken, HasScope: true, Scope: oauth.ParseScope(a.Response.Params.Get("scope")),
+		}},
+	}, true
 }

@@ -45,14 +45,15 @@ type catalogue struct {
 	place string
 }
 
-func catalogueOf(t *check.Target, w wish) catalogue {
-	var c catalogue
+func catalogueOf(t *check.Target, w wish) (c catalogue) {
 	for _, m := range t.Metadata {
 		c.names = append(c.names, m.ScopesSupported...)
 		if c.place == "" && len(m.ScopesSupported) > 0 {
 			c.place = m.Place
 		}
 	}
+	const most = 2000
+	defer func() { c.names = c.names[:min(len(c.names), most)] }()
 	for _, r := range t.Resources {
 		c.names = append(c.names, r.Scopes...)
 	}
@@ -64,6 +65,11 @@ func catalogueOf(t *check.Target, w wish) catalogue {
 	}
 	for _, r := range t.Registrations {
 		c.names = append(c.names, apiScopes(r)...)
+	}
+	for _, tc := range t.TokenCalls {
+		if tc.Response != nil && tc.Response.Error == nil {
+			c.names = append(c.names, tc.Response.Scope...) // what was granted exists
+		}
 	}
 	return c
 }
@@ -119,7 +125,11 @@ func judgeKnown(t *check.Target, w wish) check.Verdict {
 }
 
 func exists(t *check.Target, c catalogue, scope string) bool {
-	if slices.Contains(c.names, scope) || described(t.Provider, scope) != nil || everything(scope) {
+	same := func(n string) bool { return n == scope || t.Provider.Name == "entra" && strings.EqualFold(n, scope) }
+	if slices.ContainsFunc(c.names, same) || everything(scope) {
+		return true
+	}
+	if _, exact := described(t.Provider, scope); exact { // that a pattern covers it does not make it exist
 		return true
 	}
 	if t.Provider.Name == "entra" || len(t.Metadata) > 0 {

@@ -122,8 +122,8 @@ func everything(scope string) bool {
 // fits tells whether a scope is one that a name of the knowledge means; a star
 // stands for any run of characters, and case does not count.
 func fits(pattern, scope string) bool {
-	if !strings.Contains(pattern, "*") {
-		return strings.EqualFold(pattern, scope)
+	if !strings.Contains(pattern, "*") || pattern == "*" {
+		return strings.EqualFold(pattern, scope) // a lone star is a scope of that name
 	}
 	return fitsParts(strings.Split(strings.ToLower(pattern), "*"), strings.ToLower(scope))
 }
@@ -144,8 +144,8 @@ func fitsParts(parts []string, s string) bool {
 }
 
 // described finds what is known of a scope: by its whole name, or without the
-// API before it. Names without a star go first.
-func described(p *knowledge.Provider, scope string) *knowledge.Scope {
+// API before it. Names without a star go first; exact tells that it is one.
+func described(p *knowledge.Provider, scope string) (found *knowledge.Scope, exact bool) {
 	short := scope
 	if p.Name == "entra" {
 		short = scope[strings.LastIndexByte(scope, '/')+1:]
@@ -156,14 +156,14 @@ func described(p *knowledge.Provider, scope string) *knowledge.Scope {
 		if !fits(s.Name, scope) && !fits(s.Name, short) {
 			continue
 		}
-		if !strings.Contains(s.Name, "*") {
-			return s
+		if !strings.Contains(s.Name, "*") || s.Name == "*" {
+			return s, true
 		}
 		if star == nil {
 			star = s
 		}
 	}
-	return star
+	return star, false
 }
 
 // providerOf gives what is known of the provider that holds a registration.

@@ -72,7 +72,7 @@ func badSyntax(t *check.Target, w wish) (string, usher.Severity, usher.Proof) {
 		return "The " + err.Error(), "", proof
 	}
 	for i, s := range w.scopes {
-		if slices.Contains(w.scopes[:min(i, 200)], s) {
+		if slices.Contains(w.scopes[:i], s) {
 			proof.Got = s
 			return "The scope " + show(s) + " stands twice", usher.SeverityLow, proof
 		}
@@ -302,7 +302,11 @@ func apisOf(t *check.Target, w wish) []string {
 			bare = bare || !standard(s)
 			continue
 		}
-		if api := strings.TrimSuffix(s[:i], "/"); !slices.Contains(out, api) {
+		api := strings.TrimSuffix(s[:i], "/")
+		if t.Provider.Name != "entra" && hostOf(s) != "" {
+			api = hostOf(s) // only Entra writes the API before each scope; elsewhere the path is a name like any other
+		}
+		if !slices.Contains(out, api) {
 			out = append(out, api)
 		}
 	}

@@ -2,6 +2,7 @@ package scopes
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"usher"
@@ -37,8 +38,9 @@ var broad = &check.Check{
 	},
 }
 
-// held is one scope of a client with where it stands.
-type held struct{ scope, place, where string }
+// held is one scope of a client with where it stands; audience is the API that
+// it was asked for, where the request says.
+type held struct{ scope, place, where, audience string }
 
 func judgeBroad(t *check.Target, r *evidence.Registration, client string, all []wish) check.Verdict {
 	var list []held
@@ -50,7 +52,7 @@ func judgeBroad(t *check.Target, r *evidence.Registration, client string, all []
 			continue
 		}
 		for _, s := range w.scopes {
-			list = append(list, held{s, w.place, "asked for"})
+			list = append(list, held{s, w.place, "asked for", w.audience})
 		}
 	}
 	if len(list) == 0 {
@@ -61,7 +63,10 @@ func judgeBroad(t *check.Target, r *evidence.Registration, client string, all []
 	severity := usher.SeverityMedium
 	why, seen := "", make([]string, 0, 8)
 	for _, h := range list {
-		note, admin := power(t, r, h.scope)
+		note, admin := power(t, r, h)
+		if everything(h.scope) {
+			note, admin = wholeRegistration(r), false
+		}
 		if note == "" || slices.Contains(seen, h.scope) || len(seen) >= 8 {
 			continue
 		}
@@ -75,6 +80,9 @@ func judgeBroad(t *check.Target, r *evidence.Registration, client string, all []
 		proof = append(proof, usher.Proof{Place: h.place, Quote: h.scope, Expected: note, Got: h.where})
 	}
 	if len(proof) == 0 {
+		if r == nil && everything(list[0].scope) && len(list) == 1 {
+			return check.Unknown(check.NeedRegistration, "the request asks for everything that is registered (.default), and the registration says what that is")
+		}
 		return check.OK("", usher.Proof{Place: list[0].place, Quote: list[0].scope})
 	}
 	title := show(worst.scope) + " is " + worst.where + ": " + why
@@ -87,7 +95,7 @@ func judgeBroad(t *check.Target, r *evidence.Registration, client string, all []
 func rightsOf(r *evidence.Registration) []held {
 	var out []held
 	for _, s := range allowed(r) {
-		out = append(out, held{s, r.Place, "registered"})
+		out = append(out, held{s, r.Place, "registered", ""})
 	}
 	for _, p := range r.Permissions {
 		for i := range out {
@@ -98,7 +106,7 @@ func rightsOf(r *evidence.Registration) []held {
 	}
 	for _, g := range r.Grants {
 		for _, s := range g.Scopes {
-			out = append(out, held{s, g.Place, "granted"})
+			out = append(out, held{s, g.Place, "granted", ""})
 		}
 	}
 	return out
@@ -106,8 +114,11 @@ func rightsOf(r *evidence.Registration) []held {
 
 // power says what a scope opens beyond the usual, and whether that is
 // administration; nothing for an ordinary one.
-func power(t *check.Target, r *evidence.Registration, scope string) (note string, admin bool) {
-	if s := described(providerOf(t, r), scope); s != nil {
+func power(t *check.Target, r *evidence.Registration, h held) (note string, admin bool) {
+	scope, p := h.scope, providerOf(t, r)
+	if s, exact := described(p, scope); s != nil && (exact || p.Name != "auth0" || strings.Contains(h.audience, "/api/v2")) {
+		// At Auth0 the patterns are of its own management API; the scopes of
+		// other APIs there may have any name.
 		switch s.Risk {
 		case "admin":
 			return orElse(s.Note, "it gives administration"), true
@@ -120,6 +131,9 @@ func power(t *check.Target, r *evidence.Registration, scope string) (note string
 		return "its star stands for everything", true
 	}
 	last, read := "", false
+	if strings.Contains(scope, "://") {
+		scope = scope[strings.LastIndexByte(scope, '/')+1:] // what stands before it names the API
+	}
 	for _, w := range wordsOf(scope) {
 		switch w {
 		case "admin", "administrator", "root", "superuser", "sudo":
@@ -139,6 +153,18 @@ func power(t *check.Target, r *evidence.Registration, scope string) (note string
 		return "its name stands for everything (all)", false
 	}
 	return "", false
+}
+
+// many is from how many permissions on .default asks for too much at once.
+const many = 10
+
+// wholeRegistration says of .default that it opens much, when the registration
+// shows it.
+func wholeRegistration(r *evidence.Registration) string {
+	if r == nil || len(r.Permissions) <= many {
+		return ""
+	}
+	return "it stands for all " + strconv.Itoa(len(r.Permissions)) + " permissions of the registration"
 }
 
 func orElse(a, b string) string {

@@ -240,7 +240,8 @@ func requestRows() []row {
 
 		{"scope-known", "published", target(metadata("openid", "profile", "orders"), asks("openid orders email")), ok, ""},
 		{"scope-known", "registered", target(scoped("orders"), asks("orders")), ok, ""},
-		{"scope-known", "known of the provider", target(of("entra", graph...), asks("https://graph.microsoft.com/user.read Files.ReadWrite.All openid")), ok, ""},
+		{"scope-known", "known of the provider", target(of("entra", graph...), asks("https://graph.microsoft.com/user.read Mail.Read openid")), ok, ""},
+		{"scope-known", "covered by a pattern of the provider", target(of("entra", graph...), asks("Fils.ReadWrite.All")), unknown, ""},
 		{"scope-known", "slip", target(metadata("openid", "orders"), asks("openid ordres")), wrong, "orders is"},
 		{"scope-known", "case", target(metadata("openid", "orders"), asks("Orders")), wrong, "orders is"},
 		{"scope-known", "slip at the provider", target(of("entra", graph...), asks("User.Reed")), wrong, "User.Read is"},
@@ -255,6 +256,8 @@ func requestRows() []row {
 		{"scope-known", "refused", target(metadata("openid"), asks("invoices"), func(t *check.Target) {
 			t.AuthCalls[0].Response = &oauth.AuthorizationResponse{Error: "invalid_scope"}
 		}), wrong, "refused"},
+		{"scope-known", "granted", target(metadata("openid"), asks("invoices"), tells(code, "", "invoices")), ok, ""},
+		{"scope-known", "case at Entra", target(of("entra"), metadata("openid", "Orders"), asks("orders")), ok, ""},
 		{"scope-known", "in no list", target(metadata("openid"), asks("invoices")), unknown, "invoices"},
 		{"scope-known", "no list", target(asks("invoices")), unknown, "discovery"},
 		{"scope-known", "no request", target(metadata("openid")), unknown, ""},
@@ -280,6 +283,8 @@ func requestRows() []row {
 		{"scope-offline", "answer of the app itself", target(asks("openid"), tells(app, "", "-")), unknown, ""},
 
 		{"scope-resource", "one API", target(of("entra"), asks("openid api://orders/read")), ok, ""},
+		{"scope-resource", "paths of one host", target(tells(refresh, "https://api.example/scope https://api.example/scope/sell", "-")), ok, ""},
+		{"scope-resource", "two hosts", target(tells(refresh, "https://api.example/scope https://b.example/scope", "-")), wrong, ""},
 		{"scope-resource", "two in one token request", target(of("entra"), tells(refresh, "api://orders/read api://invoices/read", "-")), wrong, "api://orders and api://invoices"},
 		{"scope-resource", "Graph and another", target(of("entra"), tells(refresh, "User.Read api://invoices/read", "-")), wrong, "graph.microsoft.com"},
 		{"scope-resource", "two in the consent", target(of("entra"), asks("api://orders/read api://invoices/read")), unknown, ""},
@@ -322,6 +327,11 @@ func grantRows() []row {
 		{"scope-granted-less", "asked for none", target(tells(app, "", "a")), na, ""},
 		{"scope-granted-less", "refused", target(tells(app, "a", "-", refuses("invalid_scope", ""))), na, ""},
 		{"scope-granted-less", "nothing", target(), unknown, ""},
+
+		{"scope-granted-less", "of a token in the answer", target(asks("a b"), func(t *check.Target) {
+			t.AuthCalls[0].Response = &oauth.AuthorizationResponse{AccessToken: "at", Params: url.Values{"scope": {"a"}}}
+			tells(app, "x", "x")(t)
+		}), wrong, "b is missing"},
 
 		{"scope-granted-more", "same", target(tells(app, "a b", "a b")), ok, ""},
 		{"scope-granted-more", "more", target(tells(app, "a", "a b")), wrong, "more than asked: b"},
@@ -393,6 +403,10 @@ func apiRows() []row {
 
 		{"scope-role-change", "used after", target(tok(iat(5)), api(200, ""), event(2, roleChanged("ann"))), wrong, "used after it"},
 		{"scope-role-change", "used after, in the log", target(tok(iat(5)), event(2, roleChanged("ann")), event(1, func(e *usher.Event) { e.OAuth.TokenUID = "j1" })), wrong, ""},
+		{"scope-role-change", "used after, by the audit log's target", target(tok(iat(5)), api(200, ""), event(2, func(e *usher.Event) {
+			roleChanged("")(e)
+			e.Change.Target.UID = "ann"
+		})), wrong, "used after it"},
 		{"scope-role-change", "use not known", target(tok(iat(5)), event(2, roleChanged("ann"))), unknown, "whether it was used"},
 		{"scope-role-change", "refused after", target(tok(iat(5)), api(401, ""), event(2, roleChanged("ann"))), unknown, ""},
 		{"scope-role-change", "issued after", target(tok(iat(1)), api(200, ""), event(2, roleChanged("ann"))), ok, ""},
@@ -412,10 +426,16 @@ func rightRows() []row {
 		{"scope-broad", "granted", target(of("entra", graph...), registered(func(r *evidence.Registration) {
 			r.Provider, r.Grants = "entra", []evidence.Grant{{Scopes: []string{"Mail.Read"}}}
 		})), wrong, "granted"},
+		{"scope-broad", ".default of many", target(of("entra", graph...), permitted(slices.Repeat([]evidence.Permission{{Name: "User.Read"}}, 11)...), asks("https://graph.microsoft.com/.default")), wrong, "all 11 permissions"},
+		{"scope-broad", ".default of few", target(func(t *check.Target) { t.Provider = knowledge.Named("entra") }, permitted(evidence.Permission{Name: "User.Read"}), asks("https://graph.microsoft.com/.default")), ok, ""},
+		{"scope-broad", ".default of what", target(asks("https://graph.microsoft.com/.default")), unknown, ""},
+		{"scope-broad", "own API at Auth0", target(func(t *check.Target) { t.Provider = knowledge.Named("auth0") }, asks("create:orders", "audience=https%3A%2F%2Fapi.example")), ok, ""},
+		{"scope-broad", "management API of Auth0", target(func(t *check.Target) { t.Provider = knowledge.Named("auth0") }, asks("create:users", "audience=https%3A%2F%2Fx.auth0.com%2Fapi%2Fv2%2F")), wrong, "create:users"},
+		{"scope-broad", "ordinary at a provider not known", target(func(t *check.Target) { t.Provider = knowledge.Named("generic") }, asks("openid orders.read")), ok, ""},
 		{"scope-broad", "star", target(asks("orders:*")), wrong, "star"},
 		{"scope-broad", "name of administration", target(scoped("api.admin")), wrong, "administration"},
 		{"scope-broad", "name of everything", target(asks("files.full_access")), wrong, "everything"},
-		{"scope-broad", "ordinary names", target(asks("openid orders.read read:all user_impersonation administer-nothing wallets.read")), ok, ""},
+		{"scope-broad", "ordinary names", target(asks("openid orders.read api://admin-portal/orders read:all user_impersonation administer-nothing wallets.read")), ok, ""},
 		{"scope-broad", "no scopes", target(registered(nil)), unknown, ""},
 		{"scope-broad", "nothing", target(), unknown, ""},
 
