@@ -24,6 +24,8 @@ var specials = sync.OnceValue(func() []special {
 		{"198.51.100.0/24", "documentation"},
 		{"203.0.113.0/24", "documentation"},
 		{"240.0.0.0/4", "reserved"},
+		{"64:ff9b:1::/48", "a local translator (NAT64)"},
+		{"100::/64", "a sink (discard-only)"},
 		{"2001::/23", "a protocol assignment (Teredo, ORCHID)"},
 		{"2001:db8::/32", "documentation"},
 		{"2002::/16", "a 6to4 tunnel"},
@@ -68,8 +70,15 @@ func inside(a netip.Addr) (why string) {
 		}
 	}
 	// Of IPv6 only 2000::/3 is given out as public (RFC 4291 section 2.4).
-	if b := a.As16(); a.Is6() && b[0]&0xe0 != 0x20 {
+	b := a.As16()
+	if a.Is6() && b[0]&0xe0 != 0x20 {
 		return "no public IPv6 address"
+	}
+	// A host of ISATAP (RFC 5214 section 6.1) hides an IPv4 address behind any prefix.
+	if a.Is6() && b[8]&^2 == 0 && b[9] == 0 && b[10] == 0x5e && b[11] == 0xfe {
+		if why := inside(netip.AddrFrom4([4]byte(b[12:16]))); why != "" {
+			return why + ", behind a tunnel (ISATAP)"
+		}
 	}
 	return ""
 }
