@@ -12,7 +12,7 @@ type CaseState string
 // The states of a case. Only CaseFixed says that it is proven fixed.
 const (
 	CaseOpen      CaseState = "open"
-	CaseFixing    CaseState = "fixing"    // a fix is planned or being carried out
+	CaseFixing    CaseState = "fixing"    // a fix is being carried out
 	CaseVerifying CaseState = "verifying" // a fix was carried out; its proof is awaited
 	CaseFixed     CaseState = "fixed"     // proven
 	CaseIntended  CaseState = "intended"  // the refusal is right: owner, reason, expiry
@@ -122,7 +122,7 @@ const (
 	EntryOpened     EntryKind = "opened"   // usher showed the case
 	EntryTries      EntryKind = "tries"    // more tries, counted
 	EntryState      EntryKind = "state"    // the state changed
-	EntryPlanned    EntryKind = "planned"  // a fix was planned
+	EntryPlanned    EntryKind = "planned"  // somebody looked at what a fix would change
 	EntryApplied    EntryKind = "applied"  // a fix was carried out
 	EntryUndone     EntryKind = "undone"   // a fix was taken back
 	EntryFailed     EntryKind = "failed"   // a fix could not be carried out

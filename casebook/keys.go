@@ -189,7 +189,7 @@ func moved(c *usher.Case) time.Time {
 	last := later(c.Last, c.Opened)
 	for i := range c.Timeline {
 		switch e := &c.Timeline[i]; e.Kind {
-		case usher.EntryState, usher.EntryPlanned, usher.EntryApplied, usher.EntryUndone, usher.EntryFailed, usher.EntryEscalated:
+		case usher.EntryState, usher.EntryApplied, usher.EntryUndone, usher.EntryFailed, usher.EntryEscalated:
 			last = later(last, e.Time)
 		}
 	}

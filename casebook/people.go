@@ -12,12 +12,23 @@ import (
 // maxRuns is how many fixes of one case are kept.
 const maxRuns = 100
 
-// Planned notes that somebody planned a fix.
+// Planned notes that somebody looked at what a fix would change. That is no act:
+// the case stays as it is, and a further look of the same person is not noted.
 func (b *Book) Planned(tx Tx, id int64, plan usher.FixPlan, by string) ([]*usher.Case, error) {
-	return b.change(tx, id, actPlan, func(t *turn, c *usher.Case) error {
-		note(c, usher.Entry{Time: t.now, Kind: usher.EntryPlanned, Text: "A fix is planned: " + clip(plan.Fix.Title, 300) + ".", By: by})
-		return nil
-	})
+	t := b.turn(tx)
+	c, err := t.find(id)
+	if err != nil {
+		return nil, err
+	}
+	if err := move(c, actPlan); err != nil {
+		return nil, err
+	}
+	look := usher.Entry{Time: t.now, Kind: usher.EntryPlanned, Text: "Looked at what a fix would change: " + clip(plan.Fix.Title, 300) + ".", By: by}
+	if slices.ContainsFunc(c.Timeline, func(e usher.Entry) bool { return e.Kind == look.Kind && e.Text == look.Text && e.By == by }) {
+		return nil, nil
+	}
+	note(c, look)
+	return t.done(t.save(c))
 }
 
 // Applying notes that a plan is about to be carried out, before the provider is

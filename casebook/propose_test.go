@@ -49,13 +49,13 @@ func TestProposeLast(t *testing.T) {
 			*known = true
 			refuse(w)
 		}, "Enable the client", usher.RiskNeutral},
-		{"told again when a fix is planned", func(w *world, known *bool) {
+		{"told again when a fix was looked at", func(w *world, known *bool) {
 			refuse(w)
 			w.must(w.book.Planned(w.tx, 1, usher.FixPlan{Case: 1, Fix: w.get(1).Fixes[0]}, "ana"))
 			*known = true
 			refuse(w)
 			edited(w)
-		}, "Ask the developer", usher.RiskNeutral},
+		}, "Enable the client", usher.RiskWeakening},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 type act string
 
 const (
-	actPlan    act = "plan a fix"
+	actPlan    act = "plan a fix" // a look at the difference, which changes nothing
 	actApply   act = "carry a fix out"
 	actApplied act = "note a fix as carried out"
 	actFail    act = "note a fix as failed"
@@ -36,7 +36,7 @@ const (
 // impossible. Only a proof leads to fixed.
 var moves = map[usher.CaseState]map[act]usher.CaseState{
 	usher.CaseOpen: {
-		actPlan: usher.CaseFixing, actApply: usher.CaseFixing, actDeclare: usher.CaseVerifying, actIntend: usher.CaseIntended,
+		actPlan: usher.CaseOpen, actApply: usher.CaseFixing, actDeclare: usher.CaseVerifying, actIntend: usher.CaseIntended,
 		actApplied: usher.CaseVerifying, actFail: usher.CaseOpen, actUndo: usher.CaseOpen,
 		actTry: usher.CaseOpen, actRefused: usher.CaseOpen, actProof: usher.CaseFixed, actSilence: usher.CaseQuiet,
 		actAwait: usher.CaseVerifying, actGotIn: usher.CaseOpen,
@@ -48,7 +48,7 @@ var moves = map[usher.CaseState]map[act]usher.CaseState{
 		actAwait: usher.CaseFixing, actGotIn: usher.CaseOpen,
 	},
 	usher.CaseVerifying: {
-		actPlan: usher.CaseFixing, actApply: usher.CaseFixing, actDeclare: usher.CaseVerifying, actIntend: usher.CaseIntended,
+		actPlan: usher.CaseVerifying, actApply: usher.CaseFixing, actDeclare: usher.CaseVerifying, actIntend: usher.CaseIntended,
 		actApplied: usher.CaseVerifying, actFail: usher.CaseOpen, actUndo: usher.CaseOpen, actReopen: usher.CaseOpen,
 		actTry: usher.CaseVerifying, actRefused: usher.CaseOpen, actProof: usher.CaseFixed, actSilence: usher.CaseQuiet,
 		actAwait: usher.CaseVerifying, actGotIn: usher.CaseOpen,
@@ -59,13 +59,13 @@ var moves = map[usher.CaseState]map[act]usher.CaseState{
 		actTry: usher.CaseRegressed, actRefused: usher.CaseRegressed, actDoubt: usher.CaseOpen, actGotIn: usher.CaseRegressed,
 	},
 	usher.CaseRegressed: {
-		actPlan: usher.CaseFixing, actApply: usher.CaseFixing, actDeclare: usher.CaseVerifying, actIntend: usher.CaseIntended,
+		actPlan: usher.CaseRegressed, actApply: usher.CaseFixing, actDeclare: usher.CaseVerifying, actIntend: usher.CaseIntended,
 		actApplied: usher.CaseVerifying, actFail: usher.CaseRegressed, actUndo: usher.CaseOpen,
 		actTry: usher.CaseRegressed, actRefused: usher.CaseRegressed, actProof: usher.CaseFixed, actSilence: usher.CaseQuiet,
 		actAwait: usher.CaseVerifying, actGotIn: usher.CaseRegressed,
 	},
 	usher.CaseQuiet: {
-		actPlan: usher.CaseFixing, actApply: usher.CaseFixing, actDeclare: usher.CaseVerifying, actIntend: usher.CaseIntended,
+		actPlan: usher.CaseQuiet, actApply: usher.CaseFixing, actDeclare: usher.CaseVerifying, actIntend: usher.CaseIntended,
 		actApplied: usher.CaseVerifying, actFail: usher.CaseOpen, actUndo: usher.CaseOpen, actReopen: usher.CaseOpen,
 		actTry: usher.CaseOpen, actRefused: usher.CaseOpen, actProof: usher.CaseFixed,
 		actGotIn: usher.CaseOpen,

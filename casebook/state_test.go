@@ -75,13 +75,15 @@ func TestStates(t *testing.T) {
 		{"wait wait wait", usher.CaseQuiet},
 		{"!undo !applied !fail !reopen", usher.CaseOpen},
 
-		{"plan", usher.CaseFixing},
-		{"plan plan", usher.CaseFixing},
-		{"plan try", usher.CaseFixing},
+		{"plan", usher.CaseOpen}, // a look is no act
+		{"plan plan try", usher.CaseOpen},
+		{"apply applied plan", usher.CaseVerifying},
+		{"success try plan", usher.CaseRegressed},
+		{"wait plan", usher.CaseQuiet},
 		{"plan success", usher.CaseFixed},
-		{"plan reopen", usher.CaseOpen},
+		{"plan !reopen", usher.CaseOpen},
 		{"plan wait", usher.CaseQuiet},
-		{"plan !undo !applied !fail", usher.CaseFixing},
+		{"plan !undo !applied !fail", usher.CaseOpen},
 		{"apply", usher.CaseFixing},
 		{"apply !apply !reopen !undo", usher.CaseFixing},
 		{"apply wait wait", usher.CaseFixing}, // no silence while something is under way
@@ -265,4 +267,28 @@ func TestIntended(t *testing.T) {
 	w.state(1, usher.CaseOpen)
 	w.tick(w.now.Add(2 * time.Hour))
 	w.state(1, usher.CaseQuiet) // and then nothing more comes
+}
+
+// TestPlannedOnce: a person who looks again at what a fix would change adds
+// nothing to the timeline.
+func TestPlannedOnce(t *testing.T) {
+	w := newWorld(t)
+	ev, f := redirect("12:00", "https://shop.test/cb/", "10.0.0.1")
+	w.refuse(ev, f)
+	plan := usher.FixPlan{Case: 1, Fix: w.get(1).Fixes[0]}
+	looks := func(by ...string) {
+		for _, by := range by {
+			w.must(w.book.Planned(w.tx, 1, plan, by))
+		}
+	}
+	looks("ana", "ana", "ben", "ana")
+	n := 0
+	for _, e := range w.get(1).Timeline {
+		if e.Kind == usher.EntryPlanned {
+			n++
+		}
+	}
+	if n != 2 {
+		t.Errorf("two people looked, and the timeline has %d lines of it", n)
+	}
 }

@@ -47,11 +47,12 @@ func TestStory(t *testing.T) {
 		t.Errorf("state %s, opened %s, first %s", c.State, c.Opened, c.First)
 	}
 
-	// The fix is planned, carried out, and proven by the next sign-in.
+	// The fix is looked at, carried out, and proven by the next sign-in.
 	plan := usher.FixPlan{ID: "p", Case: 1, Fix: c.Fixes[0]}
 	w.must(w.book.Planned(w.tx, 1, plan, "ana"))
-	w.state(1, usher.CaseFixing)
+	w.state(1, usher.CaseOpen)
 	w.must(w.book.Applying(w.tx, 1, plan, "ana"))
+	w.state(1, usher.CaseFixing)
 	w.now = at("10:16")
 	w.must(w.book.Applied(w.tx, 1, "1", w.plan(1, "1")))
 	w.state(1, usher.CaseVerifying)

@@ -254,7 +254,7 @@ func (c *console) stateOf(found *usher.Case) stateView {
 	case usher.CaseRegressed:
 		return stateView{Means: "It was proven fixed, and it is back.", Next: "Look first at what changed before, then choose a fix."}
 	case usher.CaseFixing:
-		return stateView{Means: "A fix is planned or being carried out.", Next: "Confirm the difference that is shown with the fix, or leave it: a plan changes nothing."}
+		return stateView{Means: "A fix is being carried out.", Next: "The case waits for its proof as soon as the provider has answered."}
 	case usher.CaseVerifying:
 		s := stateView{Means: "A fix was carried out. It counts once it is proven.", Next: "Waiting for the proof.", Waits: true}
 		if fix, run := verifying(found); fix != nil {

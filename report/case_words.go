@@ -22,7 +22,7 @@ func stateMeaning(c *usher.Case) string {
 		}
 		return "It goes on, and nobody has done anything about it yet."
 	case usher.CaseFixing:
-		return "A fix is planned or being carried out."
+		return "A fix is being carried out."
 	case usher.CaseVerifying:
 		return "A fix was carried out; the case closes when it is proven, not before."
 	case usher.CaseFixed:

@@ -221,8 +221,7 @@ func (m *Memory) Plan(_ context.Context, id int64, fix, by string) (usher.FixPla
 		return usher.FixPlan{}, err
 	}
 	p, err := planOf(c, f, m.Now())
-	if err == nil && c.State != usher.CaseVerifying {
-		c.State = usher.CaseFixing
+	if err == nil {
 		m.note(c, usher.EntryPlanned, by, "The exact difference of fix "+fix+" was shown.")
 	}
 	return p, err
