@@ -46,9 +46,9 @@ func judgeUnused(t *check.Target, r *evidence.Registration) check.Verdict {
 	if len(used) == 0 {
 		return check.Unknown(check.NeedLogs, "the log tells no redirect URI of this client")
 	}
-	rule, f := ruleFor(t, r), faults{}
+	rule, ctx, f := ruleFor(t, r), starContext(t, r), faults{}
 	for _, e := range r.RedirectURIs {
-		if !slices.ContainsFunc(used, func(u string) bool { return e.URI == u || covered(t, r, rule, e, u) }) {
+		if !slices.ContainsFunc(used, func(u string) bool { return e.URI == u || covered(rule, ctx, e, u) }) {
 			f.add(e, fault{says: "was not sent in 90 days", expected: "a request with it"})
 		}
 	}
@@ -80,12 +80,13 @@ func usedURIs(t *check.Target, r *evidence.Registration) (used []string, first, 
 	return used, first, last
 }
 
-func covered(t *check.Target, r *evidence.Registration, rule oauth.RedirectRule, e evidence.RegisteredURI, sentURI string) bool {
+// covered tells whether an entry that need not be equal lets a redirect URI pass.
+func covered(rule oauth.RedirectRule, ctx oauth.RedirectContext, e evidence.RegisteredURI, sentURI string) bool {
 	u := split(e.URI)
 	if !strings.ContainsAny(e.URI, "*{") && !u.loopback() && rule.Wildcard != oauth.WildcardPrefix {
 		return false // equal or nothing
 	}
-	return oauth.CompareRedirect(rule, []oauth.RegisteredRedirect{{URI: e.URI}}, sentURI, starContext(t, r)).Verdict == oauth.RedirectMatch
+	return oauth.CompareRedirect(rule, []oauth.RegisteredRedirect{{URI: e.URI}}, sentURI, ctx).Verdict == oauth.RedirectMatch
 }
 
 func days(d time.Duration) string {
