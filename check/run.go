@@ -24,7 +24,17 @@ func (r Results) Worst(id string) usher.Outcome {
 }
 
 func outcomeRank(o usher.Outcome) int {
-	return slices.Index([]usher.Outcome{usher.OutcomeWrong, usher.OutcomeUnknown, usher.OutcomeOK, usher.OutcomeNotApplicable}, o)
+	switch o {
+	case usher.OutcomeWrong:
+		return 0
+	case usher.OutcomeUnknown:
+		return 1
+	case usher.OutcomeOK:
+		return 2
+	case usher.OutcomeNotApplicable:
+		return 3
+	}
+	return 4
 }
 
 // Run holds the target against the checks and gives findings, the worst first,
@@ -48,8 +58,9 @@ func Run(t *Target, checks []*Check) ([]usher.Finding, []usher.Missing) {
 	for _, s := range t.Secrets {
 		mask.Add(s)
 	}
-	out := make([]usher.Finding, 0, len(checks))
 	missing := map[Need][]string{}
+	found := make([]judged, 0, len(checks))
+	var ranks [ranked]int // how many findings there are of each rank
 	for _, c := range checks {
 		verdicts := got[c.ID]
 		if len(verdicts) == 0 {
@@ -60,14 +71,35 @@ func Run(t *Target, checks []*Check) ([]usher.Finding, []usher.Missing) {
 			if v.Outcome == usher.OutcomeUnknown && v.Missing != NeedNothing && !slices.Contains(missing[v.Missing], c.ID) {
 				missing[v.Missing] = append(missing[v.Missing], c.ID)
 			}
-			out = append(out, finding(t, c, v, &mask))
+			rank := outcomeRank(v.Outcome)*severities + t.Profile.severity(c, v).Rank()
+			found = append(found, judged{c, v, rank})
+			ranks[rank]++
 		}
 	}
-	slices.SortStableFunc(out, func(a, b usher.Finding) int {
-		return cmp.Or(cmp.Compare(outcomeRank(a.Outcome), outcomeRank(b.Outcome)), cmp.Compare(a.Severity.Rank(), b.Severity.Rank()))
-	})
+	// A finding is large and there are hundreds: each is made where it belongs.
+	for rank, at := 0, 0; rank < ranked; rank++ {
+		ranks[rank], at = at, at+ranks[rank]
+	}
+	out := make([]usher.Finding, len(found))
+	for i := range found {
+		f := &found[i]
+		finding(&out[ranks[f.rank]], t, f.check, f.verdict, &mask)
+		ranks[f.rank]++
+	}
 	return out, missings(missing)
 }
+
+// judged is a verdict with its place among the others.
+type judged struct {
+	check   *Check
+	verdict *Verdict
+	rank    int
+}
+
+const (
+	severities = 6 // with what is none
+	ranked     = 5 * severities
+)
 
 func judge(t *Target, c *Check) []Verdict {
 	for _, n := range c.Needs {
@@ -79,8 +111,8 @@ func judge(t *Target, c *Check) []Verdict {
 }
 
 // finding makes a finding of a verdict, with every string of the evidence masked.
-func finding(t *Target, c *Check, v *Verdict, mask *oauth.Redactor) usher.Finding {
-	f := usher.Finding{
+func finding(f *usher.Finding, t *Target, c *Check, v *Verdict, mask *oauth.Redactor) {
+	*f = usher.Finding{
 		Check: c.ID, Outcome: v.Outcome, Confidence: 1, Step: c.Step, Subject: v.Subject,
 		Title: c.Title, Severity: t.Profile.severity(c, v), Proof: []usher.Proof{}, Fix: []usher.FixStep{}, References: c.References,
 	}
@@ -88,10 +120,11 @@ func finding(t *Target, c *Check, v *Verdict, mask *oauth.Redactor) usher.Findin
 		f.References = []string{}
 	}
 	f.Detail = mask.Redact(v.Detail)
-	for _, p := range v.Proof {
-		f.Proof = append(f.Proof, usher.Proof{
-			Place: p.Place, Quote: mask.Redact(p.Quote), Expected: mask.Redact(p.Expected), Got: mask.Redact(p.Got),
-		})
+	if len(v.Proof) > 0 {
+		f.Proof = make([]usher.Proof, len(v.Proof))
+	}
+	for i, p := range v.Proof {
+		f.Proof[i] = usher.Proof{Place: p.Place, Quote: mask.Redact(p.Quote), Expected: mask.Redact(p.Expected), Got: mask.Redact(p.Got)}
 	}
 	switch v.Outcome {
 	case usher.OutcomeWrong:
@@ -110,7 +143,6 @@ func finding(t *Target, c *Check, v *Verdict, mask *oauth.Redactor) usher.Findin
 			f.Detail = "not looked at without " + Needs[v.Missing].What
 		}
 	}
-	return f
 }
 
 // missings says what to give next, the most telling first.

@@ -1,9 +1,13 @@
+//go:build unix
+
 package all_test
 
 import (
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
+	"time"
 
 	"usher/check"
 	"usher/check/all"
@@ -21,6 +25,15 @@ func registration(tb testing.TB, name string) evidence.Input {
 		tb.Fatal(err)
 	}
 	return evidence.Input{Name: name, Data: data}
+}
+
+// processor gives the time that this process has computed for.
+func processor() time.Duration {
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		return 0
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 // BenchmarkRun judges what was read already.
@@ -42,10 +55,12 @@ func BenchmarkRun(b *testing.B) {
 			}
 			checks := all.Checks()
 			b.ReportAllocs()
+			start := processor()
 			for b.Loop() {
 				check.Run(target, checks)
 			}
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "checks/s")
+			// Of processor time: other work on the machine does not count.
+			b.ReportMetric(float64(b.N)/(processor()-start).Seconds(), "checks/s")
 		})
 	}
 }
