@@ -29,11 +29,13 @@ var claimsChallenge = &check.Check{
 			return []check.Verdict{check.Unknown(check.NeedTokenResponse, "")}
 		}
 		var all verdicts
+		asked := 0
 		for i, c := range t.TokenCalls {
 			if i == maxCalls {
 				break
 			}
-			if r := c.Response; r != nil && r.Error != nil && r.Error.Claims != "" {
+			if r := c.Response; r != nil && r.Error != nil && r.Error.Claims != "" && asked < maxTokens {
+				asked++
 				all.add(answeredChallenge(t, challenge{place: cond(r.Place, c.Place), claims: r.Error.Claims, err: r.Error, token: c, client: clientOfCall(c)}))
 			}
 		}
@@ -42,9 +44,13 @@ var claimsChallenge = &check.Check{
 				break
 			}
 			for _, ch := range c.Challenges {
+				if asked == maxTokens || ch.Params["claims"] == "" {
+					continue
+				}
+				asked++
 				if claims, err := ch.ClaimsChallenge(); err == nil && claims != "" {
 					all.add(answeredChallenge(t, challenge{place: c.Place, claims: claims, api: c}))
-				} else if err != nil && ch.Params["claims"] != "" {
+				} else if err != nil {
 					all.add(check.Wrong("The API sends a claims challenge that cannot be read", "It is neither JSON nor the base64 of it, so that no client can pass it on.",
 						usher.Proof{Place: c.Place, Quote: "claims: " + show(ch.Params["claims"]), Expected: "a JSON object in base64", Got: show(ch.Params["claims"])}))
 				}
@@ -72,9 +78,13 @@ func (c challenge) time() time.Time {
 func answeredChallenge(t *check.Target, c challenge) check.Verdict {
 	p := usher.Proof{Place: c.place, Quote: "claims: " + token.Printable(c.claims), Expected: "the same claims in the next request", Got: "none"}
 	proofs := []usher.Proof{p}
-	who := "The API"
+	who, cause := "The API", ""
 	if c.err != nil {
 		who = "The provider"
+		if w, ok := reason(providerOf(t, c.err.Codes), c.err, true); ok {
+			who += inBrackets(w.code)
+			cause = w.cause
+		}
 		proofs = append(proofs, usher.Proof{Place: c.place, Quote: errorText(c.err)})
 	}
 	asked, passed := followUp(t, c)
@@ -92,21 +102,21 @@ func answeredChallenge(t *check.Target, c challenge) check.Verdict {
 	if c.err != nil {
 		detail += "It says: " + errorText(c.err) + ". "
 	}
-	return check.Wrong(title, detail+"Only a sign-in that is asked for with these claims gives a token that passes; trying again or refreshing does not.", proofs...).Of(c.client)
+	return check.Wrong(title, detail+"Only a sign-in that is asked for with these claims gives a token that passes; trying again or refreshing does not.", proofs...).Because(cause).Of(c.client)
 }
 
 // followUp gives the place of a request after the challenge that does not pass
 // the claims on, and of one that does.
 func followUp(t *check.Target, c challenge) (asked, passed string) {
-	when := c.time()
+	when, want := c.time(), parsedClaims(c.claims)
 	for i, a := range t.AuthCalls {
 		if i == maxCalls {
 			break
 		}
-		if a.Request == nil || when.IsZero() && !sameClaims(a.Request.Claims, c.claims) || !after(a.Time, when) {
+		if a.Request == nil || !after(a.Time, when) {
 			continue
 		}
-		if sameClaims(a.Request.Claims, c.claims) {
+		if sameClaims(a.Request.Claims, c.claims, want) {
 			return "", cond(a.Place, "authorization request")
 		}
 		if !a.Time.IsZero() && !when.IsZero() && a.Time.After(when) && asked == "" {
@@ -122,34 +132,40 @@ func followUp(t *check.Target, c challenge) (asked, passed string) {
 			later = true
 			continue
 		}
-		if k.Request != nil && later && after(k.Time, when) && sameClaims(k.Request.Params.Get("claims"), c.claims) {
+		if k.Request != nil && later && after(k.Time, when) && sameClaims(k.Request.Params.Get("claims"), c.claims, want) {
 			return "", cond(k.Place, "token request")
 		}
 	}
 	return asked, ""
 }
 
-// sameClaims tells whether a request passes a challenge on: the same JSON, to
-// which the client may have added what it wants beside.
-func sameClaims(sent, asked string) bool {
-	if sent == "" || len(sent) > 64<<10 {
-		return false
+// claimsAsked is a claims parameter: the places (id_token, access_token) with
+// the claims of each.
+type claimsAsked map[string]map[string]json.RawMessage
+
+func parsedClaims(s string) claimsAsked {
+	var c claimsAsked
+	if len(s) > 64<<10 || json.Unmarshal([]byte(s), &c) != nil {
+		return nil
 	}
-	if sent == asked {
-		return true
+	return c
+}
+
+// sameClaims tells whether a request passes a challenge on: the same text, or
+// the same claims, to which the client may have added what it wants beside.
+func sameClaims(sent, asked string, want claimsAsked) bool {
+	if sent == "" || sent == asked || len(want) == 0 {
+		return sent != "" && sent == asked
 	}
-	var s, a map[string]map[string]json.RawMessage
-	if json.Unmarshal([]byte(sent), &s) != nil || json.Unmarshal([]byte(asked), &a) != nil {
-		return false
-	}
-	for place, claims := range a {
+	got := parsedClaims(sent)
+	for place, claims := range want {
 		for name := range claims {
-			if _, there := s[place][name]; !there {
+			if _, there := got[place][name]; !there {
 				return false
 			}
 		}
 	}
-	return len(a) > 0
+	return true
 }
 
 // errorText writes everything of an error answer that tells why, and by which

@@ -131,6 +131,9 @@ var inLogs = &check.Check{
 				leaks = append(leaks, &leak{field, what, e, 1})
 			}
 		}
+		if len(t.Events) == 0 {
+			return nil
+		}
 		var all verdicts
 		for _, l := range leaks {
 			all.add(check.Wrong(fmt.Sprintf("The log holds %s, in %s", l.what, token.Printable(l.field)), fmt.Sprintf("%d of %d records. Everybody who can read the log, its copies and its backups can use them until they end.", l.count, len(t.Events)),
@@ -300,15 +303,12 @@ var passthrough = &check.Check{
 				if u.sent != sent {
 					continue
 				}
-				known = known || u.host == host
-				if u.host != host && !sameSite(u.host, host) && !forBoth(c.Token, u.host, host) {
-					all.add(check.Wrong(fmt.Sprintf("The same token goes to %s and to %s", token.Printable(u.host), token.Printable(host)),
-						"One of the two is not who the token is for, and can use it at the other in the person's name.",
-						usher.Proof{Place: u.call.Place, Quote: "Authorization: the token, to " + token.Printable(u.host)},
-						usher.Proof{Place: c.Place, Quote: "Authorization: the same token, to " + token.Printable(host), Expected: "another token", Got: "the same"}))
-					known = true
-					break
+				if known = known || u.host == host || sameSite(u.host, host); known {
+					continue
 				}
+				all.add(twoSites(t, u.call, c, u.host, host))
+				known = true
+				break
 			}
 			if !known {
 				first = append(first, use{sent, host, c})
@@ -339,22 +339,35 @@ func ofProvider(t *check.Target, host string) bool {
 	return false
 }
 
+// twoSites judges one token that goes to two sites: by its audience, where that
+// tells.
+func twoSites(t *check.Target, a, b *check.APICall, first, second string) check.Verdict {
+	proofs := []usher.Proof{
+		{Place: a.Place, Quote: "Authorization: the token, to " + token.Printable(first)},
+		{Place: b.Place, Quote: "Authorization: the same token, to " + token.Printable(second), Expected: "another token", Got: "the same"},
+	}
+	forFirst, forSecond, told := false, false, false
+	if b.Token != nil && b.Token.Parsed != nil {
+		for _, aud := range list(b.Token.Claims["aud"]) {
+			host := hostOf(&evidence.Exchange{URL: aud})
+			told = told || host != ""
+			forFirst, forSecond = forFirst || host == first, forSecond || host == second
+		}
+	}
+	switch {
+	case forFirst && forSecond:
+		return check.OK("The token is for both of the sites that it goes to.", proofs[0])
+	case told && (forFirst || forSecond), t.Profile != nil && t.Profile.Name == "mcp":
+		return check.Wrong(fmt.Sprintf("The same token goes to %s and to %s", token.Printable(first), token.Printable(second)),
+			"One of the two is not who the token is for, and can use it at the other in the person's name.", proofs...)
+	}
+	proofs[1].Expected, proofs[1].Got = "", ""
+	return check.Unknown(check.NeedPolicy, "the same token goes to two sites; whether it is meant for both, nothing in it says", proofs...)
+}
+
 // sameSite tells whether two hosts belong to one owner, as far as names tell.
 func sameSite(a, b string) bool {
 	x, err1 := publicsuffix.EffectiveTLDPlusOne(a)
 	y, err2 := publicsuffix.EffectiveTLDPlusOne(b)
 	return err1 == nil && err2 == nil && x == y
-}
-
-// forBoth tells whether aud of the token names both hosts.
-func forBoth(tok *check.Token, a, b string) bool {
-	if tok == nil || tok.Parsed == nil {
-		return false
-	}
-	var first, second bool
-	for _, aud := range list(tok.Claims["aud"]) {
-		host := hostOf(&evidence.Exchange{URL: aud})
-		first, second = first || host == a, second || host == b
-	}
-	return first && second
 }

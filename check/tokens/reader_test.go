@@ -46,6 +46,7 @@ func readerRows() []row {
 		{"token-azp", "on the list", target(tokens(access(nil)), expect(check.Expect{Clients: []string{client}})), ok, ""},
 		{"token-azp", "not on the list", target(tokens(access(obj{"azp": "cli"})), expect(check.Expect{Clients: []string{client}})), wrong, `"cli"`},
 		{"token-azp", "ID token of another client", target(tokens(several), registered(evidence.Registration{ClientID: client})), wrong, "another client"},
+		{"token-azp", "Google's mobile app", target(tokens(id(obj{"iss": "https://accounts.google.com", "azp": "android"})), registered(evidence.Registration{ClientID: client})), na, ""},
 		{"token-azp", "no list", target(tokens(access(nil))), unknown, ""},
 
 		{"token-tenant", "on the list", target(tokens(v2(tenant1)), expect(check.Expect{Tenants: []string{tenant1}})), ok, ""},

@@ -69,45 +69,86 @@ func namedRefusal(t *check.Target, c *check.TokenCall) check.Verdict {
 	if e.Description != "" {
 		proofs = append(proofs, usher.Proof{Place: place, Quote: "error_description: " + token.Printable(e.Description)})
 	}
-	// The code that a person would look up, and everything to find it again in the log.
-	for _, code := range e.Codes {
-		k := catalog.LookupCode(providerOf(t, code), code)
-		if k == nil || k.Meaning == "" {
-			continue
-		}
-		v := check.Wrong(fmt.Sprintf("%s is refused: %s", what, lower(cond(k.Title, k.Meaning))), sentence(k.Meaning)+" "+again(k.Cause, e)+" It says: "+errorText(e)+".", proofs...).Because(k.Cause)
-		if len(k.Fix) > 0 {
-			v.Fix = k.Fix
-		} else if entry := catalog.Cause(k.Cause); entry != nil {
-			v.Fix = entry.Fix
-		}
-		return v
-	}
-	if cause, why := reasonInWords(e, refresh); cause != "" {
-		v := check.Wrong(fmt.Sprintf("%s is refused: %s", what, why), again(cause, e)+" It says: "+errorText(e)+".", proofs...).Because(cause)
-		if entry := catalog.Cause(cause); entry != nil {
-			v.Fix = entry.Fix
-		}
+	if why, ok := reason(providerOf(t, e.Codes), e, refresh); ok {
+		v := check.Wrong(fmt.Sprintf("%s is refused%s: %s", what, inBrackets(why.code), why.title), strings.TrimSpace(why.means+" "+again(why.cause, e))+" It says: "+errorText(e)+".", proofs...).Because(why.cause)
+		v.Fix = why.fix
 		return v
 	}
 	return check.Wrong(fmt.Sprintf("%s is refused (%s), and the answer does not say why", what, token.Printable(e.Code)),
 		"It has ended, was revoked (password changed, consent withdrawn, person disabled, too many sessions), was used before, or is of another client; the provider's log tells which. "+again("", e)+" It says: "+errorText(e)+".", proofs...)
 }
 
-// providerOf names the provider that a code is of.
-func providerOf(t *check.Target, code string) string {
-	switch {
-	case strings.HasPrefix(code, "AADSTS"):
-		return "entra"
-	case strings.HasPrefix(code, "E0000"):
-		return "okta"
-	case t.Provider != nil:
+// why is what a refusal stands for.
+type why struct {
+	code, cause string
+	title       string // a clause
+	means       string // a sentence, or nothing
+	fix         []usher.FixStep
+}
+
+// reason finds out what a refusal stands for: by the provider's own code, else
+// by its words, else by a code that says little.
+func reason(provider string, e *evidence.ErrorBody, refresh bool) (why, bool) {
+	var weak *catalog.Code
+	for _, code := range e.Codes {
+		k := catalog.LookupCode(provider, code)
+		switch {
+		case k == nil || k.Meaning == "":
+		case k.Confidence < usher.Confident || oauth.KnownError(code):
+			weak = k
+		default:
+			return ofCode(k), true
+		}
+	}
+	if cause, says := reasonInWords(e, refresh); cause != "" {
+		w := why{cause: cause, title: says}
+		if entry := catalog.Cause(cause); entry != nil {
+			w.fix = entry.Fix
+		}
+		return w, true
+	}
+	if weak != nil {
+		return ofCode(weak), true
+	}
+	return why{}, false
+}
+
+func ofCode(k *catalog.Code) why {
+	w := why{code: k.Code, cause: k.Cause, title: lower(k.Title), means: sentence(k.Meaning), fix: k.Fix}
+	if entry := catalog.Cause(k.Cause); entry != nil {
+		w.title = cond(w.title, lower(entry.Title))
+		if len(w.fix) == 0 {
+			w.fix = entry.Fix
+		}
+	}
+	w.title = cond(w.title, lower(k.Meaning))
+	return w
+}
+
+func inBrackets(code string) string {
+	if code == "" {
+		return ""
+	}
+	return " (" + code + ")"
+}
+
+// providerOf names the provider that codes are of.
+func providerOf(t *check.Target, codes []string) string {
+	for _, code := range codes {
+		switch {
+		case strings.HasPrefix(code, "AADSTS"):
+			return "entra"
+		case strings.HasPrefix(code, "E0000"):
+			return "okta"
+		}
+	}
+	if t.Provider != nil {
 		return t.Provider.Name
 	}
 	return ""
 }
 
-// again says whether the person must sign in again.
+// again says whether the person must sign in again, and whether that helps.
 func again(cause string, e *evidence.ErrorBody) string {
 	switch {
 	case e.Claims != "" || interaction(e.Code):
@@ -116,8 +157,16 @@ func again(cause string, e *evidence.ErrorBody) string {
 		return "Signing in again does not help until an administrator has changed that."
 	case strings.HasPrefix(cause, "policy-"):
 		return "Signing in again helps only when what the policy looks at has changed."
-	case cause == "client-unknown" || cause == "code-wrong-client":
-		return "The person need not do anything; the app must be mended."
+	case cause == "" || strings.HasPrefix(cause, "refresh-token-") || strings.HasPrefix(cause, "session-") || strings.HasPrefix(cause, "code-") || strings.HasPrefix(cause, "password-"):
+		return "The person must sign in again."
+	}
+	if entry := catalog.Cause(cause); entry != nil {
+		switch entry.Fixer {
+		case usher.FixerDeveloper:
+			return "The app must be mended first; then the person signs in again."
+		case usher.FixerTenantAdmin:
+			return "An administrator must change that first; then the person signs in again."
+		}
 	}
 	return "The person must sign in again."
 }
@@ -206,26 +255,18 @@ func refusalsInLogs(t *check.Target) []check.Verdict {
 		e := g.first
 		p := usher.Proof{Place: placeOf(e), Quote: strings.TrimSpace(token.Printable(g.code) + " " + token.Printable(cond(e.StatusDetail, e.OAuth.Description)))}
 		times := fmt.Sprintf("%d in the log.", g.count)
-		k := catalog.LookupCode(e.Provider, g.code)
-		if k == nil && e.Provider == "entra" {
-			k = catalog.LookupCode("entra", "AADSTS"+g.code)
+		codes := []string{g.code}
+		if e.Provider == "entra" && !strings.HasPrefix(g.code, "AADSTS") {
+			codes = []string{"AADSTS" + g.code}
 		}
-		cause, why := "", ""
-		if k != nil && k.Meaning != "" {
-			cause, why = k.Cause, lower(cond(k.Title, k.Meaning))
-		} else {
-			cause, why = reasonInWords(&evidence.ErrorBody{Description: cond(e.StatusDetail, e.OAuth.Description)}, true)
-		}
-		if why == "" {
+		body := &evidence.ErrorBody{Codes: codes, Description: cond(e.StatusDetail, e.OAuth.Description)}
+		why, ok := reason(e.Provider, body, true)
+		if !ok {
 			out = append(out, check.Wrong(fmt.Sprintf("Refreshes are refused with %s", show(g.code)), times+" The log does not say why in words that are known here.", p).Of(g.client))
 			continue
 		}
-		v := check.Wrong("Refreshes are refused: "+why, times+" "+again(cause, &evidence.ErrorBody{}), p).Because(cause).Of(g.client)
-		if k != nil && len(k.Fix) > 0 {
-			v.Fix = k.Fix
-		} else if entry := catalog.Cause(cause); entry != nil {
-			v.Fix = entry.Fix
-		}
+		v := check.Wrong("Refreshes are refused"+inBrackets(why.code)+": "+why.title, strings.TrimSpace(times+" "+why.means)+" "+again(why.cause, &evidence.ErrorBody{}), p).Because(why.cause).Of(g.client)
+		v.Fix = why.fix
 		out = append(out, v)
 	}
 	return out

@@ -92,6 +92,7 @@ func keepingRows() []row {
 		{"passthrough", "one API", target(tokens(tok), call(200, api, now, bearer(tok)), call(200, api+"/b", now, bearer(tok))), ok, ""},
 		{"passthrough", "two sites", target(tokens(tok), call(200, api, now, bearer(tok)), call(200, "https://other.test", now, bearer(tok))), wrong, "other.test"},
 		{"passthrough", "one site", target(tokens(tok), call(200, api, now, bearer(tok)), call(200, "https://files.api.example", now, bearer(tok))), ok, ""},
+		{"passthrough", "nobody knows whom it is for", target(call(200, api, now, "Authorization: Bearer at-0123456789"), call(200, "https://other.test", now, "Authorization: Bearer at-0123456789")), unknown, ""},
 		{"passthrough", "for both", target(tokens(two), call(200, api, now, bearer(two)), call(200, "https://other.test", now, bearer(two))), ok, ""},
 		{"passthrough", "the provider's userinfo", target(tokens(tok), metadata(nil), call(200, iss+"/userinfo", now, bearer(tok)), call(200, api, now, bearer(tok))), ok, ""},
 		{"passthrough", "no token", target(call(200, api, now)), unknown, ""},

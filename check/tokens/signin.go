@@ -131,8 +131,10 @@ var authTime = &check.Check{
 			return []check.Verdict{check.Unknown(check.NeedToken, "")}
 		}
 		var all verdicts
+		asks := 0
 		for _, c := range t.APICalls {
-			if ch := stepUp(c); ch != nil {
+			if ch := stepUp(c); ch != nil && asks < maxTokens {
+				asks++
 				all.add(asksForMore(t, c, ch))
 			}
 		}
@@ -190,7 +192,10 @@ func asksForMore(t *check.Target, c *check.APICall, ch *oauth.Challenge) check.V
 		asks = append(asks, "max_age="+token.Printable(age))
 	}
 	p := usher.Proof{Place: c.Place, Quote: "WWW-Authenticate: " + ch.Scheme + " error=\"insufficient_user_authentication\" " + strings.Join(asks, " ")}
-	for _, a := range t.AuthCalls {
+	for i, a := range t.AuthCalls {
+		if i == maxCalls {
+			break
+		}
 		if a.Request == nil || !after(a.Time, c.Time) {
 			continue
 		}
