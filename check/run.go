@@ -44,9 +44,10 @@ func Run(t *Target, checks []*Check) ([]usher.Finding, []usher.Missing) {
 	run.memo = &memo{}
 	t = &run
 	got := make(Results, len(checks))
+	lacking := make(map[Need][]Verdict, 16)
 	for _, c := range checks {
 		if c.Judge != nil {
-			got[c.ID] = judge(t, c)
+			got[c.ID] = judge(t, c, lacking)
 		}
 	}
 	for _, c := range checks {
@@ -64,7 +65,7 @@ func Run(t *Target, checks []*Check) ([]usher.Finding, []usher.Missing) {
 	for _, c := range checks {
 		verdicts := got[c.ID]
 		if len(verdicts) == 0 {
-			verdicts = []Verdict{NotApplicable("")}
+			verdicts = notAsked
 		}
 		for i := range verdicts {
 			v := &verdicts[i]
@@ -101,14 +102,26 @@ const (
 	ranked     = 5 * severities
 )
 
-func judge(t *Target, c *Check) []Verdict {
+// judge asks a check, when what it needs is there. Most checks lack the same
+// few things: lacking holds what is said of each.
+func judge(t *Target, c *Check, lacking map[Need][]Verdict) []Verdict {
 	for _, n := range c.Needs {
-		if !t.Has(n) {
-			return []Verdict{Unknown(n, "")}
+		said, asked := lacking[n]
+		if !asked {
+			if !t.Has(n) {
+				said = []Verdict{Unknown(n, "")}
+			}
+			lacking[n] = said
+		}
+		if said != nil {
+			return said
 		}
 	}
 	return c.Judge(t)
 }
+
+// notAsked is what is said of a check that found nothing to judge.
+var notAsked = []Verdict{NotApplicable("")}
 
 // finding makes a finding of a verdict, with every string of the evidence masked.
 func finding(f *usher.Finding, t *Target, c *Check, v *Verdict, mask *oauth.Redactor) {

@@ -30,8 +30,8 @@ func offersNone(m *check.Metadata) check.Verdict {
 		return strings.HasSuffix(name, "signing_alg_values_supported")
 	}) {
 		lists++
-		for _, alg := range listed(m, name) {
-			if strings.EqualFold(alg, "none") {
+		for alg := range elements(m.Raw[name]) {
+			if strings.EqualFold(string(alg), "none") {
 				bad = append(bad, name)
 				onlyRequests = onlyRequests && (name == "request_object_signing_alg_values_supported" || name == "userinfo_signing_alg_values_supported")
 				break
@@ -71,23 +71,24 @@ func offersWeak(m *check.Metadata) check.Verdict {
 	var bad, beside []string
 	lists := 0
 	for _, name := range sorted(m, func(name string, _ json.RawMessage) bool { return strings.HasSuffix(name, "_alg_values_supported") }) {
-		list := listed(m, name)
 		lists++
-		weak, sha1 := 0, false
-		for _, alg := range list {
-			switch {
-			case alg == "RS1" || strings.HasSuffix(strings.ToUpper(alg), "SHA1"):
+		count, weak, rsa15, sha1 := 0, 0, false, false
+		for text := range elements(m.Raw[name]) {
+			count++
+			switch alg := string(text); {
+			case alg == "RS1" || len(alg) >= 4 && strings.EqualFold(alg[len(alg)-4:], "SHA1"):
 				sha1 = true
 			case alg == "RSA1_5":
 				weak++
+				rsa15 = true
 			case strings.HasPrefix(alg, "HS") && name == "id_token_signing_alg_values_supported":
 				weak++
 			}
 		}
 		switch {
-		case sha1 || weak > 0 && weak == len(list):
+		case sha1 || weak > 0 && weak == count:
 			bad = append(bad, name)
-		case contains(list, "RSA1_5"):
+		case rsa15:
 			beside = append(beside, name)
 		}
 	}

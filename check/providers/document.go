@@ -3,6 +3,7 @@ package providers
 import (
 	"bytes"
 	"encoding/json"
+	"iter"
 	"reflect"
 	"slices"
 	"strconv"
@@ -140,16 +141,43 @@ func stringArray(raw json.RawMessage) bool {
 		case ']':
 			return true
 		case '"':
-			for i++; i < len(raw) && raw[i] != '"'; i++ {
-				if raw[i] == '\\' {
-					i++
-				}
-			}
+			i = endOfString(raw, i)
 		default:
 			return false
 		}
 	}
 	return false
+}
+
+// endOfString gives the place of the quotation mark that ends the string which
+// begins at i.
+func endOfString(raw json.RawMessage, i int) int {
+	for i++; i < len(raw) && raw[i] != '"'; i++ {
+		if raw[i] == '\\' {
+			i++
+		}
+	}
+	return i
+}
+
+// elements gives the strings of an array as they stand there: algorithms and
+// the like, which need no decoding. What is no array of strings has none.
+func elements(raw json.RawMessage) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		if !stringArray(raw) {
+			return
+		}
+		for i := 1; i < len(raw); i++ {
+			if raw[i] != '"' {
+				continue
+			}
+			end := endOfString(raw, i)
+			if end >= len(raw) || !yield(raw[i+1:end]) {
+				return
+			}
+			i = end
+		}
+	}
 }
 
 func kindOf(raw json.RawMessage) string {
