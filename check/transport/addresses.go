@@ -137,7 +137,7 @@ func inAddresses(t *check.Target) []check.Verdict {
 	case a.looked == 0:
 		return one(check.Unknown(check.NeedTokenRequest, ""))
 	}
-	return one(check.OK(count(a.looked, "address", "addresses")+" were looked at", usher.Proof{Quote: "none of them holds a secret or a token"}))
+	return one(check.OK("none of " + count(a.looked, "address", "addresses") + " holds a secret or a token"))
 }
 
 var proxyForwarded = &check.Check{

@@ -169,7 +169,7 @@ func anyAncestor(csp string) bool {
 var referrerLeak = &check.Check{
 	ID: "referrer-leak", Group: check.GroupTransport, Mode: check.Passive, Severity: usher.SeverityMedium,
 	Title:  "The callback page does not give the code away as referrer",
-	Judged: "Referrer-Policy of the callback page; a callback that redirects on at once is in order.",
+	Judged: "Referrer-Policy of the callback page, and the scripts that it loads; a callback that redirects on at once is in order.",
 	Needs:  []check.Need{check.NeedHeaders},
 	Step:   usher.StepAuthResponse, Fixer: usher.FixerDeveloper,
 	Fix: []usher.FixStep{
@@ -185,6 +185,10 @@ var referrerLeak = &check.Check{
 				continue
 			}
 			p := header(a, "Referrer-Policy", "no-referrer or strict-origin")
+			if script := foreignScript(a); script != "" {
+				return one(check.Wrong("The callback page runs a script of "+script, "A script of others on this page reads its address, with the code in it, whatever the policy says.",
+					usher.Proof{Place: placeOf(a), Quote: "a script from " + script, Expected: "scripts of its own alone", Got: script}))
+			}
 			if a.Status >= 300 && a.Status < 400 {
 				p.Quote, p.Got, p.Expected = "status "+strconv.Itoa(a.Status), "", ""
 				fine = append(fine, p)
@@ -204,6 +208,35 @@ var referrerLeak = &check.Check{
 		}
 		return one(check.Unknown(check.NeedNetwork, "the callback page was not looked at"))
 	},
+}
+
+// foreignScript gives the host of a script that a page loads from elsewhere.
+func foreignScript(a *check.Answer) string {
+	u, err := url.Parse(a.URL)
+	if err != nil || a.Body == "" {
+		return ""
+	}
+	body := strings.ToLower(a.Body)
+	for range 200 {
+		_, rest, ok := strings.Cut(body, "<script")
+		if !ok {
+			return ""
+		}
+		tag, after, _ := strings.Cut(rest, ">")
+		body = after
+		_, src, ok := strings.Cut(tag, "src=")
+		if !ok {
+			continue
+		}
+		src = strings.TrimLeft(src, `"' `)
+		if i := strings.IndexAny(src, `"' `); i >= 0 {
+			src = src[:i]
+		}
+		if s, err := u.Parse(src); err == nil && s.Host != "" && !strings.EqualFold(s.Hostname(), u.Hostname()) {
+			return shorten(s.Hostname(), 100)
+		}
+	}
+	return ""
 }
 
 // safePolicy tells whether the last known word of a policy keeps the path of an

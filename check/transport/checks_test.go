@@ -133,6 +133,10 @@ func api(address string, lines ...string) change {
 	}
 }
 
+func body(text string) change {
+	return func(t *check.Target) { t.Answers[len(t.Answers)-1].Body = text }
+}
+
 func probed(id string, a check.ProbeAnswer) change {
 	return func(t *check.Target) {
 		if t.Probed == nil {
@@ -230,6 +234,8 @@ func rows() []struct {
 		{"referrer-leak", "redirect", target(answered("callback", "https://app.example/cb", 302, "Location: /")), ok, ""},
 		{"referrer-leak", "absent", target(answered("callback", "https://app.example/cb", 200, page)), wrong, "nothing safe"},
 		{"referrer-leak", "unsafe", target(answered("callback", "https://app.example/cb", 200, "Referrer-Policy: unsafe-url")), wrong, "unsafe-url"},
+		{"referrer-leak", "script of others", target(answered("callback", "https://app.example/cb", 200, "Referrer-Policy: no-referrer"), body(`<SCRIPT async src="//counter.test/x.js"></script>`)), wrong, "counter.test"},
+		{"referrer-leak", "own script", target(answered("callback", "https://app.example/cb", 200, "Referrer-Policy: no-referrer"), body(`<script src='/app.js'></script><script>go()</script>`)), ok, ""},
 		{"referrer-leak", "not looked at", target(answered("discovery", at(""), 200)), unknown, ""},
 
 		{"clickjacking-login", "CSP", target(answered("authorization", at("auth"), 200, page, "Content-Security-Policy: frame-ancestors 'none'")), ok, ""},
