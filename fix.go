@@ -24,7 +24,7 @@ type FixStep struct {
 // Fix is one way out of a case: steps for a person, or an action that usher may
 // carry out; what it does to security; and how it is proven.
 type Fix struct {
-	ID     string         `json:"id"` // within its case, from "1"
+	ID     string         `json:"id"` // within its case, from "1"; it never means another one, whatever is proposed later
 	Title  string         `json:"title"`
 	Risk   Risk           `json:"risk"`
 	Fixer  Fixer          `json:"fixer"`

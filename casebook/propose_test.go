@@ -1,6 +1,8 @@
 package casebook_test
 
 import (
+	"strconv"
+	"strings"
 	"testing"
 
 	"usher"
@@ -113,5 +115,61 @@ func TestAppliedPlan(t *testing.T) {
 	}
 	if under := w.must(w.book.UnderWay(w.tx)); len(under) != 0 {
 		t.Errorf("%d cases are still under way", len(under))
+	}
+}
+
+// TestFixIDs: an id that was shown never means another fix, whatever is proposed
+// later. A list names fixes: "+x" is one that usher can carry out, another one
+// is for a person.
+func TestFixIDs(t *testing.T) {
+	tests := []struct {
+		name  string
+		lists []string
+		want  string // ids of the last list
+	}{
+		{"as proposed", []string{"+a b"}, "1 2"},
+		{"the same again", []string{"+a b", "+a b"}, "1 2"},
+		{"another order", []string{"b +a", "+a b"}, "2 1"},
+		{"the registration comes late", []string{"app +add", "+add +replace app"}, "2 3 1"},
+		{"one with better words", []string{"app +add", "+add +replace app-better"}, "2 3 4"},
+		{"the last one goes and comes", []string{"a +b", "a", "a +c"}, "3 4"},
+		{"nothing stays", []string{"a b", "c d"}, "3 4"},
+		{"again and again", []string{"a b", "c", "d", "a"}, "5"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var list string
+			w := newWorld(t, func(o *casebook.Options) {
+				o.Fixes = func(*usher.Case) (fixes []usher.Fix) {
+					for i, name := range strings.Fields(list) {
+						f := usher.Fix{ID: strconv.Itoa(i + 1), Title: name, Risk: usher.RiskNeutral}
+						if uri, ok := strings.CutPrefix(name, "+"); ok {
+							f.Action = &usher.Action{Kind: usher.ActionAddRedirectURI, Client: "shop", URI: uri}
+						}
+						fixes = append(fixes, f)
+					}
+					return fixes
+				}
+			})
+			meant := map[string]string{}
+			for _, list = range test.lists {
+				ev, f := redirect("10:00", "https://shop.test/cb/", "10.0.0.1")
+				ev.UID = "try"
+				w.refuse(ev, f)
+				for _, f := range w.only().Fixes {
+					if was, ok := meant[f.ID]; ok && was != f.Title {
+						t.Errorf("fix %s was %q and is %q", f.ID, was, f.Title)
+					}
+					meant[f.ID] = f.Title
+				}
+			}
+			var ids []string
+			for _, f := range w.only().Fixes {
+				ids = append(ids, f.ID)
+			}
+			if got := strings.Join(ids, " "); got != test.want {
+				t.Errorf("ids %s, want %s", got, test.want)
+			}
+		})
 	}
 }

@@ -249,10 +249,10 @@ func (t *turn) learn(c *usher.Case, ev *usher.Event, f *usher.Finding) bool {
 }
 
 // propose gives a case its ways out as they follow from what is known now, as
-// long as nobody went one: what was planned, carried out or proven keeps its id.
+// long as nobody went one.
 func (t *turn) propose(c *usher.Case) {
 	if !settled(c) {
-		c.Fixes = t.fixes(c)
+		c.Fixes = renew(c.Fixes, t.fixes(c))
 	}
 }
 
@@ -264,7 +264,7 @@ func (t *turn) proposeAction(c *usher.Case) {
 		return
 	}
 	if fixes := t.fixes(c); slices.ContainsFunc(fixes, acts) {
-		c.Fixes = fixes
+		c.Fixes = renew(c.Fixes, fixes)
 	}
 }
 

@@ -68,7 +68,6 @@ var templates = sync.OnceValue(func() *template.Template {
 		"capital":  capital,
 		"sentence": sentence,
 		"rich":     report.Pieces,
-		"inc":      func(i int) int { return i + 1 },
 	}).ParseFS(files, "pages/*.html"))
 })
 

@@ -609,3 +609,14 @@ func TestNothingToTakeBack(t *testing.T) {
 		t.Error("nothing can be taken back")
 	}
 }
+
+// TestFixesByID: the number of a fix is its id, whatever stands in front of it.
+func TestFixesByID(t *testing.T) {
+	s := start(t, consoletest.Story(noon)...)
+	s.memory.Edit(1, func(c *usher.Case) { c.Fixes[0].ID = "7" })
+	page, _ := s.page(t, "/cases/1")
+	_, after, ok := strings.Cut(page, `id="fix-h-7">`)
+	if !ok || !strings.HasPrefix(after, `<span class="ordinal" aria-hidden="true">7</span>`) {
+		t.Errorf("fix 7 is shown as %.80s", after)
+	}
+}

@@ -1,9 +1,5 @@
 package report
 
-import (
-	"strings"
-)
-
 func (m *marking) caseList(p *listPage) {
 	m.line("# ", mdText(p.Headline))
 	if len(p.Rows) > 0 {
@@ -95,7 +91,7 @@ func (m *marking) caseFixes(list []caseFix) {
 		return
 	}
 	m.heading("Ways out")
-	for i, f := range list {
+	for _, f := range list {
 		risk := mdText(f.Risk)
 		if f.RiskClass == "warn" {
 			risk = "**" + risk + "**"
@@ -104,8 +100,9 @@ func (m *marking) caseFixes(list []caseFix) {
 		if f.By != "" {
 			text += ", by " + mdText(f.By)
 		}
-		m.line(ordinal(i), " ", text, ")")
-		indent := strings.Repeat(" ", len(ordinal(i))+1)
+		// A numbered list would be counted anew, and the id is what one types.
+		m.line("- **Fix ", mdText(f.ID), ":** ", text, ")")
+		const indent = "  "
 		if f.Action != "" {
 			m.line(indent, "- usher can do it: it ", mdText(sentence(f.Action)))
 		}

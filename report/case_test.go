@@ -262,3 +262,28 @@ func TestMayUndo(t *testing.T) {
 		}
 	}
 }
+
+// TestFixesByID: ids are not places, for they stay when a better way out comes
+// in front.
+func TestFixesByID(t *testing.T) {
+	c := openCase()
+	for i, id := range []string{"3", "4", "1"} {
+		c.Fixes[i].ID = id
+	}
+	forms := renderCase(t, c, caseOptions)
+	for form, want := range map[string][]string{
+		"txt":  {"  3.  Register", "usher cases fix 1 --fix 3", "  4.  Make the app", "usher cases declare 1 --fix 4", "  1.  Register", "usher cases fix 1 --fix 1 --weaken"},
+		"md":   {"- **Fix 3:** Register", "- **Fix 4:** Make the app", "- **Fix 1:** Register"},
+		"html": {`<span class="number">3.</span>`, `<span class="number">4.</span>`, `<span class="number">1.</span>`},
+	} {
+		rest := forms[form]
+		for _, w := range want {
+			_, after, ok := strings.Cut(rest, w)
+			if !ok {
+				t.Errorf("%s lacks %q, or has it elsewhere:\n%s", form, w, forms[form])
+				break
+			}
+			rest = after
+		}
+	}
+}

@@ -350,7 +350,7 @@ func fixCommand(c *usher.Case, f *usher.Fix) string {
 		return "usher cases declare " + id + " --fix " + f.ID
 	}
 	command := "usher cases fix " + id
-	if f.ID != "1" {
+	if f.ID != "1" || bestFix(c) != f { // another would be picked without it
 		command += " --fix " + f.ID
 	}
 	if riskClass(f.Risk) == "warn" {
