@@ -232,8 +232,12 @@ func judgeConsent(t *check.Target, r *evidence.Registration) check.Verdict {
 		return check.Unknown(check.NeedRegistration, "the export does not hold what was consented to (Entra: the service principal's oauth2PermissionGrants and appRoleAssignments)")
 	}
 	var wanted []string
+	nameless := false // permissions of which only the id is known: grants tell their names
 	for _, p := range r.Permissions {
-		if p.Name != "" {
+		switch {
+		case oauth.IsGUID(p.Name):
+			nameless = true
+		case p.Name != "":
 			wanted = append(wanted, p.Name)
 		}
 	}
@@ -247,7 +251,7 @@ func judgeConsent(t *check.Target, r *evidence.Registration) check.Verdict {
 			}
 		}
 	}
-	if len(wanted) == 0 {
+	if len(wanted) == 0 && !nameless {
 		return check.Unknown(check.NeedAuthRequest, "what the client asks for is not known")
 	}
 	var held []string
@@ -258,6 +262,9 @@ func judgeConsent(t *check.Target, r *evidence.Registration) check.Verdict {
 		v := check.Wrong("Nobody consented to "+list(lost), "", usher.Proof{Place: r.Place, Quote: "grants: " + strings.Join(held, " "), Expected: strings.Join(wanted, " "), Got: strings.Join(held, " ")})
 		v.Subject.Scope = strings.Join(lost, " ")
 		return v
+	}
+	if nameless {
+		return check.Unknown(check.NeedNothing, "the registration names a permission by its id, and the grants name scopes")
 	}
 	return check.OK("", usher.Proof{Place: r.Place, Quote: "grants: " + strings.Join(held, " ")})
 }

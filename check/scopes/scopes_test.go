@@ -347,6 +347,9 @@ func grantRows() []row {
 		{"scope-consent-missing", "no grant of a permission", target(registered(func(r *evidence.Registration) {
 			r.Permissions, r.Known = []evidence.Permission{{Name: "Mail.Read"}}, []string{"Grants"}
 		})), wrong, "Mail.Read"},
+		{"scope-consent-missing", "permission known by its id", target(registered(func(r *evidence.Registration) {
+			r.Permissions, r.Grants = []evidence.Permission{{Name: "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"}}, []evidence.Grant{{Scopes: []string{"a"}}}
+		})), unknown, "by its id"},
 		{"scope-consent-missing", "refused", target(asks("a"), tells(code, "", "-", refuses("invalid_grant", "AADSTS65001: no", "AADSTS65001"))), wrong, "consent is missing"},
 		{"scope-consent-missing", "answered with it", target(asks("a"), func(t *check.Target) {
 			t.AuthCalls[0].Response = &oauth.AuthorizationResponse{Error: "consent_required"}
