@@ -114,10 +114,7 @@ func judgeWebview(t *check.Target) []check.Verdict {
 		if c == nil {
 			continue
 		}
-		client := ""
-		if c.Request != nil {
-			client = c.Request.ClientID
-		}
+		client := clientOf(t, c)
 		if c.Exchange != nil && c.Exchange.Request != nil && c.Request != nil {
 			judge(client, c.Place, c.Exchange.Request.Get("User-Agent"))
 		}

@@ -185,36 +185,3 @@ func judgeBothURIs(t *check.Target, c *check.TokenCall) check.Verdict {
 	}
 	return v
 }
-
-var logoutURIRegistered = &check.Check{
-	ID: "logout-uri-registered", Group: check.GroupClient, Mode: check.Offline, Severity: usher.SeverityLow,
-	Title:  "The address after sign-out is registered",
-	Judged: "post_logout_redirect_uri of sign-out requests against the registered ones, and whether id_token_hint or client_id says whose it is.",
-	Cause:  causeSignout, Step: usher.StepSignOut, Fixer: usher.FixerDeveloper,
-	Fix: []usher.FixStep{
-		check.Neutral("Register the exact address as post_logout_redirect_uri, and send id_token_hint with the sign-out."),
-	},
-	References: []string{"OpenID Connect RP-Initiated Logout section 3"},
-	Judge:      judgeLogout,
-}
-
-func judgeLogout(t *check.Target) []check.Verdict {
-	var b book
-	for c := range signouts(t) {
-		client := c.client
-		r := registration(t, client)
-		if r != nil && client == "" {
-			client = r.ClientID
-		}
-		b.add(client, c.judge(t, r))
-	}
-	if len(b.list) > 0 {
-		return b.list
-	}
-	for _, r := range t.Registrations {
-		if r != nil && r.ClientID != "" {
-			return []check.Verdict{check.Unknown(check.NeedAuthRequest, "a sign-out request (the address of end_session_endpoint that the browser is sent to) is needed")}
-		}
-	}
-	return []check.Verdict{check.Unknown(check.NeedRegistration, "")}
-}

@@ -43,7 +43,7 @@ func judgeState(t *check.Target) []check.Verdict {
 	}
 	for _, c := range t.AuthCalls {
 		// Ways back that joined no request: the state is nobody's.
-		if c == nil || c.Request != nil || c.Response == nil || len(first) == 0 {
+		if c == nil || c.Request != nil || c.Response == nil || len(first) == 0 || first[c.Response.State] != nil {
 			continue
 		}
 		client, only := soleRequest(t)
@@ -214,21 +214,14 @@ var issResponseChecked = &check.Check{
 			if c == nil || c.Response == nil {
 				continue
 			}
-			client := ""
-			if c.Request != nil {
-				client = c.Request.ClientID
-			}
-			b.add(client, judgeIss(t, c, client))
+			b.add(clientOf(t, c), judgeIss(t, c))
 		}
 		return b.or(check.Unknown(check.NeedAuthResponse, ""))
 	},
 }
 
-func judgeIss(t *check.Target, c *check.AuthCall, client string) check.Verdict {
-	place := c.ResponsePlace
-	if place == "" {
-		place = c.Place
-	}
+func judgeIss(t *check.Target, c *check.AuthCall) check.Verdict {
+	place := backAt(c)
 	issuer, announced := t.Issuer, false
 	endpoint := ""
 	if c.Request != nil {

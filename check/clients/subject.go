@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -55,83 +56,6 @@ func registration(t *check.Target, client string) *evidence.Registration {
 func sameClient(a, b string) bool {
 	return a == b || len(a) == len(b) && oauth.IsGUID(a) && strings.EqualFold(a, b)
 }
-
-// Kinds of apps, as checks tell them apart.
-const (
-	kindUnknown = ""
-	kindWeb     = "web"     // runs on a server of its own
-	kindService = "service" // runs on a server, without people
-	kindBrowser = "browser"
-	kindNative  = "native" // is installed on devices
-	kindMixed   = "mixed"  // Entra: one registration for a server and for an app on devices or in browsers
-)
-
-// kindOf says what a client runs as, as far as its registration tells.
-func kindOf(r *evidence.Registration) string {
-	if k := kindNamed(r.ApplicationType); k != kindUnknown {
-		return k
-	}
-	var web, browser, native bool
-	for _, u := range r.RedirectURIs {
-		switch kindNamed(u.Platform) {
-		case kindWeb:
-			web = true
-		case kindBrowser:
-			browser = true
-		case kindNative:
-			native = true
-		case kindService:
-			return kindService
-		}
-	}
-	switch {
-	case web && (browser || native):
-		return kindMixed
-	case native:
-		return kindNative
-	case browser:
-		return kindBrowser
-	case web:
-		return kindWeb
-	}
-	for _, u := range r.RedirectURIs {
-		if privateScheme(u.URI) {
-			return kindNative
-		}
-	}
-	return kindUnknown
-}
-
-func kindNamed(word string) string {
-	switch word {
-	case "web", "regular_web", "Web":
-		return kindWeb
-	case "service", "non_interactive", "m2m":
-		return kindService
-	case "spa", "browser", "Spa":
-		return kindBrowser
-	case "native", "publicClient", "installed", "InstalledClient":
-		return kindNative
-	}
-	return kindUnknown
-}
-
-// privateScheme tells whether a redirect URI leads to an app on a device,
-// RFC 8252 section 7.1.
-func privateScheme(uri string) bool {
-	scheme, _, ok := strings.Cut(uri, ":")
-	if !ok || strings.ContainsAny(scheme, "/*?# ") {
-		return false
-	}
-	switch strings.ToLower(scheme) {
-	case "http", "https", "urn", "":
-		return false
-	}
-	return true
-}
-
-// publicKind tells whether whoever holds such an app holds everything in it.
-func publicKind(kind string) bool { return kind == kindBrowser || kind == kindNative }
 
 // secretMethod tells whether a method of authentication rests on a shared secret.
 func secretMethod(m string) bool {
@@ -259,6 +183,44 @@ func requests(t *check.Target) func(func(*check.AuthCall) bool) {
 			}
 		}
 	}
+}
+
+// clientOf gives the client of an authorization request or answer. An answer
+// alone is of the request with its state, or of the only client there is.
+func clientOf(t *check.Target, c *check.AuthCall) string {
+	if c.Request != nil {
+		return c.Request.ClientID
+	}
+	if c.Response != nil && c.Response.State != "" {
+		for a := range requests(t) {
+			if a.Request.State == c.Response.State {
+				return a.Request.ClientID
+			}
+		}
+	}
+	return t.SoleClient()
+}
+
+// backAt gives the place of the answer to an authorization request.
+func backAt(c *check.AuthCall) string {
+	if c.ResponsePlace != "" {
+		return c.ResponsePlace
+	}
+	return c.Place
+}
+
+// entraAt tells whether an endpoint is one of Entra's.
+func entraAt(endpoint string) bool {
+	rest, ok := strings.CutPrefix(endpoint, "https://")
+	if !ok {
+		return false
+	}
+	host, _, _ := strings.Cut(rest, "/")
+	switch host {
+	case "login.windows.net", "login.microsoft.com", "sts.windows.net", "login.chinacloudapi.cn", "login.partner.microsoftonline.cn":
+		return true
+	}
+	return strings.HasPrefix(host, "login.microsoftonline.")
 }
 
 // pushed tells whether the parameters of a request lie elsewhere: at the
@@ -393,3 +355,5 @@ func days(d time.Duration) string {
 }
 
 func day(t time.Time) string { return t.UTC().Format("2006-01-02") }
+
+func contains(list []string, s string) bool { return slices.Contains(list, s) }
