@@ -31,6 +31,9 @@ var issuer = &check.Check{
 			if !there && kind == token.TypeAny {
 				return check.Unknown(check.NeedNothing, "the token names no issuer, and nothing says what kind of token it is")
 			}
+			if q := defect(r, token.CodeIssuer); q != nil && (want == "" || iss == want) {
+				return check.Wrong("The token is signed with a key that is published for another issuer", q.Text, proof(tok, q))
+			}
 			if want == "" {
 				return check.Unknown(check.NeedIssuer, "", claim(tok, "iss", ""))
 			}

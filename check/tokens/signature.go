@@ -63,8 +63,10 @@ var algAllowed = &check.Check{
 			switch {
 			case tok.Form == token.FormOpaque || tok.Form == token.FormJWE || tok.Form == token.FormMissing:
 				return check.NotApplicable("the token is no signed JWT")
-			case tok.Header == nil || alg == "":
-				return check.Unknown(check.NeedToken, "the header of the token names no algorithm that can be read")
+			case tok.Header == nil:
+				return check.Unknown(check.NeedToken, "the header of the token is not there or cannot be read")
+			case alg == "":
+				return check.Wrong("The header of the token names no algorithm", "A reader that goes on has to guess how it was signed.", headerProof(tok, "alg", "a signature algorithm"))
 			case strings.EqualFold(strings.TrimSpace(alg), "none"):
 				return check.NotApplicable("the token is not signed at all, see token-alg-none")
 			}
