@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -188,7 +189,7 @@ func (t *Target) ProviderKeys() *token.KeySet {
 // that of the last call it was sent in, of the answer it came in, else now.
 func (t *Target) ClockOf(tok *Token) (at time.Time, whose string) {
 	for _, c := range t.APICalls {
-		if c.Token == tok && c.Time.After(at) {
+		if (c.Token == tok || c.Token != nil && tok.Raw != "" && c.Token.Raw == tok.Raw) && c.Time.After(at) {
 			at, whose = c.Time, "when it was sent to the API"
 		}
 	}
@@ -221,11 +222,11 @@ func (t *Target) SoleClient() string {
 	}
 	sole := ""
 	one := func(id string) bool {
-		if id == "" || sole == "" || id == sole {
-			sole += strings.TrimPrefix(id, sole)
-			return true
+		if id != "" && sole != "" && id != sole {
+			return false
 		}
-		return false
+		sole = cmp.Or(sole, id)
+		return true
 	}
 	for _, c := range t.AuthCalls {
 		if c.Request != nil && !one(c.Request.ClientID) {

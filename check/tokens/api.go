@@ -26,6 +26,7 @@ var challenge401 = &check.Check{
 		var all verdicts
 		for i, c := range t.APICalls {
 			if i == maxCalls {
+				all.add(tooMany)
 				break
 			}
 			if c.Exchange != nil && c.Exchange.Status == 401 {
@@ -84,6 +85,7 @@ var status401or403 = &check.Check{
 		var all verdicts
 		for i, c := range t.APICalls {
 			if i == maxCalls {
+				all.add(tooMany)
 				break
 			}
 			if c.Exchange != nil && (c.Exchange.Status == 401 || c.Exchange.Status == 403) {

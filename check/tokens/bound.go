@@ -252,7 +252,7 @@ var mtlsBound = &check.Check{
 				if i == maxCalls {
 					break
 				}
-				if c.Token != tok || c.Exchange == nil {
+				if !same(c.Token, tok) || c.Exchange == nil {
 					continue
 				}
 				got, name := clientCertificate(c.Exchange.Request)

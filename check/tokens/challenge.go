@@ -25,13 +25,14 @@ var claimsChallenge = &check.Check{
 	},
 	References: []string{"OpenID Connect Core section 5.5", "https://learn.microsoft.com/entra/identity-platform/claims-challenge"},
 	Judge: func(t *check.Target) []check.Verdict {
-		if !t.Has(check.NeedTokenResponse) && !t.Has(check.NeedAPIResponse) {
+		if !t.Has(check.NeedTokenResponse) && !t.Has(check.NeedAPIResponse) && !t.Has(check.NeedAuthResponse) {
 			return []check.Verdict{check.Unknown(check.NeedTokenResponse, "")}
 		}
 		var all verdicts
 		asked := 0
 		for i, c := range t.TokenCalls {
 			if i == maxCalls {
+				all.add(tooMany)
 				break
 			}
 			if r := c.Response; r != nil && r.Error != nil && r.Error.Claims != "" && asked < maxTokens {
@@ -41,6 +42,7 @@ var claimsChallenge = &check.Check{
 		}
 		for i, c := range t.APICalls {
 			if i == maxCalls {
+				all.add(tooMany)
 				break
 			}
 			for _, ch := range c.Challenges {
@@ -56,6 +58,16 @@ var claimsChallenge = &check.Check{
 				}
 			}
 		}
+		for i, c := range t.AuthCalls {
+			if i == maxCalls {
+				all.add(tooMany)
+				break
+			}
+			if r := c.Response; r != nil && r.Error != "" && r.Params.Get("claims") != "" && asked < maxTokens {
+				asked++
+				all.add(answeredChallenge(t, challenge{place: cond(c.ResponsePlace, c.Place), claims: r.Params.Get("claims"), err: &evidence.ErrorBody{Code: r.Error, Description: r.ErrorDescription, Suberror: r.ErrorSubcode}, auth: c}))
+			}
+		}
 		return all.or(check.NotApplicable("no answer holds a claims challenge"))
 	},
 }
@@ -66,11 +78,15 @@ type challenge struct {
 	err                   *evidence.ErrorBody
 	token                 *check.TokenCall
 	api                   *check.APICall
+	auth                  *check.AuthCall
 }
 
 func (c challenge) time() time.Time {
-	if c.token != nil {
+	switch {
+	case c.token != nil:
 		return c.token.Time
+	case c.auth != nil:
+		return c.auth.Time
 	}
 	return c.api.Time
 }
@@ -113,7 +129,7 @@ func followUp(t *check.Target, c challenge) (asked, passed string) {
 		if i == maxCalls {
 			break
 		}
-		if a.Request == nil || !after(a.Time, when) {
+		if a.Request == nil || a == c.auth || !after(a.Time, when) {
 			continue
 		}
 		if sameClaims(a.Request.Claims, c.claims, want) {

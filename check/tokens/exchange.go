@@ -25,6 +25,7 @@ var exchangeClaims = &check.Check{
 		var all verdicts
 		for i, c := range t.TokenCalls {
 			if i == maxCalls {
+				all.add(tooMany)
 				break
 			}
 			if c.Request == nil || c.Response == nil || c.Response.AccessToken == "" || !exchanges(c.Request) {

@@ -26,6 +26,7 @@ var introspectionActive = &check.Check{
 		var all verdicts
 		for i, in := range t.Introspected {
 			if i == maxCalls {
+				all.add(tooMany)
 				break
 			}
 			all.add(judgeIntrospection(t, in))

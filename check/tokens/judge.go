@@ -102,6 +102,9 @@ var (
 	readers = kinds{token.TypeAccess, token.TypeID, token.TypeAny}                                                        // that say who and for whom
 )
 
+// tooMany stands beside what was found of the first calls.
+var tooMany = check.Unknown(check.NeedNothing, "only the first 1000 calls are looked at")
+
 const noSuchToken = "no token of this kind is there"
 
 // each judges every distinct token of the given kinds. r is nil where only the
@@ -324,7 +327,12 @@ func quoted(words []string) string {
 	return strings.Join(out, ", ")
 }
 
-// texts gives a member of an answer that is a string.
+// same tells whether two are the same token.
+func same(a, b *check.Token) bool {
+	return a == b || a != nil && b != nil && a.Raw != "" && a.Raw == b.Raw
+}
+
+// member gives a member of an answer that is a string.
 func member(raw map[string]json.RawMessage, name string) string {
 	var s string
 	_ = json.Unmarshal(raw[name], &s)

@@ -146,7 +146,7 @@ func unknownAudience(t *check.Target, tok *check.Token, kind token.Type) check.V
 // sentTo tells whether a token is sent to an address below a resource's.
 func sentTo(t *check.Target, tok *check.Token, resource string) bool {
 	return slices.ContainsFunc(t.APICalls, func(c *check.APICall) bool {
-		return c.Token == tok && c.Exchange != nil && strings.HasPrefix(c.Exchange.URL, strings.TrimSuffix(resource, "/"))
+		return same(c.Token, tok) && c.Exchange != nil && strings.HasPrefix(c.Exchange.URL, strings.TrimSuffix(resource, "/"))
 	})
 }
 

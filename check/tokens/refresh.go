@@ -28,6 +28,7 @@ var refreshPresent = &check.Check{
 		var all verdicts
 		for i, c := range t.TokenCalls {
 			if i == maxCalls {
+				all.add(tooMany)
 				break
 			}
 			if c.Response == nil || c.Response.Error != nil || c.Response.AccessToken == "" {

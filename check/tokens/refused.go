@@ -29,6 +29,7 @@ var refreshRevokedCause = &check.Check{
 		var all verdicts
 		for i, c := range t.TokenCalls {
 			if i == maxCalls {
+				all.add(tooMany)
 				break
 			}
 			switch r := c.Response; {

@@ -69,6 +69,7 @@ var tokenType = &check.Check{
 		var all verdicts
 		for i, c := range t.TokenCalls {
 			if i == maxCalls {
+				all.add(tooMany)
 				break
 			}
 			if r := c.Response; r != nil && r.Error == nil && r.AccessToken != "" {
@@ -82,6 +83,7 @@ var tokenType = &check.Check{
 		}
 		for i, c := range t.APICalls {
 			if i == maxCalls {
+				all.add(tooMany)
 				break
 			}
 			all.add(sentType(t, c))
@@ -152,6 +154,7 @@ var headerForm = &check.Check{
 		var all verdicts
 		for i, c := range t.APICalls {
 			if i == maxCalls {
+				all.add(tooMany)
 				break
 			}
 			if c.Exchange == nil {
@@ -259,6 +262,7 @@ var multipleTransport = &check.Check{
 		var all verdicts
 		for i, c := range t.APICalls {
 			if i == maxCalls {
+				all.add(tooMany)
 				break
 			}
 			if c.Exchange == nil || c.Exchange.Method == "" {

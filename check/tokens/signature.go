@@ -205,7 +205,7 @@ var embeddedKey = &check.Check{
 			if name == "jwk" || name == "x5c" {
 				p.Quote, p.Got = name+" is there", "a key"
 			}
-			if c := looked(r, "signature"); c != nil && c.Outcome == usher.OutcomeOK {
+			if verified(r) {
 				return check.OK(fmt.Sprintf("The token has %s, but a published key of the issuer made its signature; what it brings was not used.", name), p)
 			}
 			if t.ProviderKeys() == nil || r == nil {
@@ -241,6 +241,8 @@ var kidFound = &check.Check{
 				return check.NotApplicable("the token is not signed with a published key")
 			case tok.Kid == "" && len(keys.Keys) == 1:
 				return check.OK("The token names no key, and the set has one only.", usher.Proof{Place: keysPlace(t), Quote: kidsOf(keys)})
+			case tok.Kid == "" && verified(r):
+				return check.OK("The token names no key; one of the set made its signature.", usher.Proof{Place: keysPlace(t), Quote: kidsOf(keys)})
 			case tok.Kid == "":
 				return check.Unknown(check.NeedNothing, "the token names no key (kid), and the set has several", usher.Proof{Place: at(tok.Place, "header"), Quote: "no kid"})
 			}
@@ -262,6 +264,12 @@ var kidFound = &check.Check{
 			return check.Wrong(fmt.Sprintf("No published key is called %q", token.Printable(tok.Kid)), detail, p)
 		})
 	},
+}
+
+// verified tells whether the signature was found good.
+func verified(r *token.Report) bool {
+	c := looked(r, "signature")
+	return c != nil && c.Outcome == usher.OutcomeOK
 }
 
 // readAt says when the keys were read, where that is known.
@@ -314,7 +322,7 @@ var signature = &check.Check{
 			c := looked(r, "signature")
 			switch {
 			case c == nil || c.Outcome == usher.OutcomeUnknown || c.Outcome == usher.OutcomeWrong:
-				return check.Unknown(check.NeedToken, "the signature could not be looked at: the token or its algorithm rules that out")
+				return check.Unknown(check.NeedNothing, "the signature could not be looked at: the token or its algorithm rules that out")
 			}
 			p := usher.Proof{Place: at(tok.Place, "signature"), Quote: c.Text}
 			return check.OK(c.Text, p)
@@ -382,12 +390,12 @@ func microsoftAPI(tok *check.Token) string {
 }
 
 func sent(t *check.Target, tok *check.Token) bool {
-	return slices.ContainsFunc(t.APICalls, func(c *check.APICall) bool { return c.Token == tok })
+	return slices.ContainsFunc(t.APICalls, func(c *check.APICall) bool { return same(c.Token, tok) })
 }
 
 func sentToMicrosoft(t *check.Target, tok *check.Token) bool {
 	return slices.ContainsFunc(t.APICalls, func(c *check.APICall) bool {
 		host := hostOf(c.Exchange)
-		return c.Token == tok && (strings.HasSuffix(host, ".microsoft.com") || strings.HasSuffix(host, ".azure.com") || strings.HasSuffix(host, ".windows.net") || strings.HasSuffix(host, ".office.com") || strings.HasSuffix(host, ".office365.com"))
+		return same(c.Token, tok) && (strings.HasSuffix(host, ".microsoft.com") || strings.HasSuffix(host, ".azure.com") || strings.HasSuffix(host, ".windows.net") || strings.HasSuffix(host, ".office.com") || strings.HasSuffix(host, ".office365.com"))
 	})
 }

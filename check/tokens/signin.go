@@ -271,7 +271,14 @@ var stepUpLoop = &check.Check{
 			}
 			now := asked{endpoint(c.Exchange.URL), ch.Params["acr_values"] + " " + ch.Params["max_age"] + " " + ch.Params["scope"], c}
 			for _, s := range seen {
-				if s.url == now.url && s.what == now.what && differs(s.call, c) {
+				if s.url != now.url || s.what != now.what {
+					continue
+				}
+				if sentToken(c.Exchange) == "" || masked(sentToken(c.Exchange)) {
+					all.add(check.Unknown(check.NeedAPIRequest, "the same challenge came twice; whether to the same token, the calls do not show", usher.Proof{Place: c.Place, Quote: challengeText(ch)}))
+					break
+				}
+				if differs(s.call, c) {
 					v := check.Wrong("The API asks a new token for the same as the old one: "+token.Printable(strings.TrimSpace(now.what)),
 						"The step-up changed nothing that the API looks at, so that a client that does as it is told goes round for ever.",
 						usher.Proof{Place: s.call.Place, Quote: challengeText(ch)}, usher.Proof{Place: c.Place, Quote: challengeText(ch), Expected: "another answer than before", Got: "the same"})
@@ -330,6 +337,7 @@ var userinfoSub = &check.Check{
 		var all verdicts
 		for i, c := range t.APICalls {
 			if i == maxCalls {
+				all.add(tooMany)
 				break
 			}
 			if isUserinfo(t, c) && c.Exchange.Status == 200 {

@@ -66,6 +66,7 @@ func signinRows() []row {
 		{"token-step-up-loop", "twice, two tokens", target(tokens(first, again), call(401, api, now, bearer(first), "", stepUpHeader), call(401, api, now.Add(time.Minute), bearer(again), "", stepUpHeader)), wrong, "same as the old one"},
 		{"token-step-up-loop", "once", target(tokens(first), call(401, api, now, bearer(first), "", stepUpHeader)), ok, ""},
 		{"token-step-up-loop", "twice, one token", target(tokens(first), call(401, api, now, bearer(first), "", stepUpHeader), call(401, api, now, bearer(first), "", stepUpHeader)), ok, ""},
+		{"token-step-up-loop", "twice, tokens masked", target(call(401, api, now, "Authorization: Bearer ***", "", stepUpHeader), call(401, api, now, "Authorization: Bearer ***", "", stepUpHeader)), unknown, ""},
 		{"token-step-up-loop", "never", target(tokens(first), call(200, api, now, bearer(first))), na, ""},
 
 		{"userinfo-sub", "equal", userinfo(`{"sub":"u1"}`), ok, ""},
@@ -93,6 +94,7 @@ func challengeRows() []row {
 		{"token-claims-challenge", "left out", target(refused(form, aad), asked("nonce=n1", ""), later), wrong, "leaves them out"},
 		{"token-claims-challenge", "answered", target(refused(form, aad), asked(passed, ""), later), ok, ""},
 		{"token-claims-challenge", "of an API", target(call(401, api, now, "Authorization: Bearer at-0123456789", "", cae)), wrong, "The API asks"},
+		{"token-claims-challenge", "at the way back", target(asked("nonce=n1", ""), cameBack), wrong, "interaction_required"},
 		{"token-claims-challenge", "cannot be read", target(call(401, api, now, "", `Www-Authenticate: Bearer error="insufficient_claims", claims="%%%"`)), wrong, "cannot be read"},
 		{"token-claims-challenge", "none", target(refused(form, evidence.ErrorBody{Code: "invalid_grant"})), na, ""},
 
@@ -106,4 +108,13 @@ func challengeRows() []row {
 		{"refresh-revoked-cause", "in the log", target(events(&usher.Event{UID: "e1", Time: now, Kind: usher.EventToken, Provider: "keycloak", Status: usher.StatusFailure, StatusCode: "invalid_token", StatusDetail: "Stale token", OAuth: usher.OAuthFacts{GrantType: "refresh_token"}, Client: usher.Party{UID: client}})), wrong, "1 in the log"},
 		{"refresh-revoked-cause", "a good one", target(redeemed(form, `{"access_token":"at-0123456789","token_type":"Bearer"}`, now)), ok, ""},
 	}
+}
+
+// cameBack makes the answer of the last authorization request a demand for claims.
+func cameBack(t *check.Target) {
+	r, err := oauth.ParseAuthorizationResponse("https://app.example/cb?error=interaction_required&error_description=AADSTS50079&claims=%7B%22id_token%22%3A%7B%22x%22%3Anull%7D%7D")
+	if err != nil {
+		panic(err)
+	}
+	t.AuthCalls[len(t.AuthCalls)-1].Response = r
 }

@@ -25,7 +25,7 @@ var expired = &check.Check{
 	},
 	References: []string{"RFC 7519 section 4.1.4"},
 	Judge: func(t *check.Target) []check.Verdict {
-		return each(t, signed, func(tok *check.Token, kind token.Type, r *token.Report) check.Verdict {
+		return each(t, signed, func(tok *check.Token, kind token.Type, _ *token.Report) check.Verdict {
 			now, whose := t.ClockOf(tok)
 			if tok.Claims == nil {
 				return expiredOpaque(t, tok, kind)
@@ -40,7 +40,7 @@ var expired = &check.Check{
 			end := time.Unix(int64(max(exp, -6e10)), 0).UTC()
 			p := claim(tok, "exp", "a time after "+now.UTC().Format(time.RFC3339))
 			p.Got = end.Format(time.RFC3339)
-			if p2 := defect(r, token.CodeExpired); (r == nil || p2 != nil) && !now.Before(end.Add(leeway)) {
+			if !now.Before(end.Add(leeway)) {
 				title := fmt.Sprintf("The %s expired %s ago", called(kind), span(now.Sub(end)))
 				if whose != "by this machine's clock" {
 					title = fmt.Sprintf("The %s had expired %s before, %s", called(kind), span(now.Sub(end)), whose)
@@ -101,18 +101,18 @@ var notYet = &check.Check{
 	},
 	References: []string{"RFC 7519 section 4.1.5", "RFC 7519 section 4.1.6"},
 	Judge: func(t *check.Target) []check.Verdict {
-		return each(t, signed, func(tok *check.Token, kind token.Type, r *token.Report) check.Verdict {
+		return each(t, signed, func(tok *check.Token, kind token.Type, _ *token.Report) check.Verdict {
 			if v, ok := readable(tok); !ok {
 				return v
 			}
 			now, whose := t.ClockOf(tok)
-			looked := 0
+			looked := ""
 			for _, name := range [...]string{"nbf", "iat"} {
 				at, there := seconds(tok, name)
 				if !there || at >= 1e12 {
 					continue
 				}
-				looked++
+				looked = name
 				start := time.Unix(int64(max(at, -6e10)), 0).UTC()
 				if ahead := start.Sub(now); ahead > leeway {
 					p := claim(tok, name, "a time up to "+now.UTC().Format(time.RFC3339))
@@ -125,10 +125,10 @@ var notYet = &check.Check{
 						fmt.Sprintf("%s is %s; the time is %s %s. Minutes mean that a clock is wrong, hours a time zone taken for UTC.", name, start.Format(time.RFC3339), now.UTC().Format(time.RFC3339), whose), p)
 				}
 			}
-			if looked == 0 {
+			if looked == "" {
 				return check.Unknown(check.NeedNothing, "the token has neither nbf nor iat")
 			}
-			return check.OK("Neither nbf nor iat lies in the future.", claim(tok, "iat", ""))
+			return check.OK("Neither nbf nor iat lies in the future.", claim(tok, looked, ""))
 		})
 	},
 }
@@ -147,10 +147,10 @@ var lifetime = &check.Check{
 		if !t.Has(check.NeedToken) && !t.Has(check.NeedTokenResponse) {
 			return []check.Verdict{check.Unknown(check.NeedTokenResponse, "")}
 		}
-		limit, whose := accessLimit(t)
+		limit := accessLimit(t)
 		var all verdicts
 		for _, v := range each(t, kinds{token.TypeAccess, token.TypeAny}, func(tok *check.Token, _ token.Type, _ *token.Report) check.Verdict {
-			return claimedLife(tok, limit, whose)
+			return claimedLife(tok, limit)
 		}) {
 			if v.Outcome != usher.OutcomeNotApplicable {
 				all.add(v)
@@ -158,10 +158,11 @@ var lifetime = &check.Check{
 		}
 		for i, c := range t.TokenCalls {
 			if i == maxCalls {
+				all.add(tooMany)
 				break
 			}
 			if r := c.Response; r != nil && r.Error == nil && r.AccessToken != "" && r.ExpiresIn != "" {
-				all.add(promisedLife(r, limit, whose))
+				all.add(promisedLife(r, limit))
 			}
 		}
 		return all.or(check.Unknown(check.NeedTokenResponse, "neither a token that can be read nor expires_in is there"))
@@ -170,21 +171,32 @@ var lifetime = &check.Check{
 
 const maxCalls = 1000 // calls of one kind that a check looks at
 
-// accessLimit gives the longest life of an access token, and whose word that is.
-func accessLimit(t *check.Target) (time.Duration, string) {
-	if t.Expect != nil && t.Expect.AccessMax > 0 {
-		return time.Duration(t.Expect.AccessMax), "your limit"
-	}
-	limit := 90 * time.Minute
-	if t.Provider != nil {
-		if l, ok := t.Provider.Limits[knowledge.LimitAccessMinutes]; ok && time.Duration(l.Value)*time.Minute > limit {
-			return time.Duration(l.Value) * time.Minute, "what the provider gives by default"
-		}
-	}
-	return limit, "what is usual"
+// limit is the longest life of an access token, and whose word that is.
+type limit struct {
+	life  time.Duration
+	slack time.Duration // Entra dates iat back by five minutes
+	whose string
 }
 
-func claimedLife(tok *check.Token, limit time.Duration, whose string) check.Verdict {
+func accessLimit(t *check.Target) limit {
+	l := limit{90 * time.Minute, 5 * time.Minute, "what is usual"}
+	if t.Provider != nil {
+		if known, ok := t.Provider.Limits[knowledge.LimitAccessMinutes]; ok && known.Value < 1<<20 {
+			if life := time.Duration(known.Value) * time.Minute; life > l.life {
+				l.life, l.whose = life, "what the provider gives by default"
+			}
+		}
+	}
+	if t.Expect != nil && t.Expect.AccessMax > 0 {
+		l.life, l.whose = time.Duration(t.Expect.AccessMax), "your limit"
+		if t.Provider == nil || t.Provider.Name != "entra" {
+			l.slack = 0
+		}
+	}
+	return l
+}
+
+func claimedLife(tok *check.Token, most limit) check.Verdict {
 	if v, ok := readable(tok); !ok {
 		return v
 	}
@@ -206,10 +218,10 @@ func claimedLife(tok *check.Token, limit time.Duration, whose string) check.Verd
 		return check.Unknown(check.NeedNothing, "the token does not say when it was issued")
 	}
 	life := duration(exp - iat)
-	p := claim(tok, "exp", "at most "+span(limit)+" after iat")
+	p := claim(tok, "exp", "at most "+span(most.life)+" after iat")
 	p.Got = span(life) + " after iat"
-	if life > limit+5*time.Minute { // some providers date iat back for clocks that differ
-		return check.Wrong(fmt.Sprintf("The access token lives %s, longer than %s (%s)", span(life), span(limit), whose),
+	if life > most.life+most.slack {
+		return check.Wrong(fmt.Sprintf("The access token lives %s, longer than %s (%s)", span(life), span(most.life), most.whose),
 			"It cannot be taken back before its end, as APIs do not ask the issuer: a stolen one is good for as long, and a role that is withdrawn stays in it.", p)
 	}
 	p.Expected = ""
@@ -222,19 +234,19 @@ func claimedLife(tok *check.Token, limit time.Duration, whose string) check.Verd
 	return check.OK(fmt.Sprintf("It lives %s.", span(life)), p)
 }
 
-func promisedLife(r *check.TokenResponse, limit time.Duration, whose string) check.Verdict {
+func promisedLife(r *check.TokenResponse, most limit) check.Verdict {
 	in, ok := number(r.ExpiresIn)
-	p := usher.Proof{Place: r.Place, Quote: "expires_in: " + token.Printable(r.ExpiresIn), Expected: "at most " + strconv.Itoa(int(limit.Seconds())) + " seconds", Got: token.Printable(r.ExpiresIn)}
+	p := usher.Proof{Place: r.Place, Quote: "expires_in: " + token.Printable(r.ExpiresIn), Expected: "at most " + strconv.Itoa(int(most.life.Seconds())) + " seconds", Got: token.Printable(r.ExpiresIn)}
 	switch {
 	case !ok || in <= 0:
 		return check.Verdict{} // token-expires-in says so
-	case in >= 1e6 && int64(in)%1000 == 0 && duration(in/1000) <= limit:
+	case in >= 1e6 && int64(in)%1000 == 0 && duration(in/1000) <= most.life:
 		return check.Wrong(fmt.Sprintf("expires_in is %s: milliseconds instead of seconds", token.Printable(r.ExpiresIn)), fmt.Sprintf("Clients take the token for good for %s.", span(duration(in))), p).
 			Do("Have the server write seconds.")
 	case in >= 1e9:
 		return check.Wrong(fmt.Sprintf("expires_in is %s: a time, not a number of seconds from now", token.Printable(r.ExpiresIn)), "Clients add it to the present time.", p)
-	case duration(in) > limit+5*time.Minute:
-		return check.Wrong(fmt.Sprintf("The access token lives %s, longer than %s (%s)", span(duration(in)), span(limit), whose), "A stolen one is good for as long.", p)
+	case duration(in) > most.life+most.slack:
+		return check.Wrong(fmt.Sprintf("The access token lives %s, longer than %s (%s)", span(duration(in)), span(most.life), most.whose), "A stolen one is good for as long.", p)
 	}
 	p.Expected = ""
 	return check.OK(fmt.Sprintf("expires_in says %s.", span(duration(in))), p)
@@ -254,6 +266,7 @@ var expiresIn = &check.Check{
 		var all verdicts
 		for i, c := range t.TokenCalls {
 			if i == maxCalls {
+				all.add(tooMany)
 				break
 			}
 			r := c.Response

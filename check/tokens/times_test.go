@@ -40,6 +40,7 @@ func timeRows() []row {
 		{"token-lifetime", "ten minutes", target(tokens(access(nil))), ok, "10 min"},
 		{"token-lifetime", "a day", target(tokens(access(obj{"exp": now.Unix() + 86400}))), wrong, "lives 1 day"},
 		{"token-lifetime", "the operator's limit", target(tokens(access(nil)), expect(check.Expect{AccessMax: usher.Duration(time.Minute)})), wrong, "your limit"},
+		{"token-lifetime", "just over the operator's limit", target(tokens(access(nil)), expect(check.Expect{AccessMax: usher.Duration(9 * time.Minute)})), wrong, "your limit"},
 		{"token-lifetime", "milliseconds", target(tokens(access(obj{"exp": now.UnixMilli() + 60000}))), wrong, "milliseconds"},
 		{"token-lifetime", "expires_in in milliseconds", target(redeemed("", answer(`,"expires_in":3600000`), now)), wrong, "milliseconds instead of seconds"},
 		{"token-lifetime", "expires_in is a time", target(redeemed("", answer(`,"expires_in":1795608000`), now)), wrong, "a time, not a number"},

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"usher"
+	"usher/catalog"
 	"usher/check"
 	tokenchecks "usher/check/tokens"
 )
@@ -84,6 +85,9 @@ func wellSaid(t *testing.T, c *check.Check, f usher.Finding) {
 	}
 	if len(f.Fix) == 0 || f.Fix[0].Risk == usher.RiskWeakening {
 		t.Errorf("no fix, or a weakening one first: %+v", f.Fix)
+	}
+	if f.Cause != "" && catalog.Cause(f.Cause) == nil {
+		t.Errorf("%s is no cause", f.Cause)
 	}
 	if all := text(f); strings.Contains(all, "eyJ") || strings.Contains(all, "rt-") {
 		t.Errorf("a token is quoted: %s", all)
