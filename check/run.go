@@ -72,8 +72,9 @@ func Run(t *Target, checks []*Check) ([]usher.Finding, []usher.Missing) {
 			if v.Outcome == usher.OutcomeUnknown && v.Missing != NeedNothing && !slices.Contains(missing[v.Missing], c.ID) {
 				missing[v.Missing] = append(missing[v.Missing], c.ID)
 			}
-			rank := outcomeRank(v.Outcome)*severities + t.Profile.severity(c, v).Rank()
-			found = append(found, judged{c, v, rank})
+			severity := t.Profile.severity(c, v)
+			rank := outcomeRank(v.Outcome)*severities + severity.Rank()
+			found = append(found, judged{c, v, severity, rank})
 			ranks[rank]++
 		}
 	}
@@ -83,8 +84,8 @@ func Run(t *Target, checks []*Check) ([]usher.Finding, []usher.Missing) {
 	}
 	out := make([]usher.Finding, len(found))
 	for i := range found {
-		f := &found[i]
-		finding(&out[ranks[f.rank]], t, f.check, f.verdict, &mask)
+		f := found[i]
+		finding(&out[ranks[f.rank]], f.Check, f.Verdict, f.severity, &mask)
 		ranks[f.rank]++
 	}
 	return out, missings(missing)
@@ -92,9 +93,10 @@ func Run(t *Target, checks []*Check) ([]usher.Finding, []usher.Missing) {
 
 // judged is a verdict with its place among the others.
 type judged struct {
-	check   *Check
-	verdict *Verdict
-	rank    int
+	*Check
+	*Verdict
+	severity usher.Severity
+	rank     int
 }
 
 const (
@@ -124,10 +126,10 @@ func judge(t *Target, c *Check, lacking map[Need][]Verdict) []Verdict {
 var notAsked = []Verdict{NotApplicable("")}
 
 // finding makes a finding of a verdict, with every string of the evidence masked.
-func finding(f *usher.Finding, t *Target, c *Check, v *Verdict, mask *oauth.Redactor) {
+func finding(f *usher.Finding, c *Check, v *Verdict, severity usher.Severity, mask *oauth.Redactor) {
 	*f = usher.Finding{
 		Check: c.ID, Outcome: v.Outcome, Confidence: 1, Step: c.Step, Subject: v.Subject,
-		Title: c.Title, Severity: t.Profile.severity(c, v), Proof: []usher.Proof{}, Fix: []usher.FixStep{}, References: c.References,
+		Title: c.Title, Severity: severity, Proof: []usher.Proof{}, Fix: []usher.FixStep{}, References: c.References,
 	}
 	if f.References == nil {
 		f.References = []string{}

@@ -145,15 +145,17 @@ var mtlsAliases = &check.Check{
 }
 
 func aliases(t *check.Target, m *check.Metadata) check.Verdict {
-	var alias map[string]string
+	var alias struct {
+		To string `json:"token_endpoint"`
+	}
 	raw, there := m.Raw["mtls_endpoint_aliases"]
 	if !there {
 		return check.NotApplicable("the document has no addresses of their own for clients with certificates")
 	}
-	if json.Unmarshal(raw, &alias) != nil || alias["token_endpoint"] == "" {
+	if json.Unmarshal(raw, &alias) != nil || alias.To == "" {
 		return check.Unknown(check.NeedNothing, "mtls_endpoint_aliases names no token endpoint", member(m, "mtls_endpoint_aliases", "", ""))
 	}
-	to := alias["token_endpoint"]
+	to := alias.To
 	if to == m.TokenEndpoint {
 		return check.OK("the addresses are the same", member(m, "mtls_endpoint_aliases", "", ""))
 	}
