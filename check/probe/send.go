@@ -192,10 +192,8 @@ func (a *asking) proof(r *reply, expected string) usher.Proof {
 // words says what an answer says, in a line.
 func words(r *reply) string {
 	switch {
-	case r.err != nil && r.err.Code != "" && r.err.Description != "":
-		return oauth.Redact(r.err.Code + ": " + line(r.err.Description))
 	case r.err != nil && r.err.Code+r.err.Description != "":
-		return oauth.Redact(line(r.err.Code + r.err.Description))
+		return oauth.Redact(errorWords(r.err))
 	case r.location != nil:
 		return oauth.Redact("Location: " + line(r.location.String()))
 	}
@@ -209,6 +207,27 @@ func words(r *reply) string {
 		return oauth.Redact(line(text))
 	}
 	return "status " + strconv.Itoa(r.status)
+}
+
+// errorWords says an error with all that its provider's support asks for.
+func errorWords(e *evidence.ErrorBody) string {
+	text := strings.TrimSuffix(e.Code+": "+line(e.Description), ": ")
+	text = strings.TrimPrefix(text, ": ")
+	var more []string
+	add := func(name, value string) {
+		if value != "" && !strings.Contains(text, value) {
+			more = append(more, name+" "+quote(value))
+		}
+	}
+	add("code", strings.Join(e.Codes, ", "))
+	add("suberror", e.Suberror)
+	add("trace id", e.TraceID)
+	add("correlation id", e.Correlation)
+	add("claims", e.Claims)
+	if len(more) > 0 {
+		text += " (" + strings.Join(more, ", ") + ")"
+	}
+	return text
 }
 
 // errorOf reads the error of an answer: of its redirect, or of its body.
