@@ -76,7 +76,7 @@ func judge401(t *check.Target, c *check.APICall) check.Verdict {
 
 var status401or403 = &check.Check{
 	ID: "api-401-vs-403", Group: check.GroupToken, Mode: check.Offline, Severity: usher.SeverityMedium,
-	Title:  "401 and 403 are used rightly",
+	Title:  "401 and 403 say what they are for",
 	Judged: "401 for no token or a bad one and for too weak a sign-in, 403 for a good token that lacks a scope.",
 	Needs:  []check.Need{check.NeedAPIResponse}, Cause: "", Step: usher.StepAPICall, Fixer: usher.FixerDeveloper,
 	Fix:        []usher.FixStep{check.Neutral("Swap them at the API: on 401 callers get a new token and try again, on 403 they stop or ask for more.")},

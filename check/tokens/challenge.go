@@ -35,7 +35,7 @@ var claimsChallenge = &check.Check{
 				all.add(tooMany)
 				break
 			}
-			if r := c.Response; r != nil && r.Error != nil && r.Error.Claims != "" && asked < maxTokens {
+			if r := c.Response; r != nil && r.Error != nil && r.Error.Claims != "" && asked < maxWrong {
 				asked++
 				all.add(answeredChallenge(t, challenge{place: cond(r.Place, c.Place), claims: r.Error.Claims, err: r.Error, token: c, client: clientOfCall(c)}))
 			}
@@ -46,7 +46,7 @@ var claimsChallenge = &check.Check{
 				break
 			}
 			for _, ch := range c.Challenges {
-				if asked == maxTokens || ch.Params["claims"] == "" {
+				if asked == maxWrong || ch.Params["claims"] == "" {
 					continue
 				}
 				asked++
@@ -63,7 +63,7 @@ var claimsChallenge = &check.Check{
 				all.add(tooMany)
 				break
 			}
-			if r := c.Response; r != nil && r.Error != "" && r.Params.Get("claims") != "" && asked < maxTokens {
+			if r := c.Response; r != nil && r.Error != "" && r.Params.Get("claims") != "" && asked < maxWrong {
 				asked++
 				all.add(answeredChallenge(t, challenge{place: cond(c.ResponsePlace, c.Place), claims: r.Params.Get("claims"), err: &evidence.ErrorBody{Code: r.Error, Description: r.ErrorDescription, Suberror: r.ErrorSubcode}, auth: c}))
 			}

@@ -13,7 +13,7 @@ import (
 
 var revokeOnLogout = &check.Check{
 	ID: "revoke-on-logout", Group: check.GroupToken, Mode: check.Offline, Severity: usher.SeverityMedium,
-	Title:  "Tokens are revoked at logout",
+	Title:  "Logging out ends the tokens",
 	Judged: "Where a logout is seen, the refresh token is revoked with it, by a call of the revocation endpoint or because the provider ends the session that it hangs on.",
 	Cause:  "", Step: usher.StepSignOut, Fixer: usher.FixerDeveloper,
 	Fix: []usher.FixStep{

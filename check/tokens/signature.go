@@ -179,7 +179,7 @@ func kidsOf(keys *token.KeySet) string {
 
 var embeddedKey = &check.Check{
 	ID: "token-embedded-key", Group: check.GroupToken, Mode: check.Offline, Severity: usher.SeverityCritical,
-	Title:  "Keys inside the token are not trusted",
+	Title:  "No key that the token brings is trusted",
 	Judged: "jwk, x5c, jku and x5u of the header are neither used nor fetched. A token that has one passes only if a published key of the issuer made its signature.",
 	Needs:  []check.Need{check.NeedToken}, Cause: "token-signature-invalid", Step: usher.StepValidation, Fixer: usher.FixerDeveloper,
 	Fix: []usher.FixStep{

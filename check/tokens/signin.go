@@ -133,7 +133,7 @@ var authTime = &check.Check{
 		var all verdicts
 		asks := 0
 		for _, c := range t.APICalls {
-			if ch := stepUp(c); ch != nil && asks < maxTokens {
+			if ch := stepUp(c); ch != nil && asks < maxWrong {
 				asks++
 				all.add(asksForMore(t, c, ch))
 			}
