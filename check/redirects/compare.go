@@ -157,12 +157,12 @@ func contextOf(t *check.Target, r *evidence.Registration, s sent) oauth.Redirect
 		ThirdParty: r.ThirdParty != nil && *r.ThirdParty, Public: r.Public != nil && *r.Public,
 		RedeemedFrom: redeemedFrom(t, s.client), ApplicationType: r.ApplicationType,
 	}
-	spa := len(r.RedirectURIs) > 0
+	spa := len(r.RedirectURIs) > 0 || r.ApplicationType == "spa"
 	for _, e := range r.RedirectURIs {
 		if ctx.ApplicationType == "" && platform(e.Platform) == "native" {
 			ctx.ApplicationType = "native"
 		}
-		spa = spa && (e.Platform == "spa" || e.Platform == "browser")
+		spa = spa && (e.Platform == "spa" || e.Platform == "browser" || r.ApplicationType == "spa")
 	}
 	if spa {
 		ctx.Platform = "spa"

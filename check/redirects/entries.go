@@ -117,7 +117,7 @@ type faults struct {
 func (f *faults) add(e evidence.RegisteredURI, found fault) {
 	f.n++
 	if f.n == 1 {
-		f.title, f.severity = show(e.URI)+" "+found.says, found.severity
+		f.title, f.severity = "The entry "+show(e.URI)+" "+found.says, found.severity
 	}
 	if found.severity == "" || f.severity != "" && found.severity.Rank() < f.severity.Rank() {
 		f.severity = found.severity // the worst counts; the check's own is the worst

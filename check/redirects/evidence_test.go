@@ -63,7 +63,7 @@ func TestFromEvidence(t *testing.T) {
 // of an entry is shown.
 func TestHostile(t *testing.T) {
 	empty := &evidence.Registration{}
-	long := strings.Repeat("*/", 4000)
+	long := strings.Repeat("*/", 1000)
 	odd := &evidence.Registration{Provider: "keycloak", WebOrigins: []string{"", "*", "://", long}}
 	for _, u := range []string{"", " ", ":", "//", "://", "http://", "http://[", "https://]", "*", "**", "https://*", "https://*.*.*", "{", "{}", "%", "%zz", "a:b:c", "\x00", "é://é", long, "https://" + long, "https://ann:hunter2secret@shop.example/cb", "#", "?code", "https://shop.example:*/*"} {
 		odd.RedirectURIs = append(odd.RedirectURIs, evidence.RegisteredURI{URI: u})

@@ -25,8 +25,8 @@ func TestTitles(t *testing.T) {
 		{"out of band", target(of("google"), entries(cb), sends("urn:ietf:wg:oauth:2.0:oob")), "redirect-registered", "The app sends urn:ietf:wg:oauth:2.0:oob, which the provider has switched off", "redirect-uri-invalid"},
 		{"nothing registered", target(none, sends(cb)), "redirect-registered", "The app sends https://shop.example/cb, and no redirect URI is registered", "redirect-uri-mismatch"},
 		{"not taken", target(of("google"), entries("http://shop.example/cb"), sends("http://shop.example/cb")), "redirect-registered", "The entry http://shop.example/cb is one that google does not take", "redirect-uri-invalid"},
-		{"several entries", target(entries("http://a.example", "http://b.example", "http://c.example")), "redirect-https", "http://a.example sends codes over http, in the clear, and 2 more", ""},
-		{"the registration names the provider", target(entries("https://shop.example/*/cb"), reg(func(r *evidence.Registration) { r.Provider = "keycloak" })), "redirect-wildcard-literal", "https://shop.example/*/cb has a star that keycloak does not fill in", "redirect-uri-mismatch"},
+		{"several entries", target(entries("http://a.example", "http://b.example", "http://c.example")), "redirect-https", "The entry http://a.example sends codes over http, in the clear, and 2 more", ""},
+		{"the registration names the provider", target(entries("https://shop.example/*/cb"), reg(func(r *evidence.Registration) { r.Provider = "keycloak" })), "redirect-wildcard-literal", "The entry https://shop.example/*/cb has a star that keycloak does not fill in", "redirect-uri-mismatch"},
 	} {
 		if f := worst(t, c.target, c.check); f.Title != c.title || f.Cause != c.cause || f.Subject.Client != "shop" {
 			t.Errorf("%s: %q, cause %q, client %q", c.name, f.Title, f.Cause, f.Subject.Client)
@@ -131,6 +131,9 @@ func TestContext(t *testing.T) {
 	}
 	if proxy(entries(cb+" (spa)")) || proxy(entries(cb+" (publicClient)")) || proxy(entries(cb+" (installed)")) {
 		t.Error("an app without a proxy is pointed to one")
+	}
+	if proxy(entries(cb), reg(func(r *evidence.Registration) { r.ApplicationType = "spa" })) {
+		t.Error("a single-page app is pointed to a proxy")
 	}
 	if proxy(entries(cb), redeems(http.Header{"Origin": {"https://shop.example"}})) {
 		t.Error("an app whose codes a browser redeems is pointed to a proxy")

@@ -229,7 +229,10 @@ func consentRefused(t *check.Target) (check.Verdict, bool) {
 
 func judgeConsent(t *check.Target, r *evidence.Registration) check.Verdict {
 	if r.Grants == nil && !slices.Contains(r.Known, "Grants") {
-		return check.Unknown(check.NeedRegistration, "the export does not hold what was consented to (Entra: the service principal's oauth2PermissionGrants and appRoleAssignments)")
+		if r.Provider == "entra" {
+			return check.Unknown(check.NeedRegistration, "the export does not hold what was consented to: give the service principal with its oauth2PermissionGrants and appRoleAssignments")
+		}
+		return check.Unknown(check.NeedRegistration, "the export does not hold what was consented to")
 	}
 	var wanted []string
 	nameless := false // permissions of which only the id is known: grants tell their names
