@@ -64,3 +64,33 @@ func BenchmarkRun(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkFiles reads the two files first.
+func BenchmarkFiles(b *testing.B) {
+	for _, c := range [...]struct{ name, registration, document string }{
+		{"keycloak", "registration-keycloak.json", "keycloak"},
+		{"entra", "registration-entra.json", "entra-v2-common"},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			document, _ := parts(b, c.document)
+			inputs := []evidence.Input{{Name: "discovery.json", Data: document}, registration(b, c.registration)}
+			profile, err := check.ProfileNamed("")
+			if err != nil {
+				b.Fatal(err)
+			}
+			checks := all.Checks()
+			b.ReportAllocs()
+			start := processor()
+			for b.Loop() {
+				set, err := evidence.Read(inputs)
+				if err != nil {
+					b.Fatal(err)
+				}
+				target := read.Target(set, now, "")
+				target.Profile = profile
+				check.Run(target, checks)
+			}
+			b.ReportMetric(float64(b.N)/(processor()-start).Seconds(), "checks/s")
+		})
+	}
+}

@@ -14,6 +14,8 @@ import (
 	"usher"
 	"usher/check"
 	"usher/check/all"
+	"usher/check/read"
+	"usher/evidence"
 	"usher/oauth"
 	"usher/provider/knowledge"
 	"usher/token"
@@ -23,8 +25,9 @@ import (
 // good then.
 var now = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 
-// stored reads a stored provider document as a target.
-func stored(tb testing.TB, name string) *check.Target {
+// parts gives the document and the keys of a stored copy; keys is nil where
+// none were stored.
+func parts(tb testing.TB, name string) (document, keys json.RawMessage) {
 	tb.Helper()
 	data, err := os.ReadFile(filepath.Join("testdata", "discovery", name+".json"))
 	if err != nil {
@@ -37,7 +40,17 @@ func stored(tb testing.TB, name string) *check.Target {
 	if err := json.Unmarshal(data, &doc); err != nil {
 		tb.Fatal(err)
 	}
-	m, err := oauth.ParseMetadata(doc.Metadata)
+	if string(doc.JWKS) == "null" {
+		doc.JWKS = nil
+	}
+	return doc.Metadata, doc.JWKS
+}
+
+// stored reads a stored provider document as a target.
+func stored(tb testing.TB, name string) *check.Target {
+	tb.Helper()
+	document, published := parts(tb, name)
+	m, err := oauth.ParseMetadata(document)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -49,12 +62,12 @@ func stored(tb testing.TB, name string) *check.Target {
 		Now: now, Provider: knowledge.Named("generic"), Profile: profile,
 		Metadata: []*check.Metadata{{Metadata: m, Place: name + ".json"}},
 	}
-	if len(doc.JWKS) > 0 && string(doc.JWKS) != "null" {
-		keys, err := token.ParseKeySet(doc.JWKS)
+	if published != nil {
+		keys, err := token.ParseKeySet(published)
 		if err != nil {
 			tb.Fatal(err)
 		}
-		t.KeySets = []*check.KeySet{{KeySet: keys, Place: name + ".json", Raw: doc.JWKS}}
+		t.KeySets = []*check.KeySet{{KeySet: keys, Place: name + ".json", Raw: published}}
 	}
 	return t
 }
@@ -102,6 +115,32 @@ func TestStored(t *testing.T) {
 				compare(t, target, want)
 			})
 		}
+	}
+}
+
+// TestStoredRead: the same, read from files as the command reads them, one for
+// the document and one for the keys.
+func TestStoredRead(t *testing.T) {
+	for name, want := range expected(t) {
+		t.Run(name, func(t *testing.T) {
+			document, keys := parts(t, name)
+			inputs := []evidence.Input{{Name: "discovery.json", Data: document}}
+			if keys != nil {
+				inputs = append(inputs, evidence.Input{Name: "jwks.json", Data: keys})
+			}
+			set, err := evidence.Read(inputs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			target := read.Target(set, now, "")
+			if target.Profile, err = check.ProfileNamed(""); err != nil {
+				t.Fatal(err)
+			}
+			if len(target.Metadata) != 1 || (len(target.KeySets) == 1) != (keys != nil) {
+				t.Fatalf("%d documents and %d key sets were read; ignored: %v", len(target.Metadata), len(target.KeySets), set.Ignored)
+			}
+			compare(t, target, want)
+		})
 	}
 }
 
