@@ -49,6 +49,7 @@ func TestLintRefuses(t *testing.T) {
 		"no ladder":        func(c *source.Cause) { c.Questions = nil },
 		"no examples":      func(c *source.Cause) { c.Examples = source.Examples{} },
 		"consequence":      func(c *source.Cause) { c.ConsequenceOf = []string{"no-such-cause"} },
+		"its own cause":    func(c *source.Cause) { c.ConsequenceOf = []string{"x"} },
 		"another file":     func(c *source.Cause) { c.File = "causes/y.yaml" },
 		"nothing verified": func(c *source.Cause) { c.Verify = "" },
 		"no day":           func(c *source.Cause) { c.Reviewed = "yesterday" },

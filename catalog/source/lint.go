@@ -22,6 +22,7 @@ func (d *Data) Lint() []string {
 	for i := range d.Causes {
 		l.cause(&d.Causes[i])
 	}
+	l.circles(d)
 	l.codes(d)
 	l.rules(d)
 	return l.problems
@@ -91,6 +92,31 @@ func (l *linter) cause(c *Cause) {
 	}
 	if len(c.Examples.Match) == 0 || len(c.Examples.Pass) == 0 {
 		say("examples: both match and pass need at least one text")
+	}
+}
+
+// circles finds the causes that follow from themselves, by whatever way: of two
+// cases each would stand behind the other, and nobody would see either.
+func (l *linter) circles(d *Data) {
+	of := map[string][]string{}
+	for i := range d.Causes {
+		of[d.Causes[i].Label] = d.Causes[i].ConsequenceOf
+	}
+	for i := range d.Causes {
+		c := &d.Causes[i]
+		seen, next := map[string]bool{}, slices.Clone(c.ConsequenceOf)
+		for len(next) > 0 {
+			label := next[0]
+			next = next[1:]
+			if label == c.Label {
+				l.say(c.File, 0, "consequence_of: %s is a consequence of itself", label)
+				break
+			}
+			if !seen[label] {
+				seen[label] = true
+				next = append(next, of[label]...)
+			}
+		}
 	}
 }
 
