@@ -15,6 +15,9 @@ type Checkup struct {
 	Name     string    // the provider's name in usher's configuration
 	Tenant   string    // tenant, realm or organisation
 	At       time.Time // of the look
+	// News are the ids of checks that compare with the look before: that nothing
+	// changed since proves nothing, unless somebody says that it is dealt with.
+	News     []string
 	Findings []usher.Finding
 }
 
@@ -85,7 +88,7 @@ func (t *turn) foundWrong(c *usher.Case, fp string, look *Checkup, f *usher.Find
 }
 
 func (t *turn) foundRight(c *usher.Case, look *Checkup, f *usher.Finding, at time.Time) error {
-	if !can(c, actProof) || !at.After(c.Last) {
+	if !can(c, actProof) || !at.After(c.Last) || slices.Contains(look.News, f.Check) && c.State != usher.CaseVerifying {
 		return nil
 	}
 	if err := move(c, actProof); err != nil {

@@ -78,6 +78,26 @@ func TestCheckedOld(t *testing.T) {
 	}
 }
 
+// TestCheckedNews: that nothing changed since the last look proves nothing,
+// until somebody says that the change is dealt with.
+func TestCheckedNews(t *testing.T) {
+	w := newWorld(t)
+	c := w.look(found("discovery-drift", "", usher.OutcomeWrong))[0]
+	quiet := func() {
+		w.now = w.now.Add(time.Minute)
+		w.must(w.book.Checked(w.tx, casebook.Checkup{Name: "shop", At: w.now, Findings: []usher.Finding{found("discovery-drift", "", usher.OutcomeOK)}, News: []string{"discovery-drift"}}))
+	}
+	quiet()
+	if c = w.get(c.ID); c.State != usher.CaseOpen {
+		t.Fatal(c.State)
+	}
+	w.must(w.book.Declare(w.tx, c.ID, "1", "ann", ""))
+	quiet()
+	if c = w.get(c.ID); c.State != usher.CaseFixed {
+		t.Fatal(c.State)
+	}
+}
+
 // TestCheckedAndSignIns: a sign-in proves nothing about a configuration, and a
 // refusal does not join it.
 func TestCheckedAndSignIns(t *testing.T) {

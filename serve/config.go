@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"reflect"
 	"time"
 
 	"usher"
@@ -15,6 +16,7 @@ type Config struct {
 	URL       string     `yaml:"url,omitempty" doc:"Address that people type where a proxy stands in front: https://usher.example.com."`
 	Data      string     `yaml:"data" doc:"Folder of the database and of the socket; made if it is missing. A relative path starts at the folder of the file."`
 	Providers []Provider `yaml:"providers,omitempty" doc:"The identity providers whose logs are read."`
+	Checks    *Checks    `yaml:"checks,omitempty" doc:"Look at the providers and the clients themselves, on a schedule. Without it nothing is asked but what admin needs."`
 	Cases     Cases      `yaml:"cases" doc:"When cases change by themselves."`
 	History   History    `yaml:"history" doc:"How long events are kept."`
 	Log       Log        `yaml:"log" doc:"What usher writes about itself to standard error."`
@@ -29,6 +31,35 @@ type Provider struct {
 	Tenants []string `yaml:"tenants,omitempty" doc:"Realm or tenant names or ids, as log lines give them. Without any, what its own sources tell belongs to it."`
 	Admin   *Admin   `yaml:"admin,omitempty" doc:"The client with which usher reads registrations and carries out fixes. Without it usher explains, but repairs nothing."`
 	Sources []Source `yaml:"sources,omitempty" doc:"The log files that are read."`
+	Clients []Client `yaml:"clients,omitempty" doc:"Clients of yours that checks looks at, beside the provider itself."`
+}
+
+// Client is a client whose configuration and credential are checked. Its secret
+// is not in the file.
+type Client struct {
+	ClientID         string `yaml:"client_id" required:"true" doc:"Its client id."`
+	RedirectURI      string `yaml:"redirect_uri,omitempty" doc:"The redirect URI that it sends."`
+	Scope            string `yaml:"scope,omitempty" doc:"The scopes that it asks for, with blanks between."`
+	ClientSecretEnv  string `yaml:"client_secret_env,omitempty" doc:"Environment variable that holds its secret. With a secret, it is verified at the provider's token endpoint with a made-up code."`
+	ClientSecretFile string `yaml:"client_secret_file,omitempty" doc:"File that holds its secret, readable by its owner alone."`
+	AuthMethod       string `yaml:"token_endpoint_auth_method,omitempty" enum:"client_secret_basic,client_secret_post,none" doc:"How it authenticates; without it, what the registration or the metadata says."`
+}
+
+// Checks says how often the providers and clients are looked at.
+type Checks struct {
+	Every   usher.Duration `yaml:"every" doc:"The time between two looks."`
+	Profile string         `yaml:"profile" enum:"default,oauth2.1,rfc9700,browser-based,native,fapi2,mcp" doc:"What they are held to."`
+	FailOn  string         `yaml:"fail_on" enum:"critical,high,medium,low" doc:"The mildest severity that opens a case."`
+}
+
+// credential is where the client's secret is found.
+func (c *Client) credential() *Admin {
+	return &Admin{ClientID: c.ClientID, ClientSecretEnv: c.ClientSecretEnv, ClientSecretFile: c.ClientSecretFile}
+}
+
+// defaultChecks are checks before their keys are read.
+func defaultChecks() Checks {
+	return Checks{Every: usher.Duration(time.Hour), Profile: "default", FailOn: string(usher.SeverityHigh)}
 }
 
 // Admin is usher's own client at a provider. Its secret is not in the file.
@@ -78,5 +109,14 @@ func Default() *Config {
 	}
 }
 
-// defaultSource is a source before its keys are read.
-func defaultSource() Source { return Source{Zone: "Local", From: "end"} }
+// defaultOf is a value before its keys are read.
+func defaultOf(t reflect.Type) reflect.Value {
+	v := reflect.New(t).Elem()
+	switch t {
+	case reflect.TypeFor[Source]():
+		v.Set(reflect.ValueOf(Source{Zone: "Local", From: "end"}))
+	case reflect.TypeFor[Checks]():
+		v.Set(reflect.ValueOf(defaultChecks()))
+	}
+	return v
+}

@@ -84,6 +84,7 @@ func (c *checker) check() {
 	for _, k := range []string{"cases.quiet_after", "cases.proof_within", "history.keep"} {
 		c.tooShort(k)
 	}
+	c.checks()
 	names, tenants, paths := map[string]string{}, map[string]string{}, map[string]string{}
 	for i := range c.cfg.Providers {
 		c.provider(fmt.Sprintf("providers[%d]", i), &c.cfg.Providers[i], names, tenants, paths)
@@ -164,10 +165,59 @@ func (c *checker) provider(path string, p *Provider, names, tenants, paths map[s
 	for i := range p.Sources {
 		c.source(fmt.Sprintf("%s.sources[%d]", path, i), &p.Sources[i], paths)
 	}
-	if len(p.Sources) == 0 && p.Name != "" {
+	for i := range p.Clients {
+		c.client(fmt.Sprintf("%s.clients[%d]", path, i), p, &p.Clients[i])
+	}
+	if len(p.Sources) == 0 && p.Name != "" && c.cfg.Checks == nil {
 		c.warn(c.at[path], path, keyName(path)+" has no sources: nothing of it is seen", "write: sources: [{kind: "+sourceKind(p.Kind)+", path: /var/log/...}]")
 	}
 }
+
+// client checks a client of ours at a provider.
+func (c *checker) client(path string, p *Provider, k *Client) {
+	if c.cfg.Checks == nil {
+		c.warn(c.at[path], path, keyName(path)+" is looked at by nobody: there is no checks", "write: checks: {every: 1h}")
+	}
+	if p.Issuer == "" {
+		c.wrong(c.at[path], path, keyName(path)+" cannot be asked about: the provider has no issuer", "write: issuer: https://id.example.com/realms/shop")
+	}
+	if n := c.at[path+".redirect_uri"]; n != nil && k.RedirectURI != "" {
+		if u, err := url.Parse(k.RedirectURI); err != nil || u.Scheme == "" {
+			c.wrong(n, path+".redirect_uri", "this is no redirect URI", "write it as the app sends it: redirect_uri: https://app.example.com/cb")
+		}
+	}
+	env, file := c.at[path+".client_secret_env"], c.at[path+".client_secret_file"]
+	a := k.credential()
+	switch {
+	case k.ClientSecretEnv != "" && k.ClientSecretFile != "":
+		c.wrong(file, path, "the secret has two places", "keep client_secret_env or client_secret_file")
+	case k.ClientSecretEnv != "":
+		c.secretEnv(path, a, env)
+	case k.ClientSecretFile != "":
+		c.secretFile(path, a, file)
+		k.ClientSecretFile = a.ClientSecretFile
+	}
+}
+
+// checks holds the schedule of looks to what makes sense.
+func (c *checker) checks() {
+	k := c.cfg.Checks
+	if k == nil {
+		return
+	}
+	if n := c.at["checks.every"]; n != nil && k.Every > 0 && time.Duration(k.Every) < leastEvery {
+		c.wrong(n, "checks.every", "checks.every is shorter than "+leastEvery.String()+", a load on the provider", "write: every: 1h")
+	}
+	for i := range c.cfg.Providers {
+		if c.cfg.Providers[i].Issuer != "" {
+			return
+		}
+	}
+	c.warn(c.at["checks"], "checks", "checks has nobody to look at: no provider has an issuer", "write: issuer: https://id.example.com/realms/shop under the provider")
+}
+
+// leastEvery is the least time between two looks at a provider.
+const leastEvery = time.Minute
 
 // sourceKind gives the form of lines that a provider of a kind writes.
 func sourceKind(kind string) string {

@@ -434,6 +434,9 @@ func (s *Server) follow(stopping context.Context) {
 		s.engine.background(func(ctx context.Context) { s.followSource(ctx, src) })
 	}
 	s.engine.background(s.tidy)
+	if s.cfg.Checks != nil {
+		s.engine.background(s.checkup)
+	}
 	// The start leaves garbage behind that would stand for long in an idle server.
 	s.engine.background(func(ctx context.Context) { settle(ctx) })
 }

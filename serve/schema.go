@@ -54,13 +54,9 @@ func schemaOf(v reflect.Value) map[string]any {
 		}
 		return s
 	case v.Kind() == reflect.Slice:
-		element := reflect.New(v.Type().Elem()).Elem()
-		if element.Type() == reflect.TypeFor[Source]() {
-			element.Set(reflect.ValueOf(defaultSource()))
-		}
-		return map[string]any{"type": "array", "maxItems": maxList, "items": schemaOf(element)}
+		return map[string]any{"type": "array", "maxItems": maxList, "items": schemaOf(defaultOf(v.Type().Elem()))}
 	case v.Kind() == reflect.Pointer:
-		return schemaOf(reflect.New(v.Type().Elem()).Elem())
+		return schemaOf(defaultOf(v.Type().Elem()))
 	}
 	properties := map[string]any{}
 	var required []string
@@ -144,13 +140,9 @@ func referenceOf(b *bytes.Buffer, path string, v reflect.Value) {
 		case inner.Kind() == reflect.Struct:
 			next = append(next, below{key, inner})
 		case inner.Kind() == reflect.Pointer:
-			next = append(next, below{key, reflect.New(inner.Type().Elem()).Elem()})
+			next = append(next, below{key, defaultOf(inner.Type().Elem())})
 		case inner.Kind() == reflect.Slice && inner.Type().Elem().Kind() == reflect.Struct:
-			element := reflect.New(inner.Type().Elem()).Elem()
-			if element.Type() == reflect.TypeFor[Source]() {
-				element.Set(reflect.ValueOf(defaultSource()))
-			}
-			next = append(next, below{key + "[]", element})
+			next = append(next, below{key + "[]", defaultOf(inner.Type().Elem())})
 		}
 		fmt.Fprintf(b, "| `%s` | %s | %s |\n", keyOf(f), value, strings.ReplaceAll(text, "|", "\\|"))
 	}

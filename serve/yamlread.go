@@ -186,6 +186,7 @@ func (r *reader) value(path string, n *yaml.Node, v reflect.Value) {
 		r.plain(path, n, v)
 	case v.Kind() == reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
+		v.Elem().Set(defaultOf(v.Type().Elem()))
 		r.mapping(path, n, v.Elem())
 	case v.Kind() == reflect.Struct:
 		r.mapping(path, n, v)
@@ -257,9 +258,7 @@ func (r *reader) sequence(path string, n *yaml.Node, v reflect.Value) {
 	}
 	list := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
 	for i, c := range n.Content {
-		if list.Type().Elem() == reflect.TypeFor[Source]() {
-			list.Index(i).Set(reflect.ValueOf(defaultSource()))
-		}
+		list.Index(i).Set(defaultOf(list.Type().Elem()))
 		r.value(fmt.Sprintf("%s[%d]", path, i), c, list.Index(i))
 	}
 	v.Set(list)

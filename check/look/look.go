@@ -24,6 +24,7 @@ import (
 type Request struct {
 	Issuer string // of the provider to ask; empty: nothing is asked
 	Inputs []evidence.Input
+	Items  []evidence.Item // evidence that was read already: a registration that was asked for
 	// What the client sends, as the operator says it; each may be empty.
 	ClientID, RedirectURI string
 	Scopes                []string
@@ -73,6 +74,9 @@ func At(ctx context.Context, r Request) (*Result, error) {
 	}
 	t := &check.Target{Now: r.Now(), Issuer: r.Issuer, Profile: profile, Expect: r.Expect, Previous: r.Previous}
 	read.Add(t, set)
+	if len(r.Items) > 0 {
+		read.Add(t, &evidence.Set{Items: r.Items})
+	}
 	said(t, &r)
 	read.Settle(t, r.Provider)
 	if r.Client != nil {

@@ -1,0 +1,134 @@
+package serve_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"usher"
+	"usher/serve"
+)
+
+const rightSecret = "pX7vN2qLz8RkT4wYc1Jb6Hs9Dm3Fg5Ae"
+
+// standIn is a small provider on loopback: a document, keys, and a token
+// endpoint that knows one secret.
+type standIn struct {
+	*httptest.Server
+	moved  atomic.Bool  // the document names another issuer
+	secret atomic.Value // string
+	seen   atomic.Int64 // requests to the token endpoint
+}
+
+func newStandIn(t *testing.T) *standIn {
+	p := &standIn{}
+	p.secret.Store(rightSecret)
+	mux := http.NewServeMux()
+	p.Server = httptest.NewServer(mux)
+	t.Cleanup(p.Close)
+	mux.HandleFunc("GET /realms/shop/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
+		iss := p.URL + "/realms/shop"
+		published := iss
+		if p.moved.Load() {
+			published += "/"
+		}
+		writeJSON(w, map[string]any{
+			"issuer": published, "authorization_endpoint": iss + "/auth", "token_endpoint": iss + "/token", "jwks_uri": iss + "/certs",
+			"response_types_supported": []string{"code"}, "subject_types_supported": []string{"public"}, "id_token_signing_alg_values_supported": []string{"RS256"},
+			"grant_types_supported": []string{"authorization_code", "refresh_token"}, "code_challenge_methods_supported": []string{"S256"}, "token_endpoint_auth_methods_supported": []string{"client_secret_basic", "client_secret_post"},
+		})
+	})
+	mux.HandleFunc("GET /realms/shop/certs", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, map[string]any{"keys": []any{}}) })
+	mux.HandleFunc("POST /realms/shop/token", func(w http.ResponseWriter, r *http.Request) {
+		p.seen.Add(1)
+		_, secret, _ := r.BasicAuth()
+		if secret == "" {
+			secret = r.FormValue("client_secret")
+		}
+		w.Header().Set("Content-Type", "application/json")
+		code, status := "invalid_grant", http.StatusBadRequest
+		if secret != p.secret.Load() {
+			code, status = `unauthorized_client","error_description":"Invalid client or Invalid client credentials`, http.StatusUnauthorized
+		}
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(`{"error":"` + code + `"}`))
+	})
+	return p
+}
+
+func writeJSON(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v)
+}
+
+// TestChecks: the schedule looks at a provider and a client; what is wrong is a
+// case, which closes by itself when the check passes.
+func TestChecks(t *testing.T) {
+	p := newStandIn(t)
+	b := newBench(t, "")
+	cfg, _, err := serve.Parse(filepath.Join(b.dir, "usher.yaml"), []byte(`
+listen: 127.0.0.1:0
+data: d
+checks: {every: 1h}
+providers:
+- name: shop
+  kind: keycloak
+  issuer: `+p.URL+`/realms/shop
+  tenants: [shop]
+  clients:
+  - {client_id: web, redirect_uri: "https://shop.test/cb", client_secret_env: WEB_SECRET}
+`), serve.LoadOptions{Static: true})
+	if err != nil {
+		t.Fatal(err.(serve.Problems).Text())
+	}
+	cfg.Checks.Every = usher.Duration(300 * time.Millisecond)
+	p.secret.Store("Qw8Zr5Tn1Yx7Ub3Mk9Lc4Vd6Pf2Gh0Js")
+	b.server = serve.New(cfg, serve.Env{Stderr: b.stderr, Terminal: b.told, Getenv: func(string) string { return rightSecret }})
+	if err := b.server.Start(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	byCheck := func(check string) *usher.Case {
+		for _, c := range b.cases() {
+			if c.Finding.Check == check {
+				return &c
+			}
+		}
+		return nil
+	}
+	open := func(check string) {
+		t.Helper()
+		b.wait(check, func([]usher.Case) bool { c := byCheck(check); return c != nil && c.State == usher.CaseOpen })
+	}
+	open("secret-valid")
+	// Now the document is another provider's: a look finds it, and the secret
+	// goes nowhere.
+	p.moved.Store(true)
+	open("issuer-identical")
+	sent := p.seen.Load()
+	looked := byCheck("issuer-identical").Count
+	b.wait("two more looks", func([]usher.Case) bool { return byCheck("issuer-identical").Count >= looked+2 })
+	if n := p.seen.Load(); n > sent+1 { // one may have been under way
+		t.Errorf("the secret was sent %d times to a provider that is another one", n-sent)
+	}
+	if c := byCheck("secret-valid"); c.Kind != usher.CaseConfiguration || c.Finding.Subject.Client != "web" || c.Refusal.Tenant != "shop" {
+		t.Fatalf("%+v", c)
+	}
+	p.moved.Store(false)
+	p.secret.Store(rightSecret)
+	for _, check := range []string{"issuer-identical", "secret-valid"} {
+		b.wait("the proof of "+check, func([]usher.Case) bool { c := byCheck(check); return c.State == usher.CaseFixed && c.Proven != nil })
+	}
+	// The change of the document is news, which no quiet hour takes away.
+	if c := byCheck("discovery-drift"); c != nil && c.State != usher.CaseOpen {
+		t.Errorf("the change is %s", c.State)
+	}
+	if strings.Contains(b.stderr.String(), rightSecret) || p.seen.Load() == 0 {
+		t.Errorf("%d requests; the log:\n%s", p.seen.Load(), b.stderr)
+	}
+}
