@@ -315,8 +315,8 @@ func nested(path string, user usher.Party) bool {
 func lastSegment(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
 
 // hideTries puts the failures behind an attack that were its tries before it
-// was seen: of the cases whose last try came from its addresses those that had
-// no other addresses.
+// was seen: of the cases whose last try came from its addresses those that came
+// from nowhere else.
 func (t *turn) hideTries(c *usher.Case) error {
 	var keys []string
 	for _, source := range c.Sources {
@@ -327,7 +327,13 @@ func (t *turn) hideTries(c *usher.Case) error {
 		return err
 	}
 	for _, f := range cases {
-		if f.Kind != usher.CaseFailure || f.Behind != 0 || f.Addresses > len(c.Sources) || f.Last.Before(c.First) || len(f.Runs) > 0 {
+		if f.Kind != usher.CaseFailure || f.Behind != 0 || f.Last.Before(c.First) || len(f.Runs) > 0 {
+			continue
+		}
+		if only, err := t.cameFrom(f, c.Sources); err != nil || !only {
+			if err != nil {
+				return err
+			}
 			continue
 		}
 		if err := t.hide(f, c); err != nil {

@@ -1,94 +1,187 @@
 package casebook
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"usher"
+	"usher/detect"
 )
-
-// consequences are, by cause, what else fails because of it at the same client,
-// beside what the catalog tells.
-func consequences(cause string) []string {
-	switch cause {
-	case "client-secret-expired", "client-secret-invalid", "client-secret-id-used", "client-assertion-invalid", "client-auth-method":
-		return []string{"token-expired", "token-missing", "refresh-token-expired", "refresh-token-missing"}
-	case "client-disabled", "client-unknown":
-		return []string{"token-expired", "token-missing", "token-revoked", "refresh-token-revoked", "refresh-token-expired"}
-	case "refresh-token-expired", "refresh-token-revoked", "refresh-token-reused", "refresh-token-missing", "grant-not-allowed":
-		return []string{"token-expired", "token-missing"}
-	case "discovery-failed", "network-proxy", "tls-trust", "provider-outage":
-		return []string{"token-key-not-found", "token-signature-invalid", "token-expired"}
-	case "token-key-not-found":
-		return []string{"token-signature-invalid"}
-	case "scope-invalid", "consent-required", "admin-consent-required", "consent-declined":
-		return []string{"scope-insufficient", "token-missing"}
-	case "user-disabled", "password-expired":
-		return []string{"session-revoked", "token-revoked"}
-	}
-	return nil
-}
 
 // followsFrom tells whether one cause is a consequence of another.
 func (t *turn) followsFrom(cause, of string) bool {
-	return cause != of && (slices.Contains(t.opt.ConsequenceOf(cause), of) || slices.Contains(consequences(of), cause))
+	return cause != of && slices.Contains(t.opt.ConsequenceOf(cause), of)
+}
+
+// leads tells whether a cause may have consequences.
+func (t *turn) leads(cause string) bool {
+	return t.opt.HasConsequences == nil || t.opt.HasConsequences(cause)
 }
 
 // follows tells whether a case is a consequence of another: by cause, at the
-// same tenant and client, and of the same person where the cause lies there.
-func (t *turn) follows(c, of *usher.Case) bool {
+// same tenant and client, of the same person where the cause lies there, and
+// tried by nobody else.
+func (t *turn) follows(c, of *usher.Case) (bool, error) {
 	a, b := &c.Refusal, &of.Refusal
-	if c == of || c.Kind != usher.CaseFailure || of.Kind != usher.CaseFailure || rank(&c.Finding) == 0 || rank(&of.Finding) == 0 ||
-		a.Tenant != b.Tenant || !t.followsFrom(c.Finding.Cause, of.Finding.Cause) {
-		return false
+	if c == of || !failure(c) || !failure(of) || crowded(of) || a.Tenant != b.Tenant || !t.followsFrom(c.Finding.Cause, of.Finding.Cause) {
+		return false, nil
 	}
 	if p, q := refusing(a), refusing(b); p.Known() && q.Known() && !p.Is(q) {
-		return false // another policy refuses for reasons of its own
+		return false, nil // another policy refuses for reasons of its own
 	}
-	parts := scope(t.cause(&of.Finding))
-	if slices.Contains(parts, "user") && !a.User.Is(b.User) {
-		return false
+	if redirects(t.cause(&c.Finding)) && redirects(t.cause(&of.Finding)) && (crowded(c) || !sameButScheme(a.OAuth.RedirectURI, b.OAuth.RedirectURI)) {
+		return false, nil // another redirect URI, which is wrong or right for reasons of its own
 	}
-	return !slices.Contains(parts, "client") || a.Client.Is(b.Client)
+	return t.covered(c, of)
 }
 
-// arrange hides a case behind its cause, and behind it what follows from it,
-// whichever of them came first.
+// failure tells whether a case is of refusals whose cause is known.
+func failure(c *usher.Case) bool { return c.Kind == usher.CaseFailure && rank(&c.Finding) > 0 }
+
+// redirects tells whether a cause lies with one redirect URI.
+func redirects(cause usher.Cause) bool { return slices.Contains(scope(cause), "oauth.redirect_uri") }
+
+// sameButScheme tells whether two redirect URIs are equal but for http and
+// https.
+func sameButScheme(a, b string) bool {
+	_, a, ok := strings.Cut(a, "://")
+	_, b, ok2 := strings.Cut(b, "://")
+	return ok && ok2 && a != "" && a == b
+}
+
+// arrange puts the cases around one behind their causes, and takes out those
+// that do not belong there any more. Where a case stands follows from the cases
+// that there are and from who tried them, whichever of them came first.
 func (t *turn) arrange(c *usher.Case) error {
-	if c.Kind != usher.CaseFailure || rank(&c.Finding) == 0 {
+	if !failure(c) {
 		return nil
 	}
-	keys := append(keysClient(&c.Refusal), keysUser(&c.Refusal)...)
-	cases, err := t.under(keys...)
+	around, err := t.around(c)
 	if err != nil {
 		return err
 	}
-	for _, other := range cases {
-		switch {
-		case c.Behind != 0 || other.Behind != 0 || !t.follows(c, other):
-		case other.State.Active():
-			if err := t.hide(c, other); err != nil {
-				return err
-			}
-		case ended(other, c):
-			if err := t.hide(c, other); err != nil {
-				return err
-			}
-			if c.Behind == other.ID {
-				if err := t.await(c, other); err != nil {
-					return err
-				}
-			}
+	causes := map[int64]*usher.Case{} // behind which each belongs
+	for _, k := range around {
+		if causes[k.ID], err = t.causeOf(k, around, causes); err != nil {
+			return err
 		}
 	}
-	for _, other := range cases {
-		if c.Behind == 0 && c.State.Active() && other.Behind == 0 && len(other.Runs) == 0 && other.State.Active() && t.follows(other, c) {
-			if err := t.hide(other, c); err != nil {
+	for _, k := range around {
+		if err := t.put(k, causes[k.ID]); err != nil {
+			return err
+		}
+	}
+	if c.Behind != 0 {
+		return nil
+	}
+	for _, other := range around {
+		if !ended(other, c) {
+			continue
+		}
+		if ok, err := t.follows(c, other); err != nil || !ok {
+			if err != nil {
 				return err
 			}
+			continue
 		}
+		if err := t.hide(c, other); err != nil || c.Behind == 0 {
+			return err
+		}
+		return t.await(c, other)
 	}
 	return nil
+}
+
+// around gives the cases that may have to do with one, itself among them, by id.
+func (t *turn) around(c *usher.Case) ([]*usher.Case, error) {
+	cases, err := t.under(append(keysClient(&c.Refusal), keysUser(&c.Refusal)...)...)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range append(slices.Clone(c.Consequences), c.ID, c.Behind) {
+		if id == 0 || slices.ContainsFunc(cases, func(k *usher.Case) bool { return k.ID == id }) {
+			continue
+		}
+		k, err := t.get(id)
+		if err != nil {
+			return nil, err
+		}
+		if k != nil {
+			cases = append(cases, k)
+		}
+	}
+	slices.SortFunc(cases, func(a, b *usher.Case) int { return cmp.Compare(a.ID, b.ID) })
+	return cases, nil
+}
+
+// causeOf gives the case behind which one belongs, or nil: of those from which
+// it follows and that stand on their own, the one that began first.
+func (t *turn) causeOf(c *usher.Case, around []*usher.Case, known map[int64]*usher.Case) (*usher.Case, error) {
+	if cause, ok := known[c.ID]; ok {
+		return cause, nil
+	}
+	if !failure(c) || !c.State.Active() || c.Behind == 0 && len(c.Runs) > 0 {
+		return nil, nil
+	}
+	known[c.ID] = nil
+	var best *usher.Case
+	for _, of := range around {
+		if !of.State.Active() || of.Behind != 0 && !slices.ContainsFunc(around, func(k *usher.Case) bool { return k.ID == of.Behind && holdsBack(k) }) {
+			continue
+		}
+		ok, err := t.follows(c, of)
+		if err != nil {
+			return nil, err
+		}
+		if !ok || best != nil && !before(of.First, of.Fingerprint, best.First, best.Fingerprint) {
+			continue
+		}
+		root, err := t.causeOf(of, around, known) // no cause follows from itself, so this ends
+		if err != nil {
+			return nil, err
+		}
+		if root == nil {
+			best = of
+		}
+	}
+	known[c.ID] = best
+	return best, nil
+}
+
+// holdsBack tells whether a case is of those behind which others come and go.
+func holdsBack(c *usher.Case) bool { return c.Kind == usher.CaseFailure && c.State.Active() }
+
+// put puts a case behind another, or lets it stand on its own where that is
+// nil. What stands behind a case that is closed, or behind an attack, stays.
+func (t *turn) put(c, behind *usher.Case) error {
+	if c.Behind != 0 {
+		old, err := t.get(c.Behind)
+		if err != nil {
+			return err
+		}
+		if old == nil || old == behind || !holdsBack(old) {
+			return nil
+		}
+		if behind == nil {
+			text := fmt.Sprintf("It stands on its own: it does not follow from case %d any more.", old.ID)
+			if t.followsFrom(c.Finding.Cause, old.Finding.Cause) {
+				text = fmt.Sprintf("It stands on its own: others meet it than meet case %d.", old.ID)
+			}
+			note(c, usher.Entry{Time: t.now, Kind: usher.EntryConsequent, Text: text})
+		}
+		if err := t.detach(c); err != nil {
+			return err
+		}
+		if behind == nil {
+			return t.save(c)
+		}
+	}
+	if behind == nil {
+		return nil
+	}
+	return t.hide(c, behind)
 }
 
 // ended tells whether a cause was proven fixed after the last try of an open
@@ -134,11 +227,11 @@ func attach(behind *usher.Case, id int64) {
 	}
 }
 
-// surface brings a case out from behind another when its new try shows that it
-// stands on its own: the cause is closed and it goes on, or the try is not the
-// attacker's.
-func (t *turn) surface(c *usher.Case, ev *usher.Event, attack *usher.Case) error {
-	if c.Behind == 0 || ev.UID != c.Refusal.UID {
+// surface brings a case out from behind another that is closed, or is an attack,
+// when a new try shows that it stands on its own: it goes on, or it is tried by
+// others.
+func (t *turn) surface(c *usher.Case, ev *usher.Event) error {
+	if c.Behind == 0 {
 		return nil
 	}
 	cause, err := t.get(c.Behind)
@@ -149,14 +242,26 @@ func (t *turn) surface(c *usher.Case, ev *usher.Event, attack *usher.Case) error
 	switch {
 	case cause == nil:
 		reason = "What it stood behind is gone."
-	case cause.Kind == usher.CaseAttack && attack == nil:
-		reason = fmt.Sprintf("It goes on from elsewhere than the attack of case %d.", cause.ID)
-	case cause.Kind == usher.CaseAttack || cause.State.Active():
+	case cause.Kind == usher.CaseAttack && slices.Contains(cause.Sources, detect.Source(ev.Source.IP)):
 		return nil
-	case cause.State == usher.CaseFixed && cause.Proven != nil && !ev.Time.After(cause.Proven.Event.Time):
-		return nil // from before the cause was fixed
+	case cause.Kind == usher.CaseAttack:
+		reason = fmt.Sprintf("It comes from elsewhere than the attack of case %d.", cause.ID)
+	case cause.State.Active():
+		return nil
 	default:
-		reason = fmt.Sprintf("It goes on although case %d is %s.", cause.ID, cause.State)
+		shared, err := t.covered(c, cause)
+		if err != nil {
+			return err
+		}
+		late := ev.UID != c.Refusal.UID || cause.State == usher.CaseFixed && cause.Proven != nil && !ev.Time.After(cause.Proven.Event.Time)
+		switch {
+		case !shared:
+			reason = fmt.Sprintf("It stands on its own: others meet it than met case %d.", cause.ID)
+		case late:
+			return nil // from before the cause was closed
+		default:
+			reason = fmt.Sprintf("It goes on although case %d is %s.", cause.ID, cause.State)
+		}
 	}
 	note(c, usher.Entry{Time: ev.Time, Kind: usher.EntryConsequent, Text: reason, Event: ev.UID})
 	if c.State == usher.CaseVerifying && finished(c).IsZero() {

@@ -24,6 +24,9 @@ type Options struct {
 	Cause func(label string) (usher.Cause, bool)
 	// ConsequenceOf gives the causes behind which a cause stands back; nil: none.
 	ConsequenceOf func(label string) []string
+	// HasConsequences tells whether any cause stands back behind a cause, which
+	// saves looking for them; nil: it is not known.
+	HasConsequences func(label string) bool
 	// ClientUID gives the provider's own id of a client where it is known, else
 	// the empty string: some providers name clients in their audit log by it
 	// alone. nil: never known.

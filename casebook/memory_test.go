@@ -19,6 +19,7 @@ type memory struct {
 	wakes  map[int64]time.Time
 	tries  map[int64]map[string]bool // "event:", "user:" and "address:"
 	counts map[string]int
+	marks  map[int64][]string
 	filed  map[string]map[int64]bool
 	events map[string]string
 	parsed []*usher.Event
@@ -29,7 +30,7 @@ type memory struct {
 func newMemory() *memory {
 	return &memory{
 		cases: map[int64]string{}, keys: map[int64][]string{}, wakes: map[int64]time.Time{},
-		tries: map[int64]map[string]bool{}, counts: map[string]int{}, events: map[string]string{}, filed: map[string]map[int64]bool{},
+		tries: map[int64]map[string]bool{}, counts: map[string]int{}, marks: map[int64][]string{}, events: map[string]string{}, filed: map[string]map[int64]bool{},
 	}
 }
 
@@ -119,6 +120,16 @@ func (m *memory) AddTry(id int64, ev *usher.Event) (bool, int, int, error) {
 	addresses, _ := count("address:", ev.Source.IP)
 	return added, users, addresses, nil
 }
+
+func (m *memory) AddMark(id int64, mark string) (bool, error) {
+	if slices.Contains(m.marks[id], mark) || len(m.marks[id]) >= 1000 {
+		return false, nil
+	}
+	m.marks[id] = append(m.marks[id], mark)
+	return true, nil
+}
+
+func (m *memory) Marks(id int64) ([]string, error) { return slices.Clone(m.marks[id]), nil }
 
 func (m *memory) Event(uid string) (*usher.Event, error) {
 	text, ok := m.events[uid]

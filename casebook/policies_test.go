@@ -18,7 +18,7 @@ func TestAnotherPolicyIsNoConsequence(t *testing.T) {
 			ev := signIn("10:00", "ann", "10.0.0.1")
 			ev.Policies = []usher.Decision{{Policy: usher.Party{UID: "countries"}, Result: "failure"}}
 			w.refuse(ev, finding("policy-location", 0.9))
-			ev = signIn("10:01", "bob", "10.0.0.2")
+			ev = signIn("10:01", "ann", "10.0.0.2")
 			if tt.policy != "" {
 				ev.Policies = []usher.Decision{{Policy: usher.Party{UID: tt.policy}, Result: "failure"}}
 			}

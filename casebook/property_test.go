@@ -50,7 +50,7 @@ func events(t *rapid.T, most int) (list []delivery) {
 	for i := range n {
 		second := rapid.IntRange(0, 3600).Draw(t, "second")
 		user := rapid.SampledFrom([]string{"alice", "bob"}).Draw(t, "user")
-		ip := rapid.SampledFrom([]string{"10.0.0.1", "10.0.0.2"}).Draw(t, "ip")
+		ip := rapid.SampledFrom([]string{"10.0.0.1", "10.0.0.2", ""}).Draw(t, "ip")
 		d := draw(t, user, ip)
 		d.ev.UID = fmt.Sprintf("e%03d", i)
 		d.ev.Time = at("10:00").Add(time.Duration(second)*time.Second + time.Duration(i))
@@ -60,10 +60,17 @@ func events(t *rapid.T, most int) (list []delivery) {
 }
 
 func draw(t *rapid.T, user, ip string) (d delivery) {
-	switch rapid.SampledFrom([]string{"redirect", "redirect", "device", "password", "secret", "token", "change"}).Draw(t, "what") {
+	switch rapid.SampledFrom([]string{"redirect", "redirect", "proxy", "device", "password", "secret", "refresh", "token", "token", "change"}).Draw(t, "what") {
 	case "redirect":
 		d.ev, d.f = redirect("10:00", "https://shop.test/"+rapid.SampledFrom([]string{"cb/", "CB"}).Draw(t, "uri"), ip)
 		d.ev.Tenant = "corp"
+	case "proxy":
+		d.ev, d.f = redirect("10:00", "http://shop.test/"+rapid.SampledFrom([]string{"cb/", "CB"}).Draw(t, "uri"), ip)
+		d.ev.Tenant, d.f.Cause = "corp", "redirect-scheme-proxy"
+	case "refresh":
+		d.ev = signIn("10:00", user, ip)
+		d.ev.Kind, d.ev.StatusCode = usher.EventToken, "invalid_grant"
+		d.f = finding("refresh-token-expired", 0.9)
 	case "device":
 		d.ev, d.f = deviceCase()
 		d.ev.User, d.ev.Source.IP = usher.Party{UID: "id-" + user, Name: user}, ip
@@ -74,7 +81,10 @@ func draw(t *rapid.T, user, ip string) (d delivery) {
 		d.ev = usher.Event{Kind: usher.EventToken, Tenant: "corp", Client: usher.Party{UID: "shop"}, StatusCode: "invalid_client", Source: usher.Endpoint{IP: ip}}
 		d.f = finding("client-secret-expired", 0.9)
 	case "token":
-		d.ev = usher.Event{Kind: usher.EventAPI, Tenant: "corp", Client: usher.Party{UID: "shop"}, StatusCode: "invalid_token", Resource: usher.Party{UID: "orders"}}
+		d.ev = usher.Event{Kind: usher.EventAPI, Tenant: "corp", Client: usher.Party{UID: "shop"}, StatusCode: "invalid_token", Resource: usher.Party{UID: "orders"}, Source: usher.Endpoint{IP: ip}}
+		if rapid.Bool().Draw(t, "person") {
+			d.ev.User = usher.Party{UID: "id-" + user, Name: user}
+		}
 		d.ev.OAuth.TokenUID = rapid.SampledFrom([]string{"t1", "t2"}).Draw(t, "token")
 		d.f = finding("token-expired", 0.9)
 	case "change":
@@ -145,6 +155,45 @@ func TestAnyOrder(t *testing.T) {
 			t.Fatalf("in time:\n%s\n%s\nin another order:\n%s\n%s", strings.Join(x, "\n"), stories(a), strings.Join(y, "\n"), stories(b))
 		}
 	})
+}
+
+// TestOnlyOnesOwnIsHidden: whatever stands behind another case was tried by
+// those alone who tried that one, and whoever comes later from elsewhere brings
+// it out. Who was there is read from the store, without the book.
+func TestOnlyOnesOwnIsHidden(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(t)
+		for _, d := range events(t, 20) {
+			w.deliver(d)
+			for _, c := range w.tx.all() {
+				if c.Behind == 0 {
+					continue
+				}
+				cause := w.get(c.Behind)
+				for _, try := range w.triesOf(c.ID) {
+					if !slices.ContainsFunc(w.triesOf(cause.ID), func(other *usher.Event) bool {
+						return try.User.Is(other.User) || try.Source.IP != "" && try.Source.IP == other.Source.IP
+					}) {
+						t.Fatalf("%q is hidden behind %q, and %s of %q from %q never met that", c.Title, cause.Title, try.UID, try.User, try.Source.IP)
+					}
+				}
+				if a, b := c.Refusal.OAuth.RedirectURI, cause.Refusal.OAuth.RedirectURI; a != "" && b != "" && strings.TrimPrefix(a, "https") != strings.TrimPrefix(b, "http") {
+					t.Fatalf("%s is hidden behind %s", a, b)
+				}
+			}
+		}
+	})
+}
+
+// triesOf gives the tries of a case.
+func (w *world) triesOf(id int64) (list []*usher.Event) {
+	for key := range w.tx.tries[id] {
+		if uid, ok := strings.CutPrefix(key, "event:"); ok {
+			ev, _ := w.tx.Event(uid)
+			list = append(list, ev)
+		}
+	}
+	return list
 }
 
 func stories(w *world) (s string) {

@@ -27,11 +27,11 @@ func (b *Book) Refusal(tx Tx, ev *usher.Event, f usher.Finding) ([]*usher.Case, 
 	if attack != nil && (detect.Guess(f.Cause) || pastPassword(&f) && ev.User.Known()) {
 		return t.done(t.attackTry(attack, ev, &f))
 	}
-	return t.done(t.refuse(ev, &f, attack))
+	return t.done(t.refuse(ev, &f))
 }
 
 // refuse files a try under its case, which it opens where there is none.
-func (t *turn) refuse(ev *usher.Event, f *usher.Finding, attack *usher.Case) error {
+func (t *turn) refuse(ev *usher.Event, f *usher.Finding) error {
 	c, err := t.place(ev, f)
 	if err != nil {
 		return err
@@ -58,22 +58,25 @@ func (t *turn) refuse(ev *usher.Event, f *usher.Finding, attack *usher.Case) err
 			return err
 		}
 	}
-	slept := !c.State.Active()
+	slept, hidden := !c.State.Active(), c.Behind != 0
 	if try.added {
 		if err := t.tried(c, ev, try.latest); err != nil {
 			return err
 		}
-		if err := t.surface(c, ev, attack); err != nil {
+		if err := t.surface(c, ev); err != nil {
 			return err
 		}
 	}
-	if fresh || better || slept && c.State.Active() {
+	news := fresh || better || slept && c.State.Active()
+	if news {
 		t.propose(c) // which way out comes first depends on all of the above
+	} else {
+		t.proposeAction(c)
+	}
+	if news || hidden && c.Behind == 0 || try.stranger && (hidden || t.leads(c.Finding.Cause)) {
 		if err := t.arrange(c); err != nil {
 			return err
 		}
-	} else {
-		t.proposeAction(c)
 	}
 	if err := t.save(c); err != nil {
 		return err
@@ -167,6 +170,7 @@ func known(f *usher.Finding) usher.Finding {
 type joined struct {
 	added            bool // it was not counted before
 	latest, earliest bool
+	stranger         bool // nobody alike tried before
 }
 
 // join counts a try. Late ones count as if they had come in time.
@@ -175,8 +179,13 @@ func (t *turn) join(c *usher.Case, ev *usher.Event) (joined, error) {
 	if err != nil || !added {
 		return joined{}, err
 	}
+	stranger, err := t.tx.AddMark(c.ID, trierOf(ev).String()) // of the event itself: what another one tells must not matter
+	if err != nil {
+		return joined{}, err
+	}
 	j := joined{
 		added:    true,
+		stranger: stranger,
 		latest:   c.Count == 0 || before(c.Refusal.Time, c.Refusal.UID, ev.Time, ev.UID),
 		earliest: c.Count == 0 || ev.Time.Before(c.First),
 	}

@@ -33,6 +33,11 @@ type Tx interface {
 	// name is the one with the id.
 	AddTry(caseID int64, ev *usher.Event) (added bool, users, addresses int, err error)
 
+	// AddMark notes a word with a case, once: added is false where the case has it
+	// already, or has 1,000 others. Marks gives them all, in any order.
+	AddMark(caseID int64, mark string) (added bool, err error)
+	Marks(caseID int64) ([]string, error)
+
 	// Event gives a stored event, or nil where it is not known (any more).
 	Event(uid string) (*usher.Event, error)
 	// Changes gives the stored events of the kinds admin and consent that hold

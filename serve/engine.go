@@ -98,7 +98,7 @@ func newEngine(ctx context.Context, cfg *Config, st *store.Store, admins map[str
 	e.fixer = fix.New(fix.Options{Admins: admins, Now: env.Now})
 	e.book = casebook.New(casebook.Options{
 		Now: env.Now, Location: time.Local,
-		Cause: causeOf, ConsequenceOf: consequencesOf, Fixes: e.fixesOf, ClientUID: e.clientUID,
+		Cause: causeOf, ConsequenceOf: consequencesOf, HasConsequences: hasConsequences, Fixes: e.fixesOf, ClientUID: e.clientUID,
 		QuietAfter: time.Duration(cfg.Cases.QuietAfter), ProofWithin: time.Duration(cfg.Cases.ProofWithin),
 	})
 	return e
@@ -117,6 +117,19 @@ func consequencesOf(label string) []string {
 	}
 	return nil
 }
+
+// hasConsequences tells whether any cause stands back behind a cause.
+func hasConsequences(label string) bool { return leading()[label] }
+
+var leading = sync.OnceValue(func() map[string]bool {
+	all := map[string]bool{}
+	for _, c := range catalog.Causes() {
+		for _, label := range c.ConsequenceOf {
+			all[label] = true
+		}
+	}
+	return all
+})
 
 // fixesOf gives the ways out of a case. It is called within a transaction, so
 // it asks nobody: what is not known of the registration yet stays unknown.

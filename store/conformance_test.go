@@ -49,6 +49,7 @@ func conform(t *testing.T, open opener) {
 		"due":              conformDue,
 		"tries":            conformTries,
 		"distinct bounded": conformDistinct,
+		"marks":            conformMarks,
 		"cursors":          conformCursors,
 		"settings":         conformSettings,
 		"accounts":         conformAccounts,
@@ -531,6 +532,39 @@ func conformDistinct(t *testing.T, open opener) {
 		}
 		return nil
 	})
+}
+
+func conformMarks(t *testing.T, open opener) {
+	s := fresh(t, open)
+	digests := "4f2a9c0d17e3b58866aa01fe 0a1b2c3d4e5f60718293a4b5  c0ffee00c0ffee00c0ffee00 77d1e2f3a4b5c6d7e8f90a1b calls"
+	update(t, s, func(tx *store.Tx) error {
+		for _, fp := range []string{"f1", "f2"} {
+			if err := tx.SaveCase(sample(fp, usher.CaseOpen), nil, time.Time{}); err != nil {
+				return err
+			}
+		}
+		for i, want := range []bool{true, false} {
+			if added, err := tx.AddMark(1, digests); err != nil || added != want {
+				t.Errorf("time %d: added %v, %v", i, added, err)
+			}
+		}
+		if got, err := tx.Marks(1); err != nil || !slices.Equal(got, []string{digests}) {
+			t.Errorf("marks %q, %v", got, err)
+		}
+		for i := range store.MaxMarks + 20 {
+			if added, err := tx.AddMark(2, fmt.Sprint("m", i)); err != nil || added != (i < store.MaxMarks) {
+				return fmt.Errorf("mark %d: added %v, %w", i, added, err)
+			}
+		}
+		got, err := tx.Marks(2)
+		if len(got) != store.MaxMarks {
+			t.Errorf("%d marks", len(got))
+		}
+		return err
+	})
+	if err := s.Update(t.Context(), func(tx *store.Tx) error { _, err := tx.AddMark(99, "m"); return err }); err == nil {
+		t.Error("a mark of a case that there is not was kept")
+	}
 }
 
 func conformCursors(t *testing.T, open opener) {

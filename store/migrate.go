@@ -32,7 +32,7 @@ func ownSchema() schema {
 	if err != nil {
 		panic(err) // the folder is embedded
 	}
-	return schema{files: files, latest: 1}
+	return schema{files: files, latest: 2}
 }
 
 // migrate brings the database up to date. The usual start finds it so and asks

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -127,7 +128,7 @@ func TestNamesOfDirectories(t *testing.T) {
 // next is the schema of a usher to come.
 func next(t *testing.T, broken bool) fs.FS {
 	t.Helper()
-	own, _ := store.OwnMigrations()
+	own, latest := store.OwnMigrations()
 	files := fstest.MapFS{}
 	names, err := fs.Glob(own, "*.sql")
 	if err != nil {
@@ -144,21 +145,22 @@ func next(t *testing.T, broken bool) fs.FS {
 	if broken {
 		text += "INSERT INTO nowhere VALUES (1);\n"
 	}
-	files["00002_more.sql"] = &fstest.MapFile{Data: []byte(text + "-- +goose Down\nALTER TABLE events DROP COLUMN more;\n")}
+	files[fmt.Sprintf("%05d_more.sql", latest+1)] = &fstest.MapFile{Data: []byte(text + "-- +goose Down\nALTER TABLE events DROP COLUMN more;\n")}
 	return files
 }
 
 func TestMigrationKeepsACopy(t *testing.T) {
 	dir := t.TempDir()
+	_, latest := store.OwnMigrations()
 	s := openDir(t, dir)
 	update(t, s, func(tx *store.Tx) error { _, err := tx.AddEvent(refusal("e1")); return err })
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	copied := filepath.Join(dir, "usher.db.schema-1")
+	copied := filepath.Join(dir, fmt.Sprintf("usher.db.schema-%d", latest))
 
 	// A migration that breaks leaves everything as it was.
-	if _, err := store.OpenSchema(t.Context(), dir, next(t, true), 2); err == nil {
+	if _, err := store.OpenSchema(t.Context(), dir, next(t, true), latest+1); err == nil {
 		t.Fatal("a broken migration passed")
 	}
 	s = openDir(t, dir)
@@ -170,7 +172,7 @@ func TestMigrationKeepsACopy(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	s, err = store.OpenSchema(t.Context(), dir, next(t, false), 2)
+	s, err = store.OpenSchema(t.Context(), dir, next(t, false), latest+1)
 	if err != nil {
 		t.Fatal(err)
 	}
