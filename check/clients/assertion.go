@@ -35,11 +35,23 @@ func outside(p *token.Parsed, client string) bool {
 }
 
 // assertions walks the client assertions of the client's own, and gives the
-// verdicts, or that there is none.
-func assertions(t *check.Target, judge func(c *check.TokenCall, p *token.Parsed, client string) check.Verdict) []check.Verdict {
+// verdicts, or that there is none. A refusal by the provider for what the check
+// looks at counts also where nothing strange is seen, or only the refusal is.
+func assertions(t *check.Target, about fault, judge func(c *check.TokenCall, p *token.Parsed, client string) check.Verdict) []check.Verdict {
 	var b book
 	n, calls := 0, 0
-	for c := range tokenCalls(t) {
+	for _, c := range t.TokenCalls {
+		if c == nil {
+			continue
+		}
+		told := faultOf(errorOf(c)) == about
+		if c.Request == nil {
+			if told {
+				client := t.SoleClient()
+				b.add(client, about.refused(client, placeOf(c), errorOf(c)))
+			}
+			continue
+		}
 		calls++
 		if c.Request.ClientAssertion == "" || n == maxAssertions {
 			continue
@@ -58,7 +70,11 @@ func assertions(t *check.Target, judge func(c *check.TokenCall, p *token.Parsed,
 			b.add(client, check.NotApplicable("the assertion is of an outside issuer that stands for the client"))
 			continue
 		}
-		b.add(client, judge(c, p, client))
+		v := judge(c, p, client)
+		if told && v.Outcome != usher.OutcomeWrong {
+			v = about.refused(client, placeOf(c), errorOf(c))
+		}
+		b.add(client, v)
 	}
 	switch {
 	case len(b.list) > 0:
@@ -101,14 +117,13 @@ var assertionAudience = &check.Check{
 	ID: "assertion-audience", Group: check.GroupClient, Mode: check.Offline, Severity: usher.SeverityMedium,
 	Title:  "The client assertion is for this provider alone",
 	Judged: "Whether aud of the client assertion is one value, and the issuer; the token endpoint's address is the older form.",
-	Needs:  []check.Need{check.NeedTokenRequest},
 	Step:   usher.StepTokenRequest, Fixer: usher.FixerDeveloper,
 	Fix: []usher.FixStep{
 		check.Tightening("Set aud to the issuer identifier, exactly as the discovery document writes it, as a single string."),
 	},
 	References: []string{"RFC 7523 section 3", "draft-ietf-oauth-rfc7523bis"},
 	Judge: func(t *check.Target) []check.Verdict {
-		return assertions(t, func(c *check.TokenCall, p *token.Parsed, client string) check.Verdict {
+		return assertions(t, faultAudience, func(c *check.TokenCall, p *token.Parsed, client string) check.Verdict {
 			return judgeAudience(t, c, p, client)
 		})
 	},
@@ -190,7 +205,6 @@ var assertionClaims = &check.Check{
 	ID: "assertion-claims", Group: check.GroupClient, Mode: check.Offline, Severity: usher.SeverityHigh,
 	Title:  "The client assertion is whole and short-lived",
 	Judged: "iss and sub are the client id, exp is at most five minutes off and not past, jti is there and fresh, iat is not in the future, alg is one for signatures.",
-	Needs:  []check.Need{check.NeedTokenRequest},
 	Cause:  causeAssertion, Step: usher.StepTokenRequest, Fixer: usher.FixerDeveloper,
 	Fix: []usher.FixStep{
 		check.Tightening("Make an assertion for each request, with iss and sub the client id, aud the issuer, a random jti, iat now and exp one minute later."),
@@ -198,7 +212,7 @@ var assertionClaims = &check.Check{
 	References: []string{"RFC 7523 section 3", "OpenID Connect Core section 9"},
 	Judge: func(t *check.Target) []check.Verdict {
 		seen := map[string]*check.TokenCall{}
-		return assertions(t, func(c *check.TokenCall, p *token.Parsed, client string) check.Verdict {
+		return assertions(t, faultClaims, func(c *check.TokenCall, p *token.Parsed, client string) check.Verdict {
 			return judgeClaims(t, c, p, client, seen)
 		})
 	},

@@ -17,7 +17,6 @@ var assertionKeyRegistered = &check.Check{
 	ID: "assertion-key-registered", Group: check.GroupClient, Mode: check.Offline, Severity: usher.SeverityHigh,
 	Title:  "The client signs with a key that is registered",
 	Judged: "Whether the key that the assertion names stands in the client's keys or certificates, verifies it, and is not past.",
-	Needs:  []check.Need{check.NeedTokenRequest},
 	Cause:  causeAssertion, Step: usher.StepTokenRequest, Fixer: usher.FixerDeveloper,
 	Fix: []usher.FixStep{
 		check.Neutral("Register the public key or certificate of the key that the client signs with, before it signs with it; or let it sign with the registered one."),
@@ -25,7 +24,7 @@ var assertionKeyRegistered = &check.Check{
 	},
 	References: []string{"RFC 7523 section 3", "RFC 7591 section 2"},
 	Judge: func(t *check.Target) []check.Verdict {
-		return assertions(t, func(c *check.TokenCall, p *token.Parsed, client string) check.Verdict {
+		return assertions(t, faultKey, func(c *check.TokenCall, p *token.Parsed, client string) check.Verdict {
 			return judgeKey(t, c, p, client)
 		})
 	},
@@ -36,11 +35,6 @@ func judgeKey(t *check.Target, c *check.TokenCall, p *token.Parsed, client strin
 		return check.NotApplicable("the assertion is signed with the client's secret, not with a key")
 	}
 	here := proof(c.Place, fmt.Sprintf("alg=%s kid=%s", p.Alg, p.Kid), "", "")
-	if c.Response != nil && c.Response.Error != nil {
-		if what := keyRefused(c.Response.Error); what != "" {
-			return check.Wrong(strings.Replace(what, "{client}", client, 1), "", here, proof(placeOf(c), quoteOf(c.Response.Error), "", ""))
-		}
-	}
 	keys, place := clientKeys(t, client)
 	if keys != nil {
 		report, _ := inspect(c, p, client, keys, t.Now)
@@ -51,7 +45,7 @@ func judgeKey(t *check.Target, c *check.TokenCall, p *token.Parsed, client strin
 			case token.CodeKeyNotFound:
 				return check.Wrong(fmt.Sprintf("The client %s signs with the key %q, which is not registered", client, p.Kid), "Registered are: "+kids(keys)+".", got, proof(place, kids(keys), "", ""))
 			case token.CodeSignature:
-				return check.Wrong("The client "+client+" signs with another key than the registered one", "The assertion names a registered key, or none, and its signature does not fit.", got, proof(place, kids(keys), "", ""))
+				return check.Wrong(theClient(client)+" signs with another key than the registered one", "The assertion names a registered key, or none, and its signature does not fit.", got, proof(place, kids(keys), "", ""))
 			case token.CodeKeyUnfit:
 				return check.Wrong("The registered key of "+client+" is not one for this signature", pr.Text, got, proof(place, kids(keys), "", ""))
 			}
@@ -76,26 +70,6 @@ func judgeKey(t *check.Target, c *check.TokenCall, p *token.Parsed, client strin
 		return check.OK("the provider gave a token for it", here, proof(placeOf(c), "access_token", "", ""))
 	}
 	return check.Unknown(check.NeedRegistration, "the registration that was given does not hold the client's keys", here)
-}
-
-// keyRefused reads the codes with which providers refuse the key of an assertion.
-func keyRefused(e *evidence.ErrorBody) string {
-	for i, code := range e.Codes {
-		if i == 8 {
-			break
-		}
-		switch code {
-		case "AADSTS700027", "AADSTS50012", "client_assertion_invalid_signature":
-			return "The provider holds no key that verifies the assertion of {client}"
-		case "AADSTS700028", "AADSTS700030", "AADSTS700029", "AADSTS7000214":
-			return "The certificate that {client} signs with is not one that the provider accepts"
-		case "AADSTS700026":
-			return "The provider holds no key of {client} at all"
-		case "client_assertion_invalid_kid":
-			return "The assertion of {client} names a key that the provider does not hold"
-		}
-	}
-	return ""
 }
 
 func clientKeys(t *check.Target, client string) (*token.KeySet, string) {
@@ -164,12 +138,12 @@ func byThumbprint(t *check.Target, c *check.TokenCall, p *token.Parsed, client s
 	}
 	if certs == 0 {
 		if known(r, "Credentials") || len(r.Credentials) > 0 {
-			return check.Wrong("The client "+client+" signs with a certificate, and none is registered", "", here, proof(r.Place, "certificates", "the certificate that it signs with", "none")), true
+			return check.Wrong(theClient(client)+" signs with a certificate, and none is registered", "", here, proof(r.Place, "certificates", "the certificate that it signs with", "none")), true
 		}
 		return check.Verdict{}, false
 	}
 	all := strings.Join(list, ", ")
-	return check.Wrong("The client "+client+" signs with a certificate that is not registered", "Registered are those with the thumbprints "+all+".", here, proof(r.Place, all, all, hex.EncodeToString(named))), true
+	return check.Wrong(theClient(client)+" signs with a certificate that is not registered", "Registered are those with the thumbprints "+all+".", here, proof(r.Place, all, all, hex.EncodeToString(named))), true
 }
 
 // headerThumbprint gives the hash of the certificate that a header names, from

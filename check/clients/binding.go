@@ -58,7 +58,7 @@ func judgeNamed(t *check.Target, r *evidence.Registration) check.Verdict {
 	case n == 0 && r.Provider == "keycloak" && r.TLSNames == nil:
 		return check.Unknown(check.NeedRegistration, "the export does not hold the subject that is expected", here)
 	case n == 0:
-		return check.Wrong("The client "+nameOf(r)+" uses mutual TLS, and no subject is registered", "Any certificate of the authority would do, or none does.", here)
+		return check.Wrong(theClient(nameOf(r))+" uses mutual TLS, and no subject is registered", "Any certificate of the authority would do, or none does.", here)
 	case n > 1:
 		return check.Wrong(fmt.Sprintf("The client %s has %d names registered for its certificate", nameOf(r), n), "RFC 8705 allows exactly one of them.", here)
 	}
@@ -73,7 +73,7 @@ func judgeNamed(t *check.Target, r *evidence.Registration) check.Verdict {
 	if name != "tls_client_auth_subject_dn" {
 		got = names(cert)
 	}
-	return check.Wrong("The client "+nameOf(r)+" presents "+got+", registered is "+want, "", proof(place, got, want, got), here)
+	return check.Wrong(theClient(nameOf(r))+" presents "+got+", registered is "+want, "", proof(place, got, want, got), here)
 }
 
 // holds tells whether a certificate has a name.
@@ -154,7 +154,7 @@ func judgeSelfSigned(t *check.Target, r *evidence.Registration) check.Verdict {
 	}
 	here := proof(r.Place, oauth.AuthSelfSignedTLS, "", "")
 	if keys == nil && certs == 0 && r.KeysURI == "" {
-		return check.Wrong("The client "+nameOf(r)+" uses a certificate of its own, and no key of it is registered", "The provider can compare it with nothing: jwks or jwks_uri with the certificate (x5c) is needed.", proof(r.Place, oauth.AuthSelfSignedTLS, "jwks or jwks_uri", "neither"))
+		return check.Wrong(theClient(nameOf(r))+" uses a certificate of its own, and no key of it is registered", "The provider can compare it with nothing: jwks or jwks_uri with the certificate (x5c) is needed.", proof(r.Place, oauth.AuthSelfSignedTLS, "jwks or jwks_uri", "neither"))
 	}
 	named := boundTo(t, r.ClientID)
 	if named == nil {
@@ -185,7 +185,7 @@ func judgeSelfSigned(t *check.Target, r *evidence.Registration) check.Verdict {
 			}
 		}
 	}
-	return check.Wrong("The client "+nameOf(r)+" presents a certificate that is not among its keys", "", proof(place, hex.EncodeToString(named), "a certificate of its keys", hex.EncodeToString(named)), here)
+	return check.Wrong(theClient(nameOf(r))+" presents a certificate that is not among its keys", "", proof(place, hex.EncodeToString(named), "a certificate of its keys", hex.EncodeToString(named)), here)
 }
 
 // presented gives the certificate of a client as a proxy hands it on, RFC 9440.

@@ -284,6 +284,13 @@ func refused(c *check.TokenCall, code, description string, codes ...string) *che
 	return c
 }
 
+// alone is an answer of the token endpoint whose request is not known.
+func alone(code, description string, codes ...string) *check.TokenCall {
+	c := refused(&check.TokenCall{}, code, description, codes...)
+	c.Place = c.Response.Place
+	return c
+}
+
 func metadata(text string) *check.Metadata {
 	return &check.Metadata{Metadata: must(oauth.ParseMetadata([]byte(text))), Place: "discovery.json"}
 }

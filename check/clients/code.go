@@ -34,7 +34,7 @@ func judgeCodeOnce(t *check.Target) []check.Verdict {
 		was := first[code]
 		switch {
 		case was != nil:
-			v := check.Wrong("The client "+c.Request.ClientID+" redeems one code twice", "A double click, a prefetch, a reload of the callback or a retry. The provider refuses the second request and may revoke what the first one gave.",
+			v := check.Wrong(theClient(c.Request.ClientID)+" redeems one code twice", "A double click, a prefetch, a reload of the callback or a retry. The provider refuses the second request and may revoke what the first one gave.",
 				proof(was.Place, "code="+code.Fingerprint(), "", ""), proof(c.Place, "code="+code.Fingerprint(), "a code once", "again"))
 			if gap := c.Time.Sub(was.Time); !c.Time.IsZero() && !was.Time.IsZero() && gap >= 0 {
 				v.Detail = "The second request came " + spoken(gap) + " after the first. " + v.Detail
@@ -114,7 +114,7 @@ func judgeFresh(t *check.Target, c *check.TokenCall) check.Verdict {
 	case granted(c):
 		return check.OK("it was in time: the provider gave a token", here)
 	case timed && gap > most:
-		return check.Wrong("The client "+c.Request.ClientID+" redeems a code after "+spoken(gap), "That is more than "+whose+".", here)
+		return check.Wrong(theClient(c.Request.ClientID)+" redeems a code after "+spoken(gap), "That is more than "+whose+".", here)
 	case causeOf(t, errorOf(c)) == causeCodeExpired && len(errorOf(c).Codes) > 0:
 		v := check.Wrong("The provider says that the code of "+c.Request.ClientID+" ran out", "", proof(placeOf(c), quoteOf(errorOf(c)), "", ""), here)
 		if timed {

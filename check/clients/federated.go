@@ -143,7 +143,7 @@ func fits(r *evidence.Registration, p *token.Parsed, place string) check.Verdict
 	sub, _ := p.Claims["sub"].(string)
 	aud := audiences(p)
 	if len(r.Federated) == 0 {
-		return check.Wrong("The client "+nameOf(r)+" trusts no outside issuer", "A token of "+iss+" is presented for it.", proof(place, claimsOf(p), "a federated credential", "none"), proof(r.Place, "federated credentials", "", "none"))
+		return check.Wrong(theClient(nameOf(r))+" trusts no outside issuer", "A token of "+iss+" is presented for it.", proof(place, claimsOf(p), "a federated credential", "none"), proof(r.Place, "federated credentials", "", "none"))
 	}
 	best, score := 0, -1
 	for i := range r.Federated {

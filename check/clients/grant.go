@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -66,9 +67,9 @@ func allowed(t *check.Target, client, g, place, endpoint string) check.Verdict {
 		if hasGrant(r.GrantTypes, g) {
 			return check.OK("the registration allows it", here, proof(r.Place, "grant_types: "+all, "", ""))
 		}
-		return check.Wrong(fmt.Sprintf("The client %s uses %s, registered is %s", client, short(g), orNone(all)), "The provider refuses it, or ought to.",
-			proof(place, short(g), orNone(all), short(g)), proof(r.Place, "grant_types: "+orNone(all), "", "")).
-			Do("Switch the grant " + short(g) + " on for the client, if it is the right one for this app; or use one of " + orNone(all) + ".")
+		return check.Wrong(fmt.Sprintf("The client %s uses %s, registered is %s", client, short(g), cmp.Or(all, "none")), "The provider refuses it, or ought to.",
+			proof(place, short(g), cmp.Or(all, "none"), short(g)), proof(r.Place, "grant_types: "+cmp.Or(all, "none"), "", "")).
+			Do("Switch the grant " + short(g) + " on for the client, if it is the right one for this app; or use one of " + cmp.Or(all, "none") + ".")
 	}
 	if m := metadataOf(t, endpoint); m != nil && len(m.GrantTypes) > 0 && g != "implicit" {
 		if !hasGrant(m.GrantTypes, g) && listsEverything(m, g) {
@@ -110,13 +111,6 @@ func listed(r *evidence.Registration, g string) bool {
 	return true
 }
 
-func orNone(s string) string {
-	if s == "" {
-		return "none"
-	}
-	return s
-}
-
 var grantImplicit = &check.Check{
 	ID: "grant-implicit", Group: check.GroupClient, Mode: check.Offline, Severity: usher.SeverityHigh,
 	Title:  "The implicit grant is off",
@@ -137,7 +131,7 @@ func judgeImplicit(t *check.Target) []check.Verdict {
 			continue
 		}
 		if asksFor(r.ResponseType, "token") {
-			b.add(r.ClientID, check.Wrong("The client "+r.ClientID+" asks for an access token in the address of the browser", "It ends up in history, logs and Referer headers, and nothing binds it to the app.",
+			b.add(r.ClientID, check.Wrong(theClient(r.ClientID)+" asks for an access token in the address of the browser", "It ends up in history, logs and Referer headers, and nothing binds it to the app.",
 				proof(c.Place, "response_type="+r.ResponseType, "code", r.ResponseType)))
 		} else if reg := registration(t, r.ClientID); reg == nil {
 			b.add(r.ClientID, check.OK("its requests ask for none", proof(c.Place, "response_type="+r.ResponseType, "", "")))
@@ -201,7 +195,7 @@ func implicitOf(r *evidence.Registration) check.Verdict {
 	service := kindOf(r) == kindService
 	switch {
 	case anyAsks(r.ResponseTypes, "token") && !service:
-		return check.Wrong("The client "+nameOf(r)+" may get access tokens from the authorization endpoint", "They travel in the address of the browser, where history, logs and other pages see them.",
+		return check.Wrong(theClient(nameOf(r))+" may get access tokens from the authorization endpoint", "They travel in the address of the browser, where history, logs and other pages see them.",
 			proof(r.Place, "response_types: "+types, "code", types))
 	case hasGrant(r.GrantTypes, "implicit"):
 		v := check.Wrong("The implicit grant is on for "+nameOf(r), "Tokens travel in the address of the browser, where history, logs and other pages see them.",
@@ -213,7 +207,7 @@ func implicitOf(r *evidence.Registration) check.Verdict {
 	case listsGrants(r):
 		return check.OK("it is not among the grants", proof(r.Place, "grant_types: "+strings.Join(r.GrantTypes, ", "), "", ""))
 	case r.Provider == "entra" && (known(r, "ResponseTypes") || len(r.ResponseTypes) > 0 || r.Shape == "entra-manifest"):
-		return check.OK("the switch for access tokens is off", proof(r.Place, "response types: "+orNone(types), "", ""))
+		return check.OK("the switch for access tokens is off", proof(r.Place, "response types: "+cmp.Or(types, "none"), "", ""))
 	case len(r.ResponseTypes) > 0:
 		return check.OK("its response types hold no access token", proof(r.Place, "response_types: "+types, "", ""))
 	}
@@ -237,14 +231,14 @@ func judgePassword(t *check.Target) []check.Verdict {
 	var b book
 	for c := range tokenCalls(t) {
 		if grant(c.Request.GrantType) == oauth.GrantPassword {
-			b.add(c.Request.ClientID, check.Wrong("The client "+c.Request.ClientID+" sends people's passwords", "It sees every password, and a second factor or a policy stops it.", proof(c.Place, "grant_type="+c.Request.GrantType, "authorization_code", short(grant(c.Request.GrantType)))))
+			b.add(c.Request.ClientID, check.Wrong(theClient(c.Request.ClientID)+" sends people's passwords", "It sees every password, and a second factor or a policy stops it.", proof(c.Place, "grant_type="+c.Request.GrantType, "authorization_code", short(grant(c.Request.GrantType)))))
 		} else if registration(t, c.Request.ClientID) == nil {
 			b.add(c.Request.ClientID, check.OK("its requests use other grants", proof(c.Place, "grant_type="+c.Request.GrantType, "", "")))
 		}
 	}
 	for _, e := range t.Events {
 		if e != nil && (grant(e.OAuth.GrantType) == oauth.GrantPassword || strings.EqualFold(e.Protocol, "ropc") || strings.EqualFold(e.Unmapped["authenticationProtocol"], "ropc")) {
-			b.add(e.Client.UID, check.Wrong("The client "+e.Client.String()+" signs people in with their passwords", "It sees every password, and a second factor or a policy stops it.", proof("record "+e.UID, "grant password", "authorization_code", "password")))
+			b.add(e.Client.UID, check.Wrong(theClient(e.Client.String())+" signs people in with their passwords", "It sees every password, and a second factor or a policy stops it.", proof("record "+e.UID, "grant password", "authorization_code", "password")))
 		}
 	}
 	for _, r := range t.Registrations {
@@ -281,7 +275,7 @@ func judgePassword(t *check.Target) []check.Verdict {
 
 var responseGrantConsistent = &check.Check{
 	ID: "response-grant-consistent", Group: check.GroupClient, Mode: check.Offline, Severity: usher.SeverityMedium,
-	Title:  "response_types and grant_types agree",
+	Title:  "What the client may ask for goes with its grants",
 	Judged: "code goes with authorization_code, token and id_token go with implicit.",
 	Needs:  []check.Need{check.NeedRegistration},
 	Cause:  "response-type-not-allowed", Step: usher.StepRegistration, Fixer: usher.FixerDeveloper,

@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -134,7 +135,7 @@ func knownBy(t *check.Target, e *evidence.ErrorBody, place, client string) check
 	}
 	switch causeOf(t, e) {
 	case causeUnknown:
-		return check.Wrong("The provider knows no client "+client,
+		return check.Wrong("The provider knows no client "+cmp.Or(client, "of this id"),
 			"It refused the client id itself: the id has a typing error, or is of another app, tenant, realm or environment.",
 			proof(place, quoteOf(e), "an id that the provider knows", client))
 	case "":

@@ -151,7 +151,7 @@ func judgeMixed(t *check.Target) []check.Verdict {
 	}
 	for _, client := range order {
 		if u := seen[client]; u.machine.Place != "" && u.people.Place != "" {
-			b.add(client, check.Wrong("The client "+client+" signs people in and acts by itself", "Both kinds of token have the same client id, and an API that looks at sub alone may take the one for the other.", u.machine, u.people))
+			b.add(client, check.Wrong(theClient(client)+" signs people in and acts by itself", "Both kinds of token have the same client id, and an API that looks at sub alone may take the one for the other.", u.machine, u.people))
 		}
 	}
 	for _, r := range t.Registrations {

@@ -97,11 +97,11 @@ func judgeMethod(t *check.Target, c *check.TokenCall) check.Verdict {
 			return check.Wrong("The provider does not let "+client+" authenticate by "+m, "", proof(placeOf(c), quoteOf(c.Response.Error), "", m))
 		case causeType:
 			if m == oauth.AuthNone {
-				return check.Wrong("The client "+client+" sends no credential, and the provider wants one", "It is registered as confidential, or its registration does not allow public flows.",
+				return check.Wrong(theClient(client)+" sends no credential, and the provider wants one", "It is registered as confidential, or its registration does not allow public flows.",
 					proof(placeOf(c), quoteOf(c.Response.Error), "a secret or an assertion", m)).Because(causeType).
 					Do("Send the client's credential; or, if the app runs on devices or in browsers, register it as a public client.")
 			}
-			return check.Wrong("The client "+client+" sends a credential, and is registered as public", "", proof(placeOf(c), quoteOf(c.Response.Error), oauth.AuthNone, m)).Because(causeType).
+			return check.Wrong(theClient(client)+" sends a credential, and is registered as public", "", proof(placeOf(c), quoteOf(c.Response.Error), oauth.AuthNone, m)).Because(causeType).
 				Do("Send no credential, but PKCE; or register the app as a confidential client, if it runs on a server.")
 		}
 	}
@@ -113,7 +113,7 @@ func judgeMethod(t *check.Target, c *check.TokenCall) check.Verdict {
 	}
 	if meta := metadataOf(t, c.Request.Endpoint); meta != nil && len(meta.AuthMethods) > 0 && m != oauth.AuthNone && !contains(meta.AuthMethods, m) {
 		list := strings.Join(meta.AuthMethods, ", ")
-		return check.Wrong("The client "+client+" authenticates by "+m+", which the provider does not offer", "It offers "+list+".",
+		return check.Wrong(theClient(client)+" authenticates by "+m+", which the provider does not offer", "It offers "+list+".",
 			proof(c.Place, m, list, m), proof(meta.Place, "token_endpoint_auth_methods_supported", "", list))
 	}
 	if r == nil {
@@ -132,12 +132,12 @@ func against(client, m string, allowed []string, place string, r *evidence.Regis
 	case m == oauth.AuthNone && (contains(allowed, oauth.AuthTLS) || contains(allowed, oauth.AuthSelfSignedTLS)):
 		return check.OK("nothing in the request itself: the certificate of the connection stands for the client", p...)
 	case m == oauth.AuthNone:
-		return check.Wrong("The client "+client+" sends no credential, registered is "+list, "The provider cannot tell who asks.", p...)
+		return check.Wrong(theClient(client)+" sends no credential, registered is "+list, "The provider cannot tell who asks.", p...)
 	case len(allowed) == 1 && allowed[0] == oauth.AuthNone:
-		return check.Wrong("The client "+client+" authenticates by "+m+", registered is none", "It is a public client: most providers refuse a credential from it.", p...).Because(causeType).
+		return check.Wrong(theClient(client)+" authenticates by "+m+", registered is none", "It is a public client: most providers refuse a credential from it.", p...).Because(causeType).
 			Do("Send no credential, but PKCE; or register the app as a confidential client, if it runs on a server.")
 	}
-	return check.Wrong("The client "+client+" authenticates by "+m+", registered is "+list, "The credential may be right: it is sent in another way than agreed.", p...).
+	return check.Wrong(theClient(client)+" authenticates by "+m+", registered is "+list, "The credential may be right: it is sent in another way than agreed.", p...).
 		Do("Let the client authenticate by " + list + "; or register " + m + " for it.")
 }
 
@@ -178,7 +178,7 @@ func judgeDouble(c *check.TokenCall) check.Verdict {
 		return check.OK("one method, or none", proof(c.Place, c.Request.AuthMethod, "", ""))
 	}
 	list := strings.Join(ways, " and ")
-	return check.Wrong("The client "+c.Request.ClientID+" authenticates twice: by "+list, "A provider may refuse that, and which of the two it looks at is not agreed.", proof(c.Place, list, "one method", itoa(len(ways))))
+	return check.Wrong(theClient(c.Request.ClientID)+" authenticates twice: by "+list, "A provider may refuse that, and which of the two it looks at is not agreed.", proof(c.Place, list, "one method", itoa(len(ways))))
 }
 
 var authMethodWeak = &check.Check{

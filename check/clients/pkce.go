@@ -54,10 +54,10 @@ func judgePKCESent(t *check.Target) []check.Verdict {
 				b.add(c.Request.ClientID, bare(t, c))
 			}
 		case a.Request.CodeChallenge != "" && c.Request.CodeVerifier == "":
-			b.add(c.Request.ClientID, check.Wrong("The client "+c.Request.ClientID+" sends a challenge and then no verifier", "The provider refuses the code: it waits for the verifier that the challenge was made of.",
+			b.add(c.Request.ClientID, check.Wrong(theClient(c.Request.ClientID)+" sends a challenge and then no verifier", "The provider refuses the code: it waits for the verifier that the challenge was made of.",
 				proof(a.Place, "code_challenge", "", ""), proof(c.Place, "code_verifier", "the verifier of the challenge", "nothing")).Because(causePKCEMissing))
 		case a.Request.CodeChallenge == "" && c.Request.CodeVerifier != "" && !pushed(a.Request):
-			b.add(c.Request.ClientID, check.Wrong("The client "+c.Request.ClientID+" sends a verifier without having sent a challenge", "A provider that follows RFC 9700 refuses it as a downgrade.",
+			b.add(c.Request.ClientID, check.Wrong(theClient(c.Request.ClientID)+" sends a verifier without having sent a challenge", "A provider that follows RFC 9700 refuses it as a downgrade.",
 				proof(a.Place, "code_challenge", "a challenge", "nothing"), proof(c.Place, "code_verifier", "", "")).Because(causePKCEMissing))
 		}
 	}
@@ -67,7 +67,7 @@ func judgePKCESent(t *check.Target) []check.Verdict {
 // bare judges a token request alone, whose authorization request was not seen.
 func bare(t *check.Target, c *check.TokenCall) check.Verdict {
 	if granted(c) {
-		return check.Wrong("The client "+c.Request.ClientID+" redeems a code without PKCE", "Whoever gets hold of a code can redeem it with the client's credential, or with none.", proof(c.Place, "code_verifier", "a verifier", "nothing")).
+		return check.Wrong(theClient(c.Request.ClientID)+" redeems a code without PKCE", "Whoever gets hold of a code can redeem it with the client's credential, or with none.", proof(c.Place, "code_verifier", "a verifier", "nothing")).
 			As(withoutPKCE(t, c.Request.ClientID))
 	}
 	return check.Unknown(check.NeedAuthRequest, "the token request has no verifier; whether a challenge was sent shows in the authorization request", proof(c.Place, "code_verifier", "", "nothing"))
@@ -91,18 +91,18 @@ func challenge(t *check.Target, c *check.AuthCall) check.Verdict {
 			return check.NotApplicable("the provider has no PKCE")
 		}
 		if reg := registration(t, r.ClientID); reg != nil && reg.PKCERequired != nil && *reg.PKCERequired {
-			return check.Wrong("The client "+r.ClientID+" sends no PKCE challenge, and its registration demands one", "The provider refuses the request.", proof(c.Place, "code_challenge", "a challenge with S256", "nothing"), proof(reg.Place, "PKCE required", "", "true")).Because(causePKCEMissing)
+			return check.Wrong(theClient(r.ClientID)+" sends no PKCE challenge, and its registration demands one", "The provider refuses the request.", proof(c.Place, "code_challenge", "a challenge with S256", "nothing"), proof(reg.Place, "PKCE required", "", "true")).Because(causePKCEMissing)
 		}
-		return check.Wrong("The client "+r.ClientID+" sends no PKCE challenge", "A code that is stolen on its way back can be redeemed by the thief, and a code of another session can be slipped in.", proof(c.Place, "code_challenge", "a challenge with S256", "nothing")).
-			As(withoutPKCE(t, r.ClientID)).Because(causePKCEMissing)
+		return check.Wrong(theClient(r.ClientID)+" sends no PKCE challenge", "A code that is stolen on its way back can be redeemed by the thief, and a code of another session can be slipped in.", proof(c.Place, "code_challenge", "a challenge with S256", "nothing")).
+			As(withoutPKCE(t, r.ClientID))
 	case r.CodeChallengeMethod == "":
-		return check.Wrong("The client "+r.ClientID+" names no code_challenge_method, which means plain", "The challenge is then the verifier itself: whoever sees the request can redeem the code. If it is a hash, the exchange fails.", proof(c.Place, "code_challenge_method", oauth.PKCES256, "nothing")).
+		return check.Wrong(theClient(r.ClientID)+" names no code_challenge_method, which means plain", "The challenge is then the verifier itself: whoever sees the request can redeem the code. If it is a hash, the exchange fails.", proof(c.Place, "code_challenge_method", oauth.PKCES256, "nothing")).
 			Because(causePKCEMismatch).Do("Send code_challenge_method=S256.")
 	case r.CodeChallengeMethod == oauth.PKCEPlain:
-		return check.Wrong("The client "+r.ClientID+" sends PKCE with plain", "The challenge is the verifier itself: whoever sees the request can redeem the code.", proof(c.Place, "code_challenge_method", oauth.PKCES256, oauth.PKCEPlain)).
+		return check.Wrong(theClient(r.ClientID)+" sends PKCE with plain", "The challenge is the verifier itself: whoever sees the request can redeem the code.", proof(c.Place, "code_challenge_method", oauth.PKCES256, oauth.PKCEPlain)).
 			As(usher.SeverityMedium).Do("Send the SHA-256 hash of the verifier in base64url, and code_challenge_method=S256.")
 	case r.CodeChallengeMethod != oauth.PKCES256:
-		return check.Wrong("The client "+r.ClientID+" sends the challenge method "+r.CodeChallengeMethod+", which nobody knows", "The spelling counts.", proof(c.Place, "code_challenge_method", oauth.PKCES256, r.CodeChallengeMethod)).
+		return check.Wrong(theClient(r.ClientID)+" sends the challenge method "+r.CodeChallengeMethod+", which nobody knows", "The spelling counts.", proof(c.Place, "code_challenge_method", oauth.PKCES256, r.CodeChallengeMethod)).
 			Because(causePKCEMismatch).Do("Write code_challenge_method=S256.")
 	case len(r.CodeChallenge) != 43:
 		return check.Wrong(fmt.Sprintf("The challenge of %s has %d characters", r.ClientID, len(r.CodeChallenge)), "The hash of S256 has 43 in base64url without padding; 44 hold a = too many, 64 are hexadecimal.", proof(c.Place, "code_challenge", "43 characters", itoa(len(r.CodeChallenge)))).
@@ -136,7 +136,7 @@ var pkceVerifierForm = &check.Check{
 				continue
 			}
 			if was := first[v]; was != nil && was.Request.Code != c.Request.Code {
-				b.add(c.Request.ClientID, check.Wrong("The client "+c.Request.ClientID+" uses one PKCE verifier for two codes", "A verifier that is known once proves nothing any more.", proof(was.Place, v.Fingerprint(), "", ""), proof(c.Place, v.Fingerprint(), "a new one", "that of the earlier code")))
+				b.add(c.Request.ClientID, check.Wrong(theClient(c.Request.ClientID)+" uses one PKCE verifier for two codes", "A verifier that is known once proves nothing any more.", proof(was.Place, v.Fingerprint(), "", ""), proof(c.Place, v.Fingerprint(), "a new one", "that of the earlier code")))
 				continue
 			}
 			if len(first) < 10_000 {
@@ -189,7 +189,7 @@ func judgePKCEMatches(t *check.Target) []check.Verdict {
 		detail := strings.ToUpper(err.Error()[:1]) + err.Error()[1:] + "."
 		if other := challengeOf(t, verifier); other != nil {
 			detail = "It fits the challenge of another sign-in of the same client: the app mixed two up."
-			b.add(c.Request.ClientID, check.Wrong("The client "+c.Request.ClientID+" sends the verifier of another sign-in", detail, proof(a.Place, "code_challenge", "the challenge of this code", ""), proof(other.Place, "code_challenge", "", "fits the verifier"), here))
+			b.add(c.Request.ClientID, check.Wrong(theClient(c.Request.ClientID)+" sends the verifier of another sign-in", detail, proof(a.Place, "code_challenge", "the challenge of this code", ""), proof(other.Place, "code_challenge", "", "fits the verifier"), here))
 			continue
 		}
 		b.add(c.Request.ClientID, check.Wrong("The PKCE verifier of "+c.Request.ClientID+" does not fit its challenge", detail, proof(a.Place, "code_challenge", "", ""), here))

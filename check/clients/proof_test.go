@@ -164,6 +164,13 @@ func assertionCases() []kase {
 		{check: "assertion-key-registered", name: "keys not known", target: target(web(), assertionCall(nil, nil)), want: unknown},
 		{check: "assertion-key-registered", name: "with the secret", target: target(hmac()), want: na},
 
+		{check: "assertion-audience", name: "the provider says so", target: target(refused(assertionCall(nil, nil), "invalid_client", "The audience claim for client_assertion must be the endpoint invoked for the request.")), want: wrong, words: "is not for it", cause: "client-assertion-invalid"},
+		{check: "assertion-claims", name: "the provider says it is late", target: target(refused(assertionCall(nil, nil), "invalid_client", "AADSTS700024: not within its valid time range", "AADSTS700024")), want: wrong, words: "outside its time", cause: "client-assertion-invalid"},
+		{check: "assertion-claims", name: "the provider says it was used", target: target(refused(assertionCall(nil, nil), "invalid_client", "The client_assertion JWT has already been used.")), want: wrong, words: "used before"},
+		{check: "assertion-claims", name: "refused for its key", target: target(refused(assertionCall(nil, nil), "invalid_client", "AADSTS700027", "AADSTS700027")), want: ok},
+		{check: "assertion-key-registered", name: "the answer alone", target: target(alone("invalid_client", "AADSTS700027: signature", "AADSTS700027")), want: wrong, words: "no key that verifies"},
+		{check: "assertion-key-registered", name: "the provider's words", target: target(refused(assertionCall(nil, nil), "invalid_client", "Unable to verify the signature of the client assertion JWT")), want: wrong, words: "no key that verifies"},
+
 		{check: "assertion-replay", name: "refused", target: target(probe(401, "invalid_client")), want: ok},
 		{check: "assertion-replay", name: "accepted", target: target(probe(200, "")), want: wrong, words: "takes an assertion twice"},
 		{check: "assertion-replay", name: "recorded", target: target(gave(twice), gave(twice)), want: wrong, words: "took one assertion twice"},

@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"strings"
@@ -41,7 +42,7 @@ func judgeMode(t *check.Target, c *check.AuthCall) check.Verdict {
 	front := asksFor(r.ResponseType, "token") || asksFor(r.ResponseType, "id_token")
 	if strings.HasPrefix(r.Endpoint, "https://appleid.apple.com/") && (contains(r.Scope, "name") || contains(r.Scope, "email")) && mode != "form_post" {
 		here.Expected = "form_post"
-		return check.Wrong("Apple gives name and email by form_post alone, and the app asks for "+orDefault(mode), "Apple refuses the request.", here).As(usher.SeverityHigh).Because("request-malformed").
+		return check.Wrong("Apple gives name and email by form_post alone, and the app asks for "+cmp.Or(mode, "the default mode"), "Apple refuses the request.", here).As(usher.SeverityHigh).Because("request-malformed").
 			Do("Send response_mode=form_post, take the answer as a POST, and set SameSite=None and Secure on the cookie that holds the state.")
 	}
 	if mode == "" {
@@ -49,12 +50,12 @@ func judgeMode(t *check.Target, c *check.AuthCall) check.Verdict {
 	}
 	if mode == "query" && front {
 		here.Expected = "fragment or form_post"
-		return check.Wrong("The client "+r.ClientID+" asks for tokens in the query", "They would stand in logs and Referer headers; providers refuse it.", here).As(usher.SeverityHigh)
+		return check.Wrong(theClient(r.ClientID)+" asks for tokens in the query", "They would stand in logs and Referer headers; providers refuse it.", here).As(usher.SeverityHigh)
 	}
 	if m := metadataOf(t, r.Endpoint); m != nil && len(m.ResponseModes) > 0 && !contains(m.ResponseModes, mode) {
 		list := strings.Join(m.ResponseModes, ", ")
 		here.Expected = list
-		return check.Wrong("The client "+r.ClientID+" asks for the response mode "+mode+", which the provider does not offer", "It offers "+list+".", here, proof(m.Place, "response_modes_supported", "", list))
+		return check.Wrong(theClient(r.ClientID)+" asks for the response mode "+mode+", which the provider does not offer", "It offers "+list+".", here, proof(m.Place, "response_modes_supported", "", list))
 	}
 	switch {
 	case mode == "form_post" && privateScheme(r.RedirectURI):
@@ -65,13 +66,6 @@ func judgeMode(t *check.Target, c *check.AuthCall) check.Verdict {
 		}
 	}
 	return check.OK("it fits what is asked for", here)
-}
-
-func orDefault(mode string) string {
-	if mode == "" {
-		return "the default mode"
-	}
-	return mode
 }
 
 var samesiteState = &check.Check{

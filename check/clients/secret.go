@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"strings"
@@ -43,8 +44,8 @@ func judgeSecretValid(t *check.Target) []check.Verdict {
 				s = sentBy(t, lone)
 			}
 			// An answer alone tells as much as it says itself.
-			if v := s.refused(t, e, placeOf(c), c.Response.Status); v.Outcome == usher.OutcomeWrong && (causeOf(t, e) != "" || lone != nil) {
-				b.add(s.client, v)
+			if lone != nil || ofSecret(causeOf(t, e)) {
+				b.add(s.client, s.refused(t, e, placeOf(c), c.Response.Status))
 			}
 			continue
 		}
@@ -121,16 +122,25 @@ func unanswered(t *check.Target) *check.TokenCall {
 	return only
 }
 
-// name gives the client's name for a person, or its id.
-func (s *sent) name() string {
-	switch {
-	case s.reg != nil:
+// whom gives the client's name for a person, else its id, which may be empty.
+func (s *sent) whom() string {
+	if s.reg != nil {
 		return nameOf(s.reg)
-	case s.client == "":
-		return "the client"
 	}
 	return s.client
 }
+
+// ofSecret tells whether a cause is about a secret or the way it is sent.
+func ofSecret(cause string) bool {
+	switch cause {
+	case causeSecretID, causeSecretPast, causeSecretWrong, causeMethod:
+		return true
+	}
+	return false
+}
+
+// name gives the client's name for the midst of a sentence.
+func (s *sent) name() string { return cmp.Or(s.whom(), "the client") }
 
 // refused reads a refusal of a token request: was it of the secret, of the way
 // it was sent, or of something that is looked at later?
@@ -151,17 +161,20 @@ func (s *sent) refused(t *check.Target, e *evidence.ErrorBody, place string, sta
 	case causeMethod:
 		return s.way(quote)
 	case causeType:
-		return check.Wrong("The client "+s.name()+" takes no secret: it is registered as public", "The provider refuses a secret from a client that may not have one.", quote).Because(causeType).
+		return check.Wrong(theClient(s.whom())+" takes no secret: it is registered as public", "The provider refuses a secret from a client that may not have one.", quote).Because(causeType).
 			Do("Send no client_secret, but PKCE; or, if the app runs on a server, register it as a confidential client.")
 	case causeUnknown:
-		return check.Wrong("The provider knows no client "+s.client+", so its secret is not looked at", "The client id is wrong, or of another tenant, realm or environment than the endpoint.", quote).Because(causeUnknown).
+		return check.Wrong("The provider knows no client "+cmp.Or(s.client, "of this id")+", so its secret is not looked at", "The client id is wrong, or of another tenant, realm or environment than the endpoint.", quote).Because(causeUnknown).
 			Do("Take client id and secret from one registration, in the tenant and environment that the token endpoint belongs to.")
 	case causeDisabled:
-		return check.Wrong("The client "+s.name()+" is switched off, so its secret is not looked at", "", quote).Because(causeDisabled).
+		return check.Wrong(theClient(s.whom())+" is switched off, so its secret is not looked at", "", quote).Because(causeDisabled).
 			Do("Switch the application on at the provider.")
 	case causeAssertion:
 		return check.Wrong("The provider refuses the client assertion of "+s.name(), "", quote).Because(causeAssertion).
 			Do("See what usher check says of the assertion: key, audience, lifetime.")
+	}
+	if cause != "" && e.Code == oauth.ErrInvalidClient {
+		return check.Unknown(check.NeedProbe, "the provider refused something else, which says nothing of the secret", quote)
 	}
 	switch e.Code {
 	case oauth.ErrInvalidClient:
@@ -176,7 +189,7 @@ func (s *sent) refused(t *check.Target, e *evidence.ErrorBody, place string, sta
 		}
 		return s.wrong(quote)
 	case oauth.ErrInvalidGrant, oauth.ErrUnsupportedGrantType, oauth.ErrInvalidScope, oauth.ErrInvalidTarget,
-		oauth.ErrUnauthorizedClient, oauth.ErrAuthorizationPending, oauth.ErrSlowDown, oauth.ErrExpiredToken, oauth.ErrAccessDenied:
+		oauth.ErrUnauthorizedClient, "bad_verification_code", "invalid_code", oauth.ErrAuthorizationPending, oauth.ErrSlowDown, oauth.ErrExpiredToken, oauth.ErrAccessDenied:
 		if s.entra {
 			return check.Unknown(check.NeedTokenResponse, "Entra may look at the code before it looks at the secret, so this refusal does not tell", quote)
 		}
@@ -334,6 +347,6 @@ func (s *sent) way(p ...usher.Proof) check.Verdict {
 	if how == "" {
 		how = "this method"
 	}
-	return check.Wrong("The client "+s.name()+" may not authenticate by "+how, "The secret may be right: the provider refuses the way in which it is sent.", p...).Because(causeMethod).
+	return check.Wrong(theClient(s.whom())+" may not authenticate by "+how, "The secret may be right: the provider refuses the way in which it is sent.", p...).Because(causeMethod).
 		Do("Send the secret as token_endpoint_auth_method of the registration says, in the Authorization header or in the body; or change the registration.")
 }

@@ -71,6 +71,15 @@ func secretCases() []kase {
 		{check: "secret-valid", name: "value with line break", target: target(web(value(good)), ask("client_secret", good+"\n")), want: wrong, words: "blank or a line break"},
 		{check: "secret-valid", name: "value fits", target: target(web(value(good)), ask("basic", "web:"+good)), want: ok, words: "the one in the registration"},
 
+		{check: "secret-valid", name: "the answer alone", target: target(alone("invalid_client", "AADSTS7000222", "AADSTS7000222")), want: wrong, words: "The secret of the client has expired", cause: "client-secret-expired"},
+		{check: "secret-valid", name: "an answer beside the request", target: target(ask("client_secret", good), alone("invalid_client", "")), want: wrong, words: "The secret of web is not", cause: "client-secret-invalid"},
+		{check: "secret-valid", name: "a refusal of something else", target: target(alone("invalid_client", "AADSTS50011", "AADSTS50011")), want: unknown},
+		{check: "secret-valid", name: "a GUID to Entra", target: target(func() *check.TokenCall {
+			c := refused(ask("client_secret", keyID), "invalid_client", "AADSTS7000215", "AADSTS7000215")
+			c.Request.Endpoint = "https://login.microsoftonline.com/t/oauth2/v2.0/token"
+			return c
+		}()), want: wrong, cause: "client-secret-id-used"},
+
 		{check: "secret-entropy", name: "long", target: target(ask("client_secret", good)), want: ok},
 		{check: "secret-entropy", name: "short", target: target(ask("client_secret", "x7Kq2mP9")), want: wrong, words: "bits"},
 		{check: "secret-entropy", name: "words", target: target(ask("client_secret", "my-very-own-client-secret-for-the-big-shop")), want: wrong, words: "made of words"},

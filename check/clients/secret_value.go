@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"net/url"
@@ -48,7 +49,7 @@ func judgeEntropy(t *check.Target) []check.Verdict {
 		if strings.Count(s.Reveal(), ".") == 2 && strings.HasPrefix(s.Reveal(), "ey") {
 			return // Apple's secrets are signed tokens
 		}
-		name := client
+		name := cmp.Or(client, "the client")
 		if r != nil {
 			name = nameOf(r)
 		}

@@ -23,9 +23,9 @@ func pkceCases() []kase {
 	demanded := func(r *evidence.Registration) { r.PKCERequired = yes() }
 	return []kase{
 		{check: "pkce-sent", name: "S256", target: target(authorize(), redeem()), want: ok},
-		{check: "pkce-sent", name: "none", target: target(authorize("code_challenge", "", "code_challenge_method", "")), want: wrong, words: "sends no PKCE challenge", cause: "pkce-missing", severity: usher.SeverityHigh},
+		{check: "pkce-sent", name: "none", target: target(authorize("code_challenge", "", "code_challenge_method", "")), want: wrong, words: "sends no PKCE challenge", severity: usher.SeverityHigh},
 		{check: "pkce-sent", name: "none, confidential", target: target(web(), authorize("code_challenge", "", "code_challenge_method", "")), want: wrong, severity: usher.SeverityMedium},
-		{check: "pkce-sent", name: "none, though demanded", target: target(web(demanded), authorize("code_challenge", "", "code_challenge_method", "")), want: wrong, words: "registration demands", severity: usher.SeverityHigh},
+		{check: "pkce-sent", name: "none, though demanded", target: target(web(demanded), authorize("code_challenge", "", "code_challenge_method", "")), want: wrong, words: "registration demands", cause: "pkce-missing", severity: usher.SeverityHigh},
 		{check: "pkce-sent", name: "none, and the provider has none", target: target(&knowledge.Provider{Name: "old", Can: map[string]knowledge.Ability{knowledge.CanPKCE: {}}}, authorize("code_challenge", "", "code_challenge_method", "")), want: na},
 		{check: "pkce-sent", name: "plain", target: target(authorize("code_challenge_method", "plain")), want: wrong, words: "with plain"},
 		{check: "pkce-sent", name: "no method", target: target(authorize("code_challenge_method", "")), want: wrong, words: "means plain"},

@@ -35,7 +35,7 @@ func judgeState(t *check.Target) []check.Verdict {
 			continue
 		}
 		if was := first[r.State]; was != nil && was.Request.ClientID == r.ClientID && renewed(was.Request, r) {
-			b.add(r.ClientID, check.Wrong("The client "+r.ClientID+" sends one state with several requests", "A state that was seen once no longer tells whose request an answer belongs to.", proof(was.Place, "state", "", ""), proof(c.Place, "state", "a new one", "that of the earlier request")).As(usher.SeverityMedium))
+			b.add(r.ClientID, check.Wrong(theClient(r.ClientID)+" sends one state with several requests", "A state that was seen once no longer tells whose request an answer belongs to.", proof(was.Place, "state", "", ""), proof(c.Place, "state", "a new one", "that of the earlier request")).As(usher.SeverityMedium))
 		}
 		if len(first) < 10_000 {
 			first[r.State] = c
@@ -104,7 +104,7 @@ func stateOf(c *check.AuthCall) check.Verdict {
 	}
 	switch {
 	case r.State == "" && !standIn:
-		return check.Wrong("The client "+r.ClientID+" sends no state", "Anybody can have a person's browser finish a sign-in that the attacker began (login CSRF).", proof(c.Place, "state", "a random value", "nothing"))
+		return check.Wrong(theClient(r.ClientID)+" sends no state", "Anybody can have a person's browser finish a sign-in that the attacker began (login CSRF).", proof(c.Place, "state", "a random value", "nothing"))
 	case r.State == "":
 		return check.OK("PKCE or nonce stand in for state", proof(c.Place, "state", "", "nothing"))
 	}
@@ -142,13 +142,13 @@ func judgeNonce(t *check.Target) []check.Verdict {
 		case !openid:
 			b.add(r.ClientID, check.NotApplicable("no ID token is asked for"))
 		case r.Nonce == "" && front:
-			b.add(r.ClientID, check.Wrong("The client "+r.ClientID+" asks for an ID token in the browser and sends no nonce", "A token of another sign-in can be slipped in; providers refuse the request.", here).As(usher.SeverityHigh).Because("request-malformed"))
+			b.add(r.ClientID, check.Wrong(theClient(r.ClientID)+" asks for an ID token in the browser and sends no nonce", "A token of another sign-in can be slipped in; providers refuse the request.", here).As(usher.SeverityHigh).Because("request-malformed"))
 		case r.Nonce == "" && r.CodeChallenge == "":
-			b.add(r.ClientID, check.Wrong("The client "+r.ClientID+" sends neither nonce nor PKCE", "A code of another sign-in can be slipped in.", here))
+			b.add(r.ClientID, check.Wrong(theClient(r.ClientID)+" sends neither nonce nor PKCE", "A code of another sign-in can be slipped in.", here))
 		case r.Nonce == "":
 			b.add(r.ClientID, check.OK("PKCE stands in for it", proof(c.Place, "code_challenge", "", "")))
 		case first[r.Nonce] != nil && otherRequest(first[r.Nonce].Request, r):
-			b.add(r.ClientID, check.Wrong("The client "+r.ClientID+" sends one nonce with several requests", "A nonce that was seen once binds nothing any more.", proof(first[r.Nonce].Place, "nonce", "", ""), proof(c.Place, "nonce", "a new one", "that of the earlier request")))
+			b.add(r.ClientID, check.Wrong(theClient(r.ClientID)+" sends one nonce with several requests", "A nonce that was seen once binds nothing any more.", proof(first[r.Nonce].Place, "nonce", "", ""), proof(c.Place, "nonce", "a new one", "that of the earlier request")))
 		default:
 			b.add(r.ClientID, check.OK("it is sent", proof(c.Place, "nonce", "", "")))
 		}

@@ -52,6 +52,14 @@ func registration(t *check.Target, client string) *evidence.Registration {
 	return found
 }
 
+// theClient names a client at the start of a sentence.
+func theClient(id string) string {
+	if id == "" {
+		return "The client"
+	}
+	return "The client " + id
+}
+
 // sameClient compares client ids. Those that are GUIDs are written in either case.
 func sameClient(a, b string) bool {
 	return a == b || len(a) == len(b) && oauth.IsGUID(a) && strings.EqualFold(a, b)
@@ -109,18 +117,39 @@ func short(g string) string {
 // of verdicts alike come together.
 type book struct {
 	list []check.Verdict
-	at   map[string]int
+	at   map[string]int // made when there are many
+}
+
+// find gives the place of a client's verdict in the list, -1 where there is none.
+func (b *book) find(client string) int {
+	if b.at == nil && len(b.list) > 16 {
+		b.at = make(map[string]int, 2*len(b.list))
+		for i := range b.list {
+			b.at[b.list[i].Subject.Client] = i
+		}
+	}
+	if b.at != nil {
+		if i, there := b.at[client]; there {
+			return i
+		}
+		return -1
+	}
+	for i := range b.list {
+		if b.list[i].Subject.Client == client {
+			return i
+		}
+	}
+	return -1
 }
 
 func (b *book) add(client string, v check.Verdict) {
 	v = v.Of(client)
-	if b.at == nil {
-		b.at = make(map[string]int, 4)
-	}
-	i, there := b.at[client]
-	if !there {
-		b.at[client] = len(b.list)
+	i := b.find(client)
+	if i < 0 {
 		b.list = append(b.list, v)
+		if b.at != nil {
+			b.at[client] = len(b.list) - 1
+		}
 		return
 	}
 	have := &b.list[i]
