@@ -2,6 +2,7 @@ package scopes
 
 import (
 	"slices"
+	"strings"
 
 	"usher/check"
 	"usher/oauth"
@@ -102,6 +103,39 @@ type grant struct {
 	asked    []string // nil: not known
 	askedAt  string
 	endpoint string
+	earlier  bool // what was granted before was asked for too (Google's include_granted_scopes)
+}
+
+// byName tells whether the request itself would have to name the scopes: no
+// authorization request goes before it.
+func (g grant) byName() bool {
+	if g.call.Request == nil {
+		return false
+	}
+	switch g.call.Request.GrantType {
+	case oauth.GrantClientCredentials, oauth.GrantPassword, oauth.GrantTokenExchange, oauth.GrantJWTBearer, oauth.GrantSAMLBearer:
+		return true
+	}
+	return false
+}
+
+// granted gives the scopes that the answer names. Some providers put commas
+// between them although they are asked with blanks.
+func (g grant) granted(t *check.Target) []string {
+	got := words(t, g.endpoint, g.call.Response.Scope[:min(len(g.call.Response.Scope), maxScopes)])
+	var out []string
+	for _, s := range got {
+		if !strings.Contains(s, ",") || slices.Contains(g.asked, s) {
+			out = append(out, s)
+			continue
+		}
+		for w := range strings.SplitSeq(s, ",") {
+			if w != "" && len(out) < maxScopes {
+				out = append(out, w)
+			}
+		}
+	}
+	return out
 }
 
 // grants gives the successful answers of the token endpoint with what had been
@@ -120,6 +154,7 @@ func grants(t *check.Target) []grant {
 		if len(g.asked) == 0 {
 			if a := authCallOf(t, c); a != nil {
 				g.asked, g.askedAt = a.Request.Scope, a.Place
+				g.earlier = a.Request.Params.Get("include_granted_scopes") == "true"
 				if g.client == "" {
 					g.client = a.Request.ClientID
 				}
@@ -151,6 +186,7 @@ func implicit(t *check.Target, a *check.AuthCall) (grant, bool) {
 	}
 	return grant{
 		client: a.Request.ClientID, endpoint: a.Request.Endpoint, asked: words(t, a.Request.Endpoint, a.Request.Scope), askedAt: a.Place,
+		earlier: a.Request.Params.Get("include_granted_scopes") == "true",
 		call: &check.TokenCall{Place: place, Response: &check.TokenResponse{
 			Place: place, AccessToken: a.Response.AccessToken, IDToken: a.Response.IDToken, HasScope: true, Scope: oauth.ParseScope(a.Response.Params.Get("scope")),
 		}},

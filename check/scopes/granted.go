@@ -59,7 +59,7 @@ func judgeGrants(judge func(*check.Target, grant) check.Verdict) func(*check.Tar
 // the tokens that came.
 func given(t *check.Target, g grant) []string {
 	r := g.call.Response
-	out := slices.Clone(words(t, g.endpoint, r.Scope))
+	out := g.granted(t)
 	if r.IDToken != "" {
 		out = append(out, "openid")
 	}
@@ -81,7 +81,7 @@ func judgeLess(t *check.Target, g grant) check.Verdict {
 	switch {
 	case len(g.asked) == 0 && !r.HasScope:
 		return check.NotApplicable("neither request nor answer names scopes")
-	case len(g.asked) == 0 && g.call.Request != nil && g.call.Request.GrantType != oauth.GrantAuthorizationCode && g.call.Request.GrantType != oauth.GrantRefreshToken:
+	case len(g.asked) == 0 && g.byName():
 		return check.NotApplicable("the request asked for no scopes by name")
 	case len(g.asked) == 0:
 		return check.Unknown(check.NeedAuthRequest, "what was asked for is not known")
@@ -116,8 +116,7 @@ func tellsNoStandard(t *check.Target, scopes []string) bool {
 }
 
 func judgeMore(t *check.Target, g grant) check.Verdict {
-	r := g.call.Response
-	got := slices.Clone(words(t, g.endpoint, r.Scope))
+	got := g.granted(t)
 	inToken := 0
 	for _, tok := range t.Tokens {
 		if tok.Call != g.call || !access(tok) {
@@ -133,10 +132,12 @@ func judgeMore(t *check.Target, g grant) check.Verdict {
 	switch {
 	case len(got) == 0:
 		return check.Unknown(check.NeedToken, "neither the answer nor its token names scopes")
-	case len(g.asked) == 0 && g.call.Request != nil && g.call.Request.GrantType != oauth.GrantAuthorizationCode && g.call.Request.GrantType != oauth.GrantRefreshToken:
+	case len(g.asked) == 0 && g.byName():
 		return check.NotApplicable("the request asked for no scopes by name, so the provider's default counts")
 	case len(g.asked) == 0:
 		return check.Unknown(check.NeedAuthRequest, "what was asked for is not known")
+	case g.earlier:
+		return check.NotApplicable("the request asks for what was granted before, too (include_granted_scopes)")
 	case slices.ContainsFunc(g.asked, everything):
 		return check.NotApplicable("the request asks for everything that is registered (.default)")
 	}

@@ -322,6 +322,9 @@ func grantRows() []row {
 		{"scope-granted-less", "Entra without the API", target(of("entra"), asks("openid offline_access https://graph.microsoft.com/User.Read"), tells(code, "", "profile openid User.Read")), ok, ""},
 		{"scope-granted-less", "Google's long names", target(of("google"), asks("openid email"), tells(code, "", "openid https://www.googleapis.com/auth/userinfo.email")), ok, ""},
 		{"scope-granted-less", "commas of GitHub", target(of("github"), asks("repo user"), tells(code, "", "repo,user")), ok, ""},
+		{"scope-granted-less", "commas of a provider not known", target(asks("openid email"), tells(code, "", "email,openid")), ok, ""},
+		{"scope-granted-less", "a comma in a name", target(tells(app, "a,b c", "a,b")), wrong, "c is missing"},
+		{"scope-granted-less", "a device", target(tells(oauth.GrantDeviceCode, "", "a")), unknown, ""},
 		{"scope-granted-less", ".default", target(of("entra"), tells(app, "api://orders/.default", "read write")), ok, ""},
 		{"scope-granted-less", "asked is not known", target(tells("", "", "a")), unknown, ""},
 		{"scope-granted-less", "asked for none", target(tells(app, "", "a")), na, ""},
@@ -339,6 +342,8 @@ func grantRows() []row {
 		{"scope-granted-more", "scopes of OpenID Connect", target(asks("a"), tells(code, "", "a openid profile")), ok, ""},
 		{"scope-granted-more", "default scopes", target(registered(func(r *evidence.Registration) { r.DefaultScopes = []string{"b"} }), tells(app, "a", "a b")), ok, ""},
 		{"scope-granted-more", ".default", target(tells(app, "api://x/.default", "a b")), na, ""},
+		{"scope-granted-more", "with earlier ones, as asked", target(of("google"), asks("openid", "include_granted_scopes=true"), tells(code, "", "openid https://mail.google.com/")), na, ""},
+		{"scope-granted-more", "commas of a provider not known", target(asks("a b"), tells(code, "", "a,b")), ok, ""},
 		{"scope-granted-more", "not told", target(tells(app, "a", "-")), unknown, ""},
 		{"scope-granted-more", "asked for none", target(tells(app, "", "a")), na, ""},
 
