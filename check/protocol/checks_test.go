@@ -338,6 +338,9 @@ func TestSums(t *testing.T) {
 			}
 		}
 	}
+	if f := judge(t, target(doc(nil), held("fapi2")), "profile-fapi2", fake("par-supported", check.Wrong("x", "", usher.Proof{}))); f.Outcome != wrong {
+		t.Errorf("profile-fapi2 of a provider alone, held to it: %s, want wrong", f.Outcome)
+	}
 	if f := judge(t, target(doc(nil)), "profile-bcp", fake("grant-implicit", check.Wrong("x", "", usher.Proof{}))); f.Outcome != unknown {
 		t.Errorf("profile-bcp of a provider alone: %s, want unknown", f.Outcome)
 	}

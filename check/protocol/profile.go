@@ -34,7 +34,7 @@ func (s sum) judge(t *check.Target, got check.Results) check.Verdict {
 	if why := s.applies(t); why != "" && !named {
 		return check.NotApplicable(why)
 	}
-	if len(t.Registrations) == 0 && !t.Has(check.NeedAuthRequest) && !t.Has(check.NeedTokenRequest) && len(t.Resources) == 0 {
+	if !named && len(t.Registrations) == 0 && !t.Has(check.NeedAuthRequest) && !t.Has(check.NeedTokenRequest) && len(t.Resources) == 0 {
 		return check.Unknown(check.NeedRegistration, "")
 	}
 	return add(required(s.profile), got)

@@ -49,9 +49,11 @@ func clock(t *check.Target) check.Verdict {
 			date = date.Add(time.Duration(age) * time.Second)
 		}
 		off := date.Sub(a.At)
-		if a.Took > 0 && off < 0 {
-			// The answer was made while we waited.
+		// The answer was made while we waited.
+		if off < 0 {
 			off = min(0, off+a.Took)
+		} else {
+			off = max(0, off-a.Took)
 		}
 		note(off, usher.Proof{Place: placeOf(a), Quote: "Date: " + a.Header.Get("Date"), Expected: a.At.UTC().Format(time.RFC3339), Got: date.UTC().Format(time.RFC3339)})
 	}
