@@ -41,6 +41,7 @@ type Target struct {
 	Registered    []*DCRAnswer
 	Tokens        []*Token
 	Events        []*usher.Event // sign-in and access logs
+	Logs          []*LogText     // the same records as they stand, where they are there
 	Answers       []*Answer      // every HTTP answer whose headers are known
 	Hosts         []*Host
 	Previous      []*Seen // earlier looks, the oldest first
@@ -244,6 +245,9 @@ type Answer struct {
 	// "authorization"), at most 64 KiB.
 	Body string
 }
+
+// LogText is a record of a log as it stands. It may hold secrets.
+type LogText struct{ Place, Text string }
 
 // Host is a look at the connection to a host.
 type Host struct {
