@@ -21,7 +21,7 @@ var subject = &check.Check{
 	References: []string{"OpenID Connect Core section 2", "OpenID Connect Core section 5.7"},
 	Judge: func(t *check.Target) []check.Verdict {
 		return each(t, readers, func(tok *check.Token, kind token.Type, _ *token.Report) check.Verdict {
-			if v, ok := readable(tok); !ok {
+			if v, ok := whole(tok); !ok {
 				return v
 			}
 			value, there := tok.Claims["sub"]
@@ -78,7 +78,7 @@ var requiredClaims = &check.Check{
 	References: []string{"RFC 9068 section 2.2", "OpenID Connect Core section 2"},
 	Judge: func(t *check.Target) []check.Verdict {
 		return each(t, readers, func(tok *check.Token, kind token.Type, r *token.Report) check.Verdict {
-			if v, ok := readable(tok); !ok {
+			if v, ok := whole(tok); !ok {
 				return v
 			}
 			if kind == token.TypeAny {
@@ -151,7 +151,7 @@ var unique = &check.Check{
 		}
 		var ids []seen
 		return each(t, readers, func(tok *check.Token, kind token.Type, _ *token.Report) check.Verdict {
-			if v, ok := readable(tok); !ok {
+			if v, ok := whole(tok); !ok {
 				return v
 			}
 			for _, name := range [...]string{"jti", "uti"} {
@@ -187,7 +187,7 @@ var personalData = &check.Check{
 	References: []string{"RFC 9068 section 6", "RFC 7519 section 12"},
 	Judge: func(t *check.Target) []check.Verdict {
 		return each(t, readers, func(tok *check.Token, kind token.Type, _ *token.Report) check.Verdict {
-			if v, ok := readable(tok); !ok {
+			if v, ok := whole(tok); !ok {
 				return v
 			}
 			var secrets, personal []string
@@ -253,7 +253,7 @@ var emailVerified = &check.Check{
 	References: []string{"OpenID Connect Core section 5.7", "https://learn.microsoft.com/entra/identity-platform/claims-validation"},
 	Judge: func(t *check.Target) []check.Verdict {
 		return each(t, readers, func(tok *check.Token, kind token.Type, _ *token.Report) check.Verdict {
-			if v, ok := readable(tok); !ok {
+			if v, ok := whole(tok); !ok {
 				return v
 			}
 			if text(tok, "email") == "" {

@@ -16,6 +16,7 @@ func claimRows() []row {
 	return []row{
 		{"token-sub", "there", target(tokens(id(nil))), ok, ""},
 		{"token-sub", "missing", target(tokens(access(obj{"sub": nil}))), wrong, "no sub"},
+		{"token-sub", "cut off", target(tokens(made(token.TypeAccess, "eyJhbGciOiJub25lIn0.e30"))), unknown, ""},
 		{"token-sub", "a number", target(tokens(id(obj{"sub": 7}))), wrong, "a number"},
 		{"token-sub", "too long", target(tokens(id(obj{"sub": strings.Repeat("x", 300)}))), wrong, "300"},
 		{"token-sub", "the address", target(tokens(id(obj{"sub": "a@b.example", "email": "a@b.example"}))), wrong, "as sub"},

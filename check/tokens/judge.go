@@ -166,6 +166,14 @@ func readable(tok *check.Token) (check.Verdict, bool) {
 	return check.Unknown(check.NeedToken, "the token cannot be read, see token-well-formed"), false
 }
 
+// whole is readable for what only a token that is all there can be held to.
+func whole(tok *check.Token) (check.Verdict, bool) {
+	if tok.Form == token.FormBroken {
+		return check.Unknown(check.NeedToken, "the token is not whole, see token-well-formed"), false
+	}
+	return readable(tok)
+}
+
 // defect gives the first problem of a report with one of the codes that is not
 // only a weakness.
 func defect(r *token.Report, codes ...string) *token.Problem {

@@ -79,6 +79,13 @@ func keepingRows() []row {
 		{"token-in-logs", "in a path", note(usher.Event{Request: usher.Request{Path: "/cb?access_token=[secret]"}}), wrong, "http_request.path"},
 		{"token-in-logs", "a header", note(usher.Event{Message: "sent Authorization: Bearer [secret]"}), wrong, "access tokens"},
 		{"token-in-logs", "a code", note(usher.Event{Request: usher.Request{Path: "/cb?code=[secret]&state=x"}}), wrong, "authorization codes"},
+		{"token-in-logs", "in the record as it stands", target(events(&usher.Event{UID: "e1", Time: now}), func(t *check.Target) {
+			t.Logs = []*check.LogText{{Place: "access.log:8", Text: `"GET /api/orders?access_token=eyJhbGciOiJub25lIn0.e30. HTTP/1.1" 401`}}
+		}), wrong, "access.log:8"},
+		{"token-in-logs", "nothing in the record as it stands", target(events(&usher.Event{UID: "e1", Time: now}), func(t *check.Target) {
+			t.Logs = []*check.LogText{{Place: "access.log:8", Text: `"GET /api/orders?page=2 HTTP/1.1" 401`}}
+		}), ok, ""},
+		{"token-in-logs", "texts are not there", note(usher.Event{}), unknown, ""},
 		{"token-in-logs", "an id that was masked", note(usher.Event{Unmapped: map[string]string{"session": "[secret]"}}), ok, ""},
 
 		{"token-storage-browser", "local storage", target(registered(spa), storage), wrong, "local storage"},

@@ -197,7 +197,7 @@ func accessLimit(t *check.Target) limit {
 }
 
 func claimedLife(tok *check.Token, most limit) check.Verdict {
-	if v, ok := readable(tok); !ok {
+	if v, ok := whole(tok); !ok {
 		return v
 	}
 	exp, hasExp := seconds(tok, "exp")
