@@ -73,6 +73,9 @@ func At(ctx context.Context, r Request) (*Result, error) {
 		return nil, err
 	}
 	t := &check.Target{Now: r.Now(), Issuer: r.Issuer, Profile: profile, Expect: r.Expect, Previous: r.Previous}
+	if r.Expect != nil && t.Issuer == "" {
+		t.Issuer = r.Expect.Issuer
+	}
 	read.Add(t, set)
 	if len(r.Items) > 0 {
 		read.Add(t, &evidence.Set{Items: r.Items})
@@ -153,10 +156,13 @@ func silence(t *check.Target, r *Request, findings []usher.Finding) []string {
 	}
 	why := "no answer"
 	for _, a := range t.Answers {
-		if a.Role == "discovery" && a.Err != "" {
-			why = a.Err
-			break
+		if a.Role != "discovery" {
+			continue
 		}
+		if why = a.Err; why == "" {
+			why = fmt.Sprintf("status %d", a.Status)
+		}
+		break
 	}
 	judged, unknown := 0, 0
 	for i := range findings {
