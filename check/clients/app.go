@@ -33,8 +33,11 @@ func judgeApps(t *check.Target) []check.Verdict {
 			client = e.Client.Name
 		}
 		app := e.OAuth.ClientApp
-		here := proof("record "+e.UID, "client app "+app, "", app)
+		here := proof(recordOf(e), "client app "+app, "", app)
 		switch {
+		case legacy(app) && e.Refused():
+			here.Expected = "Browser, or Mobile Apps and Desktop clients"
+			b.add(client, check.Wrong("Somebody signs in to "+e.Client.String()+" by an old protocol ("+app+") and is refused", "If it is a person's own app it has to be replaced; if not, somebody tries passwords.", here).As(usher.SeverityMedium).Because(causeLegacy))
 		case legacy(app):
 			here.Expected = "Browser, or Mobile Apps and Desktop clients"
 			b.add(client, check.Wrong("People sign in to "+e.Client.String()+" by an old protocol ("+app+")", "No policy can ask for a second factor or look at the device there; it is blocked, or everything is let through.", here).Because(causeLegacy))
@@ -127,7 +130,7 @@ func judgeWebview(t *check.Target) []check.Verdict {
 	}
 	for _, e := range t.Events {
 		if e != nil && e.Kind == usher.EventSignIn {
-			judge(e.Client.String(), "record "+e.UID, e.UserAgent)
+			judge(e.Client.String(), recordOf(e), e.UserAgent)
 		}
 	}
 	return b.or(check.Unknown(check.NeedLogs, "neither requests nor a sign-in log with the browser were given"))

@@ -305,7 +305,12 @@ func judgePerIssuer(t *check.Target) []check.Verdict {
 		}
 		now := use{server, place, told}
 		if secret != "" {
-			if was, there := bySecret[secret]; there && was.server != server {
+			was, there := bySecret[secret]
+			if there && was.server != server && !(was.known && told) && (ownDomain(was.server) || ownDomain(server)) {
+				b.add(client, check.Unknown(check.NeedDiscovery, "the secret goes to "+was.server+" and "+server+", which may be two names of one provider; their documents tell", proof(was.place, was.server, "", ""), proof(place, server, "", "")))
+				return
+			}
+			if there && was.server != server {
 				b.add(client, check.Wrong("The secret of "+client+" goes to "+was.server+" and to "+server, "The one learns what opens the other.", proof(was.place, was.server, "", ""), proof(place, secret.Fingerprint(), was.server, server)))
 				return
 			}
@@ -341,6 +346,17 @@ func judgePerIssuer(t *check.Target) []check.Verdict {
 		}
 	}
 	return b.or(check.Unknown(check.NeedTokenRequest, "requests show which servers the client's credentials go to"))
+}
+
+// ownDomain tells whether a host is one of a provider that gives its customers
+// domains of their own beside.
+func ownDomain(host string) bool {
+	for _, end := range [...]string{".auth0.com", ".okta.com", ".oktapreview.com", ".okta-emea.com", ".amazoncognito.com", ".onelogin.com"} {
+		if strings.HasSuffix(host, end) {
+			return true
+		}
+	}
+	return false
 }
 
 // serverOf names the authorization server of an endpoint: the issuer of the

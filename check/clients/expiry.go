@@ -73,7 +73,13 @@ func judgeExpiry(t *check.Target) []check.Verdict {
 		}
 	}
 	for _, a := range t.Registered {
-		if a == nil || a.SecretExpires.IsZero() {
+		if a == nil {
+			continue
+		}
+		if a.SecretExpires.IsZero() {
+			if string(a.Raw["client_secret_expires_at"]) == "0" {
+				b.add(text(a.Raw, "client_id"), check.OK("its secret has no end date", proof(a.Place, "client_secret_expires_at", "", "0")))
+			}
 			continue
 		}
 		c := evidence.Credential{Kind: "secret", Expires: a.SecretExpires, Place: a.Place}
@@ -331,7 +337,7 @@ func removedInUse(t *check.Target, r *evidence.Registration) (check.Verdict, boo
 			}
 			if c := lookup(t, later.StatusCode); c != nil && (c.Cause == causeSecretWrong || c.Cause == causeSecretPast) {
 				return check.Wrong("A secret of "+nameOf(r)+" was removed while it was in use", "Within a day of it the provider refused the client's secret.",
-					proof("record "+e.UID, e.Code, "", day(e.Time)), proof("record "+later.UID, later.StatusCode, "", day(later.Time))), true
+					proof(recordOf(e), e.Code, "", day(e.Time)), proof(recordOf(later), later.StatusCode, "", day(later.Time))), true
 			}
 		}
 	}

@@ -81,7 +81,7 @@ func meant(r *evidence.Registration, p *token.Parsed) bool {
 		if i == 100 {
 			break
 		}
-		if iss != "" && strings.TrimSuffix(iss, "/") == strings.TrimSuffix(f.Issuer, "/") {
+		if iss != "" && strings.TrimSuffix(iss, "/") == strings.TrimSuffix(f.Issuer, "/") || anyOf(audiences(p), f.Audiences) {
 			return true
 		}
 	}

@@ -50,11 +50,35 @@ func judgeGrants(t *check.Target) []check.Verdict {
 		if asksFor(r.ResponseType, "code") {
 			b.add(r.ClientID, allowed(t, r.ClientID, oauth.GrantAuthorizationCode, c.Place, r.Endpoint))
 		}
-		if asksFor(r.ResponseType, "token") {
+		if v, told := switchedOff(t, c); told {
+			b.add(r.ClientID, v)
+		} else if asksFor(r.ResponseType, "token") {
 			b.add(r.ClientID, allowed(t, r.ClientID, "implicit", c.Place, r.Endpoint))
 		}
 	}
 	return b.or(check.Unknown(check.NeedTokenRequest, ""))
+}
+
+// switchedOff judges a request for tokens from Entra's authorization endpoint by
+// the two switches of the registration.
+func switchedOff(t *check.Target, c *check.AuthCall) (check.Verdict, bool) {
+	r := registration(t, c.Request.ClientID)
+	if r == nil || r.Provider != "entra" || !known(r, "ResponseTypes") && len(r.ResponseTypes) == 0 {
+		return check.Verdict{}, false
+	}
+	for _, word := range [...]string{"token", "id_token"} {
+		if !asksFor(c.Request.ResponseType, word) || anyAsks(r.ResponseTypes, word) {
+			continue
+		}
+		name := "ID tokens"
+		if word == "token" {
+			name = "Access tokens"
+		}
+		return check.Wrong("The request asks for "+c.Request.ResponseType+", and "+name+" are switched off for "+nameOf(r), "Entra refuses the request.",
+			proof(c.Place, "response_type="+c.Request.ResponseType, "code", c.Request.ResponseType), proof(r.Place, "implicit grant and hybrid flows", "", cmp.Or(strings.Join(r.ResponseTypes, ", "), "none"))).
+			Because("response-type-not-allowed").Do("Ask for response_type=code with PKCE; only a server app of the hybrid flow needs the switch for ID tokens (Authentication > Implicit grant and hybrid flows)."), true
+	}
+	return check.Verdict{}, false
 }
 
 // allowed judges one grant by what the registration and the provider list.
@@ -238,7 +262,7 @@ func judgePassword(t *check.Target) []check.Verdict {
 	}
 	for _, e := range t.Events {
 		if e != nil && (grant(e.OAuth.GrantType) == oauth.GrantPassword || strings.EqualFold(e.Protocol, "ropc") || strings.EqualFold(e.Unmapped["authenticationProtocol"], "ropc")) {
-			b.add(e.Client.UID, check.Wrong(theClient(e.Client.String())+" signs people in with their passwords", "It sees every password, and a second factor or a policy stops it.", proof("record "+e.UID, "grant password", "authorization_code", "password")))
+			b.add(e.Client.UID, check.Wrong(theClient(e.Client.String())+" signs people in with their passwords", "It sees every password, and a second factor or a policy stops it.", proof(recordOf(e), "grant password", "authorization_code", "password")))
 		}
 	}
 	for _, r := range t.Registrations {

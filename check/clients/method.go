@@ -55,9 +55,17 @@ func methods(t *check.Target, r *evidence.Registration) []string {
 	return out
 }
 
-// methodOf gives how a request authenticates, an assertion told by its algorithm.
-func methodOf(c *check.TokenCall) string {
+// methodOf gives how a request authenticates: an assertion told by its algorithm,
+// a certificate by the endpoint that is kept for mutual TLS.
+func methodOf(t *check.Target, c *check.TokenCall) string {
 	m := c.Request.AuthMethod
+	if m == oauth.AuthNone && c.Request.Endpoint != "" {
+		for _, meta := range t.Metadata {
+			if meta != nil && meta.Metadata != nil && len(meta.Raw["mtls_endpoint_aliases"]) > 0 && meta.Endpoints()["mtls_endpoint_aliases.token_endpoint"] == c.Request.Endpoint {
+				return oauth.AuthTLS
+			}
+		}
+	}
 	if m == oauth.AuthPrivateKeyJWT && c.Request.ClientAssertion != "" {
 		if a := assertion(c); a != nil && strings.HasPrefix(a.Alg, "HS") {
 			return oauth.AuthSecretJWT
@@ -86,7 +94,7 @@ var authMethodRegistered = &check.Check{
 }
 
 func judgeMethod(t *check.Target, c *check.TokenCall) check.Verdict {
-	client, m := c.Request.ClientID, methodOf(c)
+	client, m := c.Request.ClientID, methodOf(t, c)
 	here := proof(c.Place, m, "", "")
 	if granted(c) {
 		return check.OK("the provider gave a token for it", here)
@@ -129,7 +137,7 @@ func against(client, m string, allowed []string, place string, r *evidence.Regis
 	switch {
 	case contains(allowed, m):
 		return check.OK("as registered", p...)
-	case m == oauth.AuthNone && (contains(allowed, oauth.AuthTLS) || contains(allowed, oauth.AuthSelfSignedTLS)):
+	case (m == oauth.AuthNone || m == oauth.AuthTLS) && (contains(allowed, oauth.AuthTLS) || contains(allowed, oauth.AuthSelfSignedTLS)):
 		return check.OK("nothing in the request itself: the certificate of the connection stands for the client", p...)
 	case m == oauth.AuthNone:
 		return check.Wrong(theClient(client)+" sends no credential, registered is "+list, "The provider cannot tell who asks.", p...)

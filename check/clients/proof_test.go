@@ -7,9 +7,12 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"math/big"
+	"net"
+	"net/url"
 	"sync"
 	"time"
 
@@ -48,6 +51,13 @@ func methodCases() []kase {
 			t.Registrations = append(t.Registrations, entra(creds(evidence.Credential{Kind: "secret"})))
 		}, ask("client_secret", good, "client_id", "bbbbbbbb-0000-4000-8000-000000000001")), want: unknown},
 
+		{check: "auth-method-registered", name: "the endpoint for mutual TLS", target: target(web(tls), metadata(plain[:len(plain)-1]+`,"mtls_endpoint_aliases":{"token_endpoint":"https://mtls.login.example/token"}}`), func(t *check.Target) {
+			c := ask()
+			c.Request.Endpoint = "https://mtls.login.example/token"
+			t.TokenCalls = append(t.TokenCalls, c)
+		}), want: ok, words: "tls_client_auth"},
+		{check: "auth-method-registered", name: "assertion with the secret", target: target(web(func(r *evidence.Registration) { r.AuthMethods = []string{"private_key_jwt"} }), ask("client_assertion", must(jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": "web"}).SignedString([]byte("0123456789abcdef0123456789abcdef"))))), want: wrong, words: "by client_secret_jwt, registered is private_key_jwt"},
+		{check: "auth-method-registered", name: "Entra with a key alone", target: target(entra(func(r *evidence.Registration) { r.ClientID = "web" }, creds(evidence.Credential{Kind: "certificate"})), ask("client_secret", good)), want: wrong, words: "registered is private_key_jwt"},
 		{check: "auth-method-double", name: "one", target: target(ask("basic", "web:"+good)), want: ok},
 		{check: "auth-method-double", name: "header and body", target: target(ask("basic", "web:"+good, "client_secret", good)), want: wrong, words: "Authorization header and client_secret in the body", cause: "client-auth-method"},
 		{check: "auth-method-double", name: "secret and assertion", target: target(ask("client_secret", good, "client_assertion", signed(nil, nil))), want: wrong, words: "client_assertion in the body"},
@@ -181,7 +191,7 @@ func assertionCases() []kase {
 
 func bindingCases() []kase {
 	der := sync.OnceValue(func() []byte {
-		tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "shop", Organization: []string{"Contoso"}}, DNSNames: []string{"shop.example"}, NotAfter: now.AddDate(1, 0, 0)}
+		tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "shop", Organization: []string{"Contoso"}}, DNSNames: []string{"shop.example"}, EmailAddresses: []string{"ops@shop.example"}, URIs: []*url.URL{must(url.Parse("spiffe://shop/web"))}, IPAddresses: []net.IP{net.IPv4(192, 0, 2, 1)}, NotAfter: now.AddDate(1, 0, 0)}
 		return must(x509.CreateCertificate(rand.Reader, tmpl, tmpl, &keyPair()[0].PublicKey, keyPair()[0]))
 	})
 	header := ":" + base64.StdEncoding.EncodeToString(der()) + ":"
@@ -217,12 +227,18 @@ func bindingCases() []kase {
 		{check: "mtls-binding-registered", name: "own certificate", target: target(web(own), chain(der()), ask("Client-Cert", header)), want: ok},
 		{check: "mtls-binding-registered", name: "another own certificate", target: target(web(own), chain([]byte("another")), ask("Client-Cert", header)), want: wrong, words: "not among its keys"},
 		{check: "mtls-binding-registered", name: "own certificate without keys", target: target(web(own)), want: wrong, words: "no key of it is registered"},
+		{check: "mtls-binding-registered", name: "bound token", target: target(web(own, creds(evidence.Credential{Kind: "certificate", Thumbprint: hex.EncodeToString([]byte("01234567890123456789012345678901"))})),
+			jwtToken(unsigned(`{"iss":"https://login.example","client_id":"web","cnf":{"x5t#S256":"`+base64.RawURLEncoding.EncodeToString([]byte("01234567890123456789012345678901"))+`"}}`), token.TypeAccess)), want: ok},
+		{check: "mtls-binding-registered", name: "address", target: target(mtls(map[string]string{"tls_client_auth_san_uri": "spiffe://shop/web"}), ask("Client-Cert", header)), want: ok},
+		{check: "mtls-binding-registered", name: "IP", target: target(mtls(map[string]string{"tls_client_auth_san_ip": "192.0.2.9"}), ask("Client-Cert", header)), want: wrong, words: "192.0.2.1"},
+		{check: "mtls-binding-registered", name: "mail", target: target(mtls(map[string]string{"tls_client_auth_san_email": "ops@shop.example"}), ask("Client-Cert", header)), want: ok},
 		{check: "mtls-binding-registered", name: "other method", target: target(web()), want: na},
 
 		{check: "federated-credential-subject", name: "fits", target: target(trust(github), outside(github.Subject, github.Audiences[0])), want: ok},
 		{check: "federated-credential-subject", name: "another branch", target: target(trust(github), outside("repo:contoso/shop:ref:refs/heads/dev", github.Audiences[0])), want: wrong, words: "subject is repo:contoso/shop:ref:refs/heads/dev, trusted is", cause: "client-assertion-invalid"},
 		{check: "federated-credential-subject", name: "case", target: target(trust(github), outside("repo:Contoso/shop:ref:refs/heads/main", github.Audiences[0])), want: wrong, words: "upper and lower case"},
 		{check: "federated-credential-subject", name: "another audience", target: target(trust(github), outside(github.Subject, "https://other.example")), want: wrong, words: "audience is https://other.example"},
+		{check: "federated-credential-subject", name: "another issuer", target: target(trust(github), jwtToken(unsigned(`{"iss":"https://token.actions.githubusercontent.com/contoso","sub":"repo:contoso/shop:ref:refs/heads/main","aud":"api://AzureADTokenExchange"}`), token.TypeAny)), want: wrong, words: "issuer is https://token.actions.githubusercontent.com/contoso"},
 		{check: "federated-credential-subject", name: "presented", target: target(trust(github), call("repo:contoso/shop:environment:prod")), want: wrong, words: "environment:prod"},
 		{check: "federated-credential-subject", name: "accepted", target: target(trust(github), gave(call("anything"))), want: ok},
 		{check: "federated-credential-subject", name: "refused", target: target(refused(call("anything"), "invalid_client", "AADSTS700213: subject", "AADSTS700213")), want: wrong, words: "has the subject of the token"},
@@ -265,6 +281,9 @@ func grantCases() []kase {
 		{check: "grant-registered", name: "Keycloak has no switch for refresh", target: target(web(keycloak), ask("grant_type", "refresh_token", "refresh_token", "abcdefabcdef0123")), want: unknown},
 		{check: "grant-registered", name: "implicit", target: target(web(okta), authorize("response_type", "token")), want: wrong, words: "implicit"},
 		{check: "grant-registered", name: "provider does not offer", target: target(discovery(`"grant_types_supported":["authorization_code","refresh_token"]`), ask("grant_type", "password", "username", "kim", "password", "pw")), want: wrong, words: "does not offer the grant password"},
+		{check: "grant-registered", name: "Entra's switches", target: target(entra(func(r *evidence.Registration) { r.ClientID, r.Known = "web", []string{"ResponseTypes"} }), authorize("response_type", "code id_token")), want: wrong, words: "ID tokens are switched off", cause: "response-type-not-allowed"},
+		{check: "grant-registered", name: "Entra's switch is on", target: target(entra(func(r *evidence.Registration) { r.ClientID, r.ResponseTypes = "web", []string{"id_token"} }), authorize("response_type", "code id_token")), want: unknown},
+		{check: "grant-registered", name: "client_credentials where much is listed", target: target(discovery(`"grant_types_supported":["authorization_code","refresh_token","password","implicit"]`), ask("client_secret", good)), want: wrong, words: "does not offer"},
 		{check: "grant-registered", name: "not told", target: target(ask("client_secret", good)), want: unknown},
 
 		{check: "grant-implicit", name: "off", target: target(web()), want: ok},

@@ -1,6 +1,8 @@
 package clients_test
 
 import (
+	"encoding/json"
+	"strings"
 	"time"
 
 	"usher"
@@ -69,6 +71,11 @@ func secretCases() []kase {
 		{check: "secret-valid", name: "hint fits", target: target(own(good), entra(creds(hint("Zx8", next)))), want: unknown, words: "nothing speaks against it"},
 		{check: "secret-valid", name: "value cut off", target: target(web(value(good)), ask("basic", "web:"+good[:9])), want: wrong, words: "cut off: 9 of 40"},
 		{check: "secret-valid", name: "value with line break", target: target(web(value(good)), ask("client_secret", good+"\n")), want: wrong, words: "blank or a line break"},
+		{check: "secret-valid", name: "value in quotes", target: target(web(value(good)), ask("client_secret", `"`+good+`"`)), want: wrong, words: "quotes around it"},
+		{check: "secret-valid", name: "value with more", target: target(web(value(good)), ask("client_secret", good+"xy")), want: wrong, words: "with 2 characters more"},
+		{check: "secret-valid", name: "value encoded twice", target: target(web(value("ab+cd/ef0123456789")), ask("client_secret", "ab%2Bcd%2Fef0123456789")), want: wrong, words: "encoded once more"},
+		{check: "secret-valid", name: "value decoded on the way", target: target(web(value("ab+cdef0123456789")), ask("client_secret", "ab cdef0123456789")), want: wrong, words: "decoded on the way"},
+		{check: "secret-valid", name: "value in other case", target: target(web(value(good)), ask("client_secret", strings.ToUpper(good))), want: wrong, words: "upper and lower case"},
 		{check: "secret-valid", name: "value fits", target: target(web(value(good)), ask("basic", "web:"+good)), want: ok, words: "the one in the registration"},
 
 		{check: "secret-valid", name: "the answer alone", target: target(alone("invalid_client", "AADSTS7000222", "AADSTS7000222")), want: wrong, words: "The secret of the client has expired", cause: "client-secret-expired"},
@@ -150,6 +157,7 @@ func expiryCases() []kase {
 		{check: "secret-expiry", name: "no dates", target: target(entra(creds(evidence.Credential{Kind: "secret"}))), want: unknown},
 		{check: "secret-expiry", name: "no end", target: target(&evidence.Registration{Provider: "auth0", ClientID: "a", Place: "a.json", Credentials: []evidence.Credential{{Kind: "secret", Place: "a.json"}}}), want: ok, words: "no end date"},
 		{check: "secret-expiry", name: "of a dynamic registration", target: target(&check.DCRAnswer{Place: "dcr.json", SecretExpires: now.AddDate(0, 0, -1)}), want: wrong, severity: usher.SeverityCritical},
+		{check: "secret-expiry", name: "of a dynamic registration without end", target: target(&check.DCRAnswer{Place: "dcr.json", Raw: map[string]json.RawMessage{"client_secret_expires_at": json.RawMessage("0")}}), want: ok},
 		{check: "secret-expiry", name: "nothing", target: target(web()), want: unknown},
 
 		{check: "secret-age", name: "young", target: target(entra(creds(secret(-10, 365)))), want: ok},

@@ -34,6 +34,9 @@ func pkceCases() []kase {
 		{check: "pkce-sent", name: "no verifier", target: target(answered(authorize(), codeBack), redeem("code_verifier", "")), want: wrong, words: "then no verifier", cause: "pkce-missing"},
 		{check: "pkce-sent", name: "no challenge", target: target(answered(authorize("code_challenge", "", "code_challenge_method", ""), codeBack), redeem()), want: wrong, words: "challenge"},
 		{check: "pkce-sent", name: "pushed", target: target(authorize("code_challenge", "", "code_challenge_method", "", "request_uri", "urn:x")), want: unknown},
+		{check: "pkce-sent", name: "redeemed without", target: target(gave(redeem("code_verifier", ""))), want: wrong, words: "redeems a code without PKCE"},
+		{check: "pkce-sent", name: "the token request alone", target: target(redeem()), want: ok},
+		{check: "pkce-sent", name: "the provider wants it", target: target(refused(redeem("code_verifier", ""), "invalid_grant", "AADSTS501471", "AADSTS501471")), want: wrong, cause: "pkce-missing"},
 		{check: "pkce-sent", name: "no code", target: target(authorize("response_type", "id_token")), want: na},
 		{check: "pkce-sent", name: "what the operator said is no request", target: target(func(t *check.Target) {
 			c := authorize("code_challenge", "")
@@ -74,6 +77,7 @@ func stateCases() []kase {
 		{check: "state-present", name: "short", target: target(with("state", "abc123")), want: wrong, words: "can be guessed", severity: usher.SeverityMedium},
 		{check: "state-present", name: "short beside PKCE", target: target(authorize("state", "abc123")), want: ok},
 		{check: "state-present", name: "one for two", target: target(authorize(), authorize("nonce", "another-nonce")), want: wrong, words: "one state with several"},
+		{check: "state-present", name: "one for two sign-ins", target: target(answered(authorize(), "code=first-code&"+stateBack), answered(authorize(), "code=second-code&"+stateBack)), want: wrong, words: "one state with several"},
 		{check: "state-present", name: "a reload", target: target(authorize(), authorize()), want: ok},
 		{check: "state-present", name: "another comes back", target: target(answered(authorize(), "code=x1234567&state=another")), want: wrong, words: "another state", cause: "state-mismatch"},
 		{check: "state-present", name: "none comes back", target: target(answered(authorize(), "code=x1234567")), want: wrong, words: "brings no state", cause: "state-mismatch"},
@@ -272,6 +276,11 @@ func dynamicCases() []kase {
 		{check: "cimd-document", name: "no redirect URIs", target: target(doc(`{"client_id":"` + self + `"}`)), want: wrong, words: "no redirect_uris"},
 		{check: "cimd-document", name: "large", target: target(doc(sound, func(d *check.ClientDocument) { d.Size = 6000 })), want: wrong, words: "6000 bytes"},
 		{check: "cimd-document", name: "no path", target: target(doc(sound, func(d *check.ClientDocument) { d.URL = "https://app.example" })), want: wrong, words: "no path"},
+		{check: "cimd-document", name: "not https", target: target(doc(sound, func(d *check.ClientDocument) { d.URL = "http://app.example/client.json" })), want: wrong, words: "not https"},
+		{check: "cimd-document", name: "dot segments", target: target(doc(sound, func(d *check.ClientDocument) { d.URL = "https://app.example/a/../client.json" })), want: wrong, words: "dot segments"},
+		{check: "cimd-document", name: "fragment", target: target(doc(sound, func(d *check.ClientDocument) { d.URL += "#x" })), want: wrong, words: "fragment"},
+		{check: "cimd-document", name: "user name", target: target(doc(sound, func(d *check.ClientDocument) { d.URL = "https://me@app.example/client.json" })), want: wrong, words: "user name"},
+		{check: "cimd-document", name: "a file", target: target(doc(sound, func(d *check.ClientDocument) { d.URL, d.Answer = "", nil })), want: ok},
 		{check: "cimd-document", name: "registered client", target: target(web()), want: na},
 		{check: "cimd-document", name: "nothing", target: target(), want: unknown},
 
@@ -283,6 +292,7 @@ func dynamicCases() []kase {
 
 		{check: "credentials-per-issuer", name: "one", target: target(ask("client_secret", good), ask("client_secret", good)), want: ok},
 		{check: "credentials-per-issuer", name: "one secret for two", target: target(ask("client_secret", good), elsewhere(ask("client_secret", good), "https://staging.example/token")), want: wrong, words: "goes to login.example and to staging.example"},
+		{check: "credentials-per-issuer", name: "two names of one tenant", target: target(ask("client_secret", good), elsewhere(ask("client_secret", good), "https://shop.eu.auth0.com/oauth/token")), want: unknown},
 		{check: "credentials-per-issuer", name: "a chosen name for two", target: target(redeem(), elsewhere(redeem(), "https://staging.example/token")), want: unknown},
 		{check: "credentials-per-issuer", name: "a given id for two", target: target(metadata(plain), metadata(`{"issuer":"https://staging.example","token_endpoint":"https://staging.example/token"}`),
 			redeem("client_id", "bbbbbbbb-0000-4000-8000-000000000001"), elsewhere(redeem("client_id", "bbbbbbbb-0000-4000-8000-000000000001"), "https://staging.example/token")), want: wrong, words: "and to https://staging.example"},
@@ -307,6 +317,11 @@ func appCases() []kase {
 	return []kase{
 		{check: "conditional-access-client", name: "browser", target: target(app("Browser")), want: ok},
 		{check: "conditional-access-client", name: "old protocol", target: target(app("IMAP4")), want: wrong, words: "old protocol (IMAP4)", cause: "legacy-auth"},
+		{check: "conditional-access-client", name: "old protocol, refused", target: target(event(func(e *usher.Event) { e.OAuth.ClientApp, e.Status = "IMAP4", usher.StatusFailure })), want: wrong, words: "is refused", severity: usher.SeverityMedium},
+		{check: "conditional-access-client", name: "a policy's control", target: target(event(func(e *usher.Event) {
+			e.Status, e.StatusCode = usher.StatusFailure, "AADSTS53003"
+			e.Policies = []usher.Decision{{Policy: usher.Party{Name: "Devices"}, Result: "failure", Grant: []string{"compliantDevice"}}}
+		})), want: wrong, words: "asks for a device"},
 		{check: "conditional-access-client", name: "embedded", target: target(agent(webview)), want: wrong, words: "embedded browser", cause: "embedded-browser"},
 		{check: "conditional-access-client", name: "device wanted and none there", target: target(event(func(e *usher.Event) { e.Status, e.StatusCode = usher.StatusFailure, "AADSTS53000" })), want: wrong, words: "asks for a device", cause: "policy-device"},
 		{check: "conditional-access-client", name: "device there and not compliant", target: target(event(func(e *usher.Event) {

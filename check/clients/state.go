@@ -34,7 +34,7 @@ func judgeState(t *check.Target) []check.Verdict {
 		if r.State == "" {
 			continue
 		}
-		if was := first[r.State]; was != nil && was.Request.ClientID == r.ClientID && renewed(was.Request, r) {
+		if was := first[r.State]; was != nil && was.Request.ClientID == r.ClientID && renewed(was, c) {
 			b.add(r.ClientID, check.Wrong(theClient(r.ClientID)+" sends one state with several requests", "A state that was seen once no longer tells whose request an answer belongs to.", proof(was.Place, "state", "", ""), proof(c.Place, "state", "a new one", "that of the earlier request")).As(usher.SeverityMedium))
 		}
 		if len(first) < 10_000 {
@@ -63,8 +63,11 @@ func judgeState(t *check.Target) []check.Verdict {
 }
 
 // renewed tells whether two requests are two sign-ins: a reload sends all the same.
-func renewed(a, b *oauth.AuthorizationRequest) bool {
-	return a.Nonce != b.Nonce || a.CodeChallenge != b.CodeChallenge
+func renewed(a, b *check.AuthCall) bool {
+	if a.Response != nil && b.Response != nil && a.Response.Code != "" && b.Response.Code != "" && a.Response.Code != b.Response.Code {
+		return true
+	}
+	return a.Request.Nonce != b.Request.Nonce || a.Request.CodeChallenge != b.Request.CodeChallenge
 }
 
 // withoutQuery cuts query and fragment off an address.

@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -250,6 +251,15 @@ func entraAt(endpoint string) bool {
 		return true
 	}
 	return strings.HasPrefix(host, "login.microsoftonline.")
+}
+
+// recordOf gives the place of a record of a log, as a person finds it again.
+func recordOf(e *usher.Event) string {
+	place := "record " + cmp.Or(e.Original, e.UID)
+	if !e.Time.IsZero() {
+		place += " of " + e.Time.UTC().Format(time.RFC3339)
+	}
+	return place
 }
 
 // pushed tells whether the parameters of a request lie elsewhere: at the
