@@ -68,6 +68,9 @@ type Metadata struct {
 	URL   string // where it was got; empty for a file
 	// Answer is the HTTP answer, nil for a file.
 	Answer *Answer
+	// Locate gives the place of words of the document, where its text is
+	// known; nil where it is not. See At.
+	Locate func(words string) string
 }
 
 // Endpoints gives the members that are addresses, by name: those that end in

@@ -3,6 +3,7 @@ package check
 import (
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -24,6 +25,17 @@ func (m *Metadata) Addresses() []Address {
 	}
 	slices.SortFunc(out, func(a, b Address) int { return strings.Compare(a.Name, b.Name) })
 	return out
+}
+
+// At gives the place of a member: its line, where the text of the document is
+// known, otherwise the place of the document.
+func (m *Metadata) At(name string) string {
+	if m.Locate != nil {
+		if place := m.Locate(strconv.Quote(name)); place != "" {
+			return place
+		}
+	}
+	return m.Place
 }
 
 func addressName(name string) bool {

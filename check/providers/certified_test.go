@@ -11,12 +11,14 @@ import (
 	"encoding/base64"
 	"math/big"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"usher"
 	"usher/check"
 	"usher/check/providers"
+	"usher/provider/knowledge"
 )
 
 // certified adds a key with a certificate of its own, with members changed.
@@ -82,6 +84,24 @@ func TestSeverity(t *testing.T) {
 		if f := judge(t, c.target, c.id); f.Outcome != wrong || f.Severity != c.want {
 			t.Errorf("%s, %s: %s %s, want wrong %s", c.id, c.name, f.Outcome, f.Severity, c.want)
 		}
+	}
+}
+
+// TestPlace: what is wrong with a document is shown at the line of its member.
+func TestPlace(t *testing.T) {
+	target := target(doc(m{"token_endpoint": "https://evil.test/token"}))
+	target.Metadata[0].Locate = func(words string) string {
+		if words == `"token_endpoint"` {
+			return "discovery.json:7"
+		}
+		return ""
+	}
+	if f := judge(t, target, "discovery-hosts-foreign"); f.Proof[0].Place != "discovery.json:7" {
+		t.Errorf("the place is %s, want discovery.json:7", f.Proof[0].Place)
+	}
+	target.Provider = &knowledge.Provider{Title: "Shop ID", Hosts: []string{"*.test"}}
+	if f := judge(t, target, "discovery-hosts-foreign"); f.Severity != usher.SeverityInfo || !strings.Contains(f.Detail, "Shop ID is known") || !strings.Contains(f.Fix[0].Text, "firewall") {
+		t.Errorf("a known host: %s %s", f.Severity, said(f))
 	}
 }
 

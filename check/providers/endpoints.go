@@ -101,7 +101,7 @@ func foreign(t *check.Target, m *check.Metadata) check.Verdict {
 	switch {
 	case allKnown:
 		v.Detail = known(t).Title + " is known to use them; they must be allowed in a firewall, and nothing else need be done."
-		return v.As(usher.SeverityInfo)
+		return v.As(usher.SeverityInfo).Do("Allow these hosts in the firewall's outgoing rules, beside the issuer's.")
 	case allNear:
 		v.Detail = "They are of the same domain. Make sure that whoever can write there may also see codes and tokens."
 		return v.As(usher.SeverityLow)

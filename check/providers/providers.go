@@ -76,7 +76,11 @@ func member(m *check.Metadata, name, expected, got string) usher.Proof {
 	if ok {
 		quote = strconv.Quote(name) + ": " + shorten(string(raw), 160)
 	}
-	return usher.Proof{Place: m.Place, Quote: quote, Expected: expected, Got: got}
+	p := usher.Proof{Place: m.Place, Quote: quote, Expected: expected, Got: got}
+	if ok && expected != "" {
+		p.Place = m.At(name) // something is wrong there
+	}
+	return p
 }
 
 // has tells whether a member is there and holds something.
