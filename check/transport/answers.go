@@ -206,7 +206,7 @@ var referrerLeak = &check.Check{
 		case len(fine) > 0:
 			return one(check.OK("", fine...))
 		}
-		return one(check.Unknown(check.NeedNetwork, "the callback page was not looked at"))
+		return one(check.Unknown(check.NeedClient, "the callback page was not looked at"))
 	},
 }
 
@@ -275,16 +275,18 @@ func strict(t *check.Target) check.Verdict {
 	}
 	with, without := map[string]usher.Proof{}, map[string]usher.Proof{}
 	var order []string
+	nameless := false
 	for _, a := range t.Answers {
 		u, err := url.Parse(a.URL)
-		if err != nil || u.Scheme != "https" || a.Status == 0 || loopback(u.Host) {
+		if err != nil || a.Status == 0 || a.Role != "callback" && a.Role != "authorization" && !signIn[u.Host] {
 			continue
 		}
-		if _, err := netip.ParseAddr(u.Hostname()); err == nil {
-			continue // HSTS knows names alone
-		}
-		if a.Role != "callback" && a.Role != "authorization" && !signIn[u.Host] {
+		if _, err := netip.ParseAddr(u.Hostname()); err == nil || loopback(u.Host) {
+			nameless = true // HSTS knows names alone
 			continue
+		}
+		if u.Scheme != "https" {
+			continue // said over http it does not count
 		}
 		p := header(a, "Strict-Transport-Security", "max-age")
 		if _, seen := with[u.Host]; !seen {
@@ -311,6 +313,8 @@ func strict(t *check.Target) check.Verdict {
 		return check.Wrong(count(len(wrong), "host", "hosts")+" of sign-in or callback without HSTS", "The first visit by http can be turned aside before it is sent on to https.", wrong...)
 	case len(fine) > 0:
 		return check.OK("", fine...)
+	case nameless:
+		return check.NotApplicable("the hosts are this machine or have no names, which HSTS does not know")
 	}
 	return check.Unknown(check.NeedNetwork, "no answer of these hosts was seen over https")
 }

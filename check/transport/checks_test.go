@@ -248,7 +248,8 @@ func rows() []struct {
 		{"hsts", "absent", target(answered("authorization", at("auth"), 302)), wrong, "without HSTS"},
 		{"hsts", "ended", target(answered("authorization", at("auth"), 302, "Strict-Transport-Security: max-age=0")), wrong, "without HSTS"},
 		{"hsts", "document of the sign-in host", target(doc(sound), answered("discovery", at(".well-known/openid-configuration"), 200)), wrong, "without HSTS"},
-		{"hsts", "loopback", target(answered("authorization", "https://localhost:8443/auth", 200)), unknown, ""},
+		{"hsts", "loopback", target(answered("authorization", "https://localhost:8443/auth", 200)), none, ""},
+		{"hsts", "http", target(answered("authorization", "http://id.example/auth", 200)), unknown, ""},
 
 		{"cors-authorization", "not asked", target(), unknown, ""},
 		{"cors-authorization", "found", target(found("cors-authorization")), wrong, ""},
