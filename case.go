@@ -41,7 +41,10 @@ const (
 	CaseConfiguration CaseKind = "configuration"
 )
 
-// Case is the findings with one fingerprint over time. Every string is masked.
+// Case is the findings with one fingerprint over time. Every string is masked. In
+// the title, the summary, the texts of the timeline and the comment of a proof, a
+// value that is shown as one stands between backticks, and a backtick within a
+// value is doubled.
 type Case struct {
 	Version     int       `json:"version"`     // of the contract, 1
 	ID          int64     `json:"id"`          // from 1, in the order of their opening

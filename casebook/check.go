@@ -131,7 +131,7 @@ func checkEvent(look *Checkup, f *usher.Finding, at time.Time, status usher.Stat
 
 // checkTitle is the title of a case that a check opened.
 func checkTitle(c *usher.Case) string {
-	title := strings.TrimRight(c.Finding.Title, ".")
+	title := usher.EscapeValue(strings.TrimRight(c.Finding.Title, "."))
 	switch {
 	case c.Finding.Subject.Client != "":
 		return "Configuration of " + quote(c.Finding.Subject.Client) + ": " + title

@@ -46,7 +46,7 @@ func (t *turn) judge(c *usher.Case, cand candidate, ev *usher.Event) (verdict, e
 	case !changed:
 		v.near = sameStill(differ)
 	case !given:
-		v.near = "it was not given " + strings.Join(cond.Granted, " ")
+		v.near = "it was not given " + said(strings.Join(cond.Granted, " "), 200)
 	case otherScopes(t.step(c), r, ev):
 		v.near = "it asked for other scopes"
 	case !ev.Time.After(c.Last):

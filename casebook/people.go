@@ -23,7 +23,7 @@ func (b *Book) Planned(tx Tx, id int64, plan usher.FixPlan, by string) ([]*usher
 	if err := move(c, actPlan); err != nil {
 		return nil, err
 	}
-	look := usher.Entry{Time: t.now, Kind: usher.EntryPlanned, Text: "Looked at what a fix would change: " + clip(plan.Fix.Title, 300) + ".", By: by}
+	look := usher.Entry{Time: t.now, Kind: usher.EntryPlanned, Text: "Looked at what a fix would change: " + said(plan.Fix.Title, 300) + ".", By: by}
 	if slices.ContainsFunc(c.Timeline, func(e usher.Entry) bool { return e.Kind == look.Kind && e.Text == look.Text && e.By == by }) {
 		return nil, nil
 	}
@@ -61,7 +61,7 @@ func (b *Book) UnderWay(tx Tx) ([]*usher.Case, error) { return tx.CasesUnder(key
 func (b *Book) Applied(tx Tx, id int64, run string, plan usher.FixPlan) ([]*usher.Case, error) {
 	return b.ended(tx, id, run, actApplied, usher.RunApplied, func(t *turn, r *usher.FixRun) usher.Entry {
 		r.Finished, r.Plan = t.now, plan
-		return usher.Entry{Kind: usher.EntryApplied, Text: "The fix was carried out: " + clip(r.Plan.Fix.Title, 300) + ".", By: r.By}
+		return usher.Entry{Kind: usher.EntryApplied, Text: "The fix was carried out: " + said(r.Plan.Fix.Title, 300) + ".", By: r.By}
 	})
 }
 
@@ -69,7 +69,7 @@ func (b *Book) Applied(tx Tx, id int64, run string, plan usher.FixPlan) ([]*ushe
 func (b *Book) Failed(tx Tx, id int64, run, reason string) ([]*usher.Case, error) {
 	return b.ended(tx, id, run, actFail, usher.RunFailed, func(t *turn, r *usher.FixRun) usher.Entry {
 		r.Finished, r.Error = t.now, clip(reason, 500)
-		return usher.Entry{Kind: usher.EntryFailed, Text: "The fix could not be carried out: " + strings.TrimRight(r.Error, ".") + ".", By: r.By}
+		return usher.Entry{Kind: usher.EntryFailed, Text: "The fix could not be carried out: " + usher.EscapeValue(strings.TrimRight(r.Error, ".")) + ".", By: r.By}
 	})
 }
 
@@ -112,7 +112,7 @@ func (b *Book) Undone(tx Tx, id int64, run, by string) ([]*usher.Case, error) {
 			return notSo(c, r)
 		}
 		r.State = usher.RunUndone
-		note(c, usher.Entry{Time: t.now, Kind: usher.EntryUndone, Text: "The fix was taken back: " + clip(r.Plan.Fix.Title, 300) + ".", By: by})
+		note(c, usher.Entry{Time: t.now, Kind: usher.EntryUndone, Text: "The fix was taken back: " + said(r.Plan.Fix.Title, 300) + ".", By: by})
 		return nil
 	})
 }
@@ -133,9 +133,9 @@ func (b *Book) Declare(tx Tx, id int64, fix, by, reason string) ([]*usher.Case, 
 			}
 		}
 		f := c.Fixes[i]
-		text := "Declared as done: " + clip(f.Title, 300) + "."
+		text := "Declared as done: " + said(f.Title, 300) + "."
 		if reason != "" {
-			text += " " + clip(reason, 300)
+			text += " " + said(reason, 300)
 		}
 		err := t.run(c, usher.FixRun{Plan: usher.FixPlan{Case: id, Fix: f, Made: t.now}, State: usher.RunDeclared, By: by, Started: t.now, Finished: t.now})
 		note(c, usher.Entry{Time: t.now, Kind: usher.EntryApplied, Text: text, By: by})
@@ -159,7 +159,7 @@ func (b *Book) Intend(tx Tx, id int64, in Intent) ([]*usher.Case, error) {
 		if by == "" {
 			by = c.Owner
 		}
-		note(c, usher.Entry{Time: t.now, Kind: usher.EntryState, Text: "Intended until " + t.day(c.Expires) + ", owner " + c.Owner + ": " + c.Reason, By: by})
+		note(c, usher.Entry{Time: t.now, Kind: usher.EntryState, Text: "Intended until " + t.day(c.Expires) + ", owner " + usher.EscapeValue(c.Owner) + ": " + usher.EscapeValue(c.Reason), By: by})
 		return nil
 	})
 }

@@ -30,7 +30,7 @@ func (b *Book) Tick(tx Tx, now time.Time) ([]*usher.Case, error) {
 func (t *turn) tick(c *usher.Case) error {
 	switch {
 	case c.State == usher.CaseIntended && !c.Expires.After(t.now):
-		note(c, usher.Entry{Time: t.now, Kind: usher.EntryState, Text: "The time for which it was intended has passed (" + c.Reason + "): the case is open again."})
+		note(c, usher.Entry{Time: t.now, Kind: usher.EntryState, Text: "The time for which it was intended has passed (" + usher.EscapeValue(c.Reason) + "): the case is open again."})
 		return move(c, actExpire)
 	case c.State.Active() && !lasting(c) && !moved(c).Add(t.opt.QuietAfter).After(t.now):
 		note(c, usher.Entry{Time: t.now, Kind: usher.EntryState, Text: "No try for " + span(t.opt.QuietAfter) + ": the case is quiet, not proven fixed."})

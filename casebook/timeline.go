@@ -112,7 +112,7 @@ func countTry(c *usher.Case, at time.Time, event string) {
 // client that has two ways in would otherwise write one line for each success.
 // It tells whether something was new.
 func noteUnproven(c *usher.Case, ev *usher.Event, reason string) bool {
-	text := fmt.Sprintf("A success of %s proves nothing: %s.", cmp.Or(clip(ev.User.String(), 60), clip(ev.Client.String(), 60), "somebody"), reason)
+	text := fmt.Sprintf("A success of %s proves nothing: %s.", said(cmp.Or(ev.User.String(), ev.Client.String(), "somebody"), 60), reason)
 	n := 0
 	for i := range c.Timeline {
 		if e := &c.Timeline[i]; e.Kind == usher.EntryUnproven {
@@ -145,15 +145,16 @@ func triesText(n int) string {
 }
 
 func tryText(ev *usher.Event) string {
-	text := cmp.Or(ev.OAuth.Error, ev.StatusCode, ev.Code, "refused")
-	if ev.StatusCode != "" && ev.StatusCode != text {
-		text += " (" + ev.StatusCode + ")"
+	code := cmp.Or(ev.OAuth.Error, ev.StatusCode, ev.Code, "refused")
+	text := said(code, 120)
+	if ev.StatusCode != "" && ev.StatusCode != code {
+		text += " (" + said(ev.StatusCode, 120) + ")"
 	}
 	if user := ev.User.String(); user != "" {
 		text += ", user " + quote(user)
 	}
 	if ip := ev.Source.IP; ip != "" {
-		text += ", from " + clip(ip, 60)
+		text += ", from " + said(ip, 60)
 	}
 	return clip(text, 300)
 }
@@ -174,4 +175,10 @@ func clip(s string, most int) string {
 	return s
 }
 
-func quote(s string) string { return "'" + clip(s, 80) + "'" }
+// quote, said and marked put something from outside into a sentence: with its
+// quotation marks, as it is, or as a value.
+func quote(s string) string { return "'" + said(s, 80) + "'" }
+
+func said(s string, most int) string { return usher.EscapeValue(clip(s, most)) }
+
+func marked(s string, most int) string { return usher.MarkValue(clip(s, most)) }

@@ -19,7 +19,7 @@ func (t *turn) weakened(c *usher.Case, cand candidate, at time.Time) (string, er
 	for i := range c.Runs {
 		r := &c.Runs[i]
 		if r != cand.run && done(r) && (r.Plan.Fix.Risk == usher.RiskWeakening || len(r.Plan.Weakens) > 0) && !r.Finished.After(at) {
-			return "security was weakened at " + t.when(r.Finished) + " (" + clip(r.Plan.Fix.Title, 100) + "), which may be why it succeeded", nil
+			return "security was weakened at " + t.when(r.Finished) + " (" + said(r.Plan.Fix.Title, 100) + "), which may be why it succeeded", nil
 		}
 	}
 	changes, err := t.tx.Changes(c.Last, at)

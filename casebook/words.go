@@ -35,7 +35,7 @@ func (t *turn) word(c *usher.Case) {
 	case usher.CaseQuiet:
 		parts = append(parts, "The tries have stopped; nothing proves that it is fixed.")
 	case usher.CaseIntended:
-		parts = append(parts, "It is intended until "+t.day(c.Expires)+", says "+c.Owner+": "+strings.TrimRight(c.Reason, ".")+".")
+		parts = append(parts, "It is intended until "+t.day(c.Expires)+", says "+usher.EscapeValue(c.Owner)+": "+usher.EscapeValue(strings.TrimRight(c.Reason, "."))+".")
 	case usher.CaseRegressed:
 		parts = append(parts, "It was fixed and is back.")
 	}
@@ -102,7 +102,7 @@ func (t *turn) why(c *usher.Case) string {
 func (t *turn) clause(f *usher.Finding, ev *usher.Event) string {
 	if rank(f) == 0 {
 		if code := cmp.Or(ev.StatusCode, ev.OAuth.Error); code != "" {
-			return "the cause is not known yet (the error is " + clip(code, 80) + ")"
+			return "the cause is not known yet (the error is " + said(code, 80) + ")"
 		}
 		return "the cause is not known yet"
 	}
@@ -128,7 +128,7 @@ func (t *turn) clause(f *usher.Finding, ev *usher.Event) string {
 		}
 	case "scope-invalid", "scope-insufficient", "admin-consent-required", "consent-required":
 		if s := value("scope", ev, f); s != "" {
-			text = lower(t.causeTitle(f)) + " (" + clip(s, 120) + ")"
+			text = lower(t.causeTitle(f)) + " (" + said(s, 120) + ")"
 		}
 	}
 	if text == "" {
@@ -141,7 +141,7 @@ func (t *turn) clause(f *usher.Finding, ev *usher.Event) string {
 }
 
 func (t *turn) causeTitle(f *usher.Finding) string {
-	return clip(strings.TrimRight(cmp.Or(f.Title, t.cause(f).Title, f.Cause), "."), 200)
+	return said(strings.TrimRight(cmp.Or(f.Title, t.cause(f).Title, f.Cause), "."), 200)
 }
 
 func policyVerb(cause string) string {
@@ -174,9 +174,9 @@ func redirectClause(f *usher.Finding, ev *usher.Event) string {
 	case sent == "":
 		return ""
 	case registered == "":
-		return "the app sends `" + clip(sent, 150) + "`, which is not registered"
+		return "the app sends " + marked(sent, 150) + ", which is not registered"
 	}
-	text := "the app sends `" + clip(sent, 150) + "`, registered is `" + clip(registered, 150) + "`"
+	text := "the app sends " + marked(sent, 150) + ", registered is " + marked(registered, 150)
 	if n := distance(sent, registered, 3); n > 0 {
 		text += " (" + plural(n, "character") + ")"
 	}
@@ -265,10 +265,10 @@ func (t *turn) changeText(c *usher.Case, ev *usher.Event) string {
 	ch := ev.Change
 	text := changed(ch, t.names(ch.Target, &c.Refusal)) + " at " + t.when(ev.Time)
 	if len(ch.Fields) > 0 {
-		text += " (" + clip(strings.Join(ch.Fields[:min(len(ch.Fields), 4)], ", "), 120) + ")"
+		text += " (" + said(strings.Join(ch.Fields[:min(len(ch.Fields), 4)], ", "), 120) + ")"
 	}
 	if by := ev.Actor.String(); by != "" {
-		text += " by " + clip(by, 80)
+		text += " by " + said(by, 80)
 	}
 	return text
 }
@@ -325,7 +325,7 @@ func (t *turn) proofComment(c *usher.Case, cand candidate, ev *usher.Event) stri
 	var same, other []string
 	for _, path := range cand.fix.Proof.Equal {
 		if path == "oauth.redirect_uri" {
-			same = append(same, "`"+clip(ev.OAuth.RedirectURI, 150)+"`")
+			same = append(same, marked(ev.OAuth.RedirectURI, 150))
 		}
 	}
 	for _, path := range cand.fix.Proof.Differ {
@@ -350,7 +350,7 @@ func singular(things string) string {
 
 // attackTitle says what the attack is, and who was got into.
 func (t *turn) attackTitle(c *usher.Case) string {
-	title := strings.TrimRight(cmp.Or(c.Finding.Title, "Attack on sign-ins"), ".")
+	title := said(strings.TrimRight(cmp.Or(c.Finding.Title, "Attack on sign-ins"), "."), 300)
 	if c.Users > 1 {
 		title += ": " + plural(c.Users, "user") + " tried"
 	} else if c.Users == 1 && len(c.Affected) > 0 {
@@ -379,7 +379,7 @@ func (t *turn) gotInText(ev *usher.Event, how string) string {
 	if how != "" {
 		return "An attacking address tried " + user + ": " + how + "."
 	}
-	text := "An attacking address (" + clip(ev.Source.IP, 60) + ") got in as " + user
+	text := "An attacking address (" + said(ev.Source.IP, 60) + ") got in as " + user
 	if client := ev.Client.String(); client != "" {
 		text += " at " + quote(client)
 	}
@@ -401,7 +401,7 @@ func (t *turn) killText(ev *usher.Event) string {
 	}
 	text := "the user " + quote(ev.Change.Target.String()) + " " + what + " at " + t.when(ev.Time)
 	if by := ev.Actor.String(); by != "" {
-		text += " by " + clip(by, 80)
+		text += " by " + said(by, 80)
 	}
 	return text
 }

@@ -160,7 +160,7 @@ func (c *console) showCase(w http.ResponseWriter, r *http.Request, id int64, sta
 		return err
 	}
 	view := c.viewCase(r, found, plan)
-	p := page{Title: fmt.Sprintf("Case %d: %s", id, strings.ReplaceAll(show(found.Title), "`", "")), View: view, Live: true, URL: view.URL, Section: "list"}
+	p := page{Title: fmt.Sprintf("Case %d: %s", id, usher.PlainSentence(show(found.Title))), View: view, Live: true, URL: view.URL, Section: "list"}
 	if wrong != nil {
 		var body problemBody
 		body, status = c.asProblem(r, wrong)

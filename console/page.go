@@ -11,7 +11,6 @@ import (
 	"sync"
 
 	"usher"
-	"usher/report"
 )
 
 //go:embed assets pages
@@ -67,7 +66,7 @@ var templates = sync.OnceValue(func() *template.Template {
 	return template.Must(template.New("").Funcs(template.FuncMap{
 		"capital":  capital,
 		"sentence": sentence,
-		"rich":     report.Pieces,
+		"rich":     usher.SentenceParts,
 	}).ParseFS(files, "pages/*.html"))
 })
 

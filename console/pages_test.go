@@ -620,3 +620,27 @@ func TestFixesByID(t *testing.T) {
 		t.Errorf("fix 7 is shown as %.80s", after)
 	}
 }
+
+// TestBackticks: a value with backticks is shown as it was sent, everywhere on
+// the page.
+func TestBackticks(t *testing.T) {
+	const client, uri = "c`x`", "https://shop.test/`code`<i>"
+	s := start(t, consoletest.Story(noon)...)
+	s.memory.Edit(1, func(c *usher.Case) {
+		c.Title = "Sign-ins to '" + usher.EscapeValue(client) + "' are refused: the app sends " + usher.MarkValue(uri)
+		c.Timeline[0].Text = c.Title + "."
+		c.Finding.Detail = "the app sends " + uri
+		c.Fixes[0].Title, c.Fixes[0].Steps = "Register "+uri, []usher.FixStep{{Text: "Add " + uri + ".", Risk: usher.RiskNeutral}}
+		c.Fixes[0].Proof.Text = "the next sign-in of '" + client + "' with " + uri + " succeeds"
+	})
+	page, text := s.page(t, "/cases/1")
+	if n := strings.Count(page, "&#39;<code>c`x`</code>&#39; are refused: the app sends <code>https://shop.test/`code`&lt;i&gt;</code>"); n != 2 {
+		t.Errorf("title and timeline hold the values %d times:\n%s", n, text)
+	}
+	for _, want := range []string{"The app sends " + uri + ".", "Register " + uri + ".", "Add " + uri + ".", "Proven when the next sign-in of '" + client + "' with " + uri + " succeeds."} {
+		holds(t, text, want)
+	}
+	if !strings.Contains(page, "<title>Case 1: Sign-ins to &#39;c`x`&#39; are refused: the app sends https://shop.test/`code`&lt;i&gt; ") {
+		t.Error("the title of the window says something else")
+	}
+}

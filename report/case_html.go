@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"html/template"
 	"io"
-	"strings"
 	"sync"
 
 	"usher"
@@ -42,9 +41,9 @@ func casePageOf(headline string, c *casePage, list *listPage) htmlCasePage {
 var parsedCasePage = sync.OnceValue(func() *template.Template {
 	t := template.Must(template.New("page").Funcs(pageFuncs()).Funcs(template.FuncMap{
 		"mark": entryClass,
-		"rich": Pieces,
+		"rich": usher.SentenceParts,
 		// A title of a window shows no values as such.
-		"plain": func(s string) string { return strings.ReplaceAll(s, "`", "") },
+		"plain": usher.PlainSentence,
 	}).Parse(pageTemplate))
 	return template.Must(t.Parse(caseTemplate))
 })

@@ -5,14 +5,14 @@ func (m *marking) caseList(p *listPage) {
 	if len(p.Rows) > 0 {
 		m.line("\n| case | state | last try | tries | what |\n|---:|---|---|---:|---|")
 		for _, r := range p.Rows {
-			m.line("| ", r.ID, " | ", mdCell(r.State), " | ", mdCell(r.Last), " | ", r.Tries, " | ", mdCell(listTitle(r)), " |")
+			m.line("| ", r.ID, " | ", mdCell(r.State), " | ", mdCell(r.Last), " | ", r.Tries, " | ", guardPipes(mdSentence(listTitle(r))), " |")
 		}
 	}
 	m.nextSteps(p.Next)
 }
 
 func (m *marking) oneCase(p *casePage) {
-	m.line("# ", mdText(sentence(p.Title)), "\n")
+	m.line("# ", mdSentence(sentence(p.Title)), "\n")
 	head := "**Case " + p.ID + ": " + mdText(p.State) + "**"
 	if p.Kind != "" {
 		head += " · " + mdText(p.Kind)
@@ -58,9 +58,9 @@ func (m *marking) oneCase(p *casePage) {
 				m.line("- … ", mdText(r.Text))
 				continue
 			case r.Day != "":
-				m.line("- **", mdText(r.Day), "** ", r.Time, " ", r.Mark, " ", mdText(r.Text))
+				m.line("- **", mdText(r.Day), "** ", r.Time, " ", r.Mark, " ", mdSentence(r.Text))
 			default:
-				m.line("- ", r.Time, " ", r.Mark, " ", mdText(r.Text))
+				m.line("- ", r.Time, " ", r.Mark, " ", mdSentence(r.Text))
 			}
 		}
 	}
@@ -166,7 +166,7 @@ func (m *marking) proven(p *provenView) {
 	}
 	m.heading("The proof")
 	if p.Comment != "" {
-		m.line(mdText(p.Comment))
+		m.line(mdSentence(p.Comment))
 	}
 	if len(p.Fields) == 0 {
 		return

@@ -32,14 +32,14 @@ func (t *typing) tabledList(rows []listRow) {
 			r.State, _ = cut(r.State, state)
 		}
 		lead := padLeft(r.ID, id) + "  " + t.ink(pad(r.State, state), toneInk(r.Tone)) + "  " + pad(r.Last, since) + "  " + padLeft(r.Tries, tries) + "  "
-		t.hanging(lead, indent, listTitle(r))
+		t.hanging(lead, indent, SentenceText(listTitle(r)))
 	}
 }
 
 func (t *typing) stackedList(rows []listRow) {
 	for _, r := range rows {
 		t.line(padLeft(r.ID, 3) + "  " + t.ink(r.State, toneInk(r.Tone)) + "  " + r.Last + "  " + r.Tries + " tries")
-		t.para("     ", listTitle(r))
+		t.para("     ", SentenceText(listTitle(r)))
 	}
 }
 
@@ -69,7 +69,7 @@ func (t *typing) oneCase(p *casePage) {
 		t.line(head)
 		t.para("", p.Cause, dim)
 	}
-	t.para("", sentence(p.Title), bold)
+	t.para("", SentenceText(sentence(p.Title)), bold)
 	t.para("", p.Meaning)
 	t.line("")
 	t.para("", p.Extent)
@@ -235,7 +235,7 @@ func (t *typing) proven(p *provenView) {
 	}
 	t.heading("THE PROOF")
 	if p.Comment != "" {
-		t.para("  ", p.Comment)
+		t.para("  ", SentenceText(p.Comment))
 	}
 	if len(p.Fields) == 0 {
 		return
@@ -288,6 +288,6 @@ func (t *typing) timeline(rows []timeRow) {
 			t.line("            " + t.ink("… "+r.Text, dim))
 			continue
 		}
-		t.hanging("  "+r.Time+" "+t.ink(r.Mark, entryInk(r.Kind))+" ", 13, r.Text)
+		t.hanging("  "+r.Time+" "+t.ink(r.Mark, entryInk(r.Kind))+" ", 13, SentenceText(r.Text))
 	}
 }

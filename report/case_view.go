@@ -141,7 +141,7 @@ func newCasePage(from *usher.Case, opt CaseOptions) *casePage {
 }
 
 func caseTitle(c *usher.Case) string {
-	return cmp.Or(c.Title, c.Finding.Title, c.Finding.Cause, "A case without a title")
+	return cmp.Or(c.Title, usher.EscapeValue(cmp.Or(c.Finding.Title, c.Finding.Cause)), "A case without a title")
 }
 
 // extent is the sentence that says since when, how often, from where and who.
@@ -245,7 +245,7 @@ func attackPairs(c *usher.Case, d dial) (out []pair) {
 		} else {
 			text += "; dead since " + d.short(v.Dead)
 			if v.How != "" {
-				text += ": " + prose(v.How)
+				text += ": " + prose(usher.PlainSentence(v.How))
 			}
 		}
 		out = append(out, pair{"user", text})
@@ -508,8 +508,8 @@ func viewTimeline(list []usher.Entry, d dial) []timeRow {
 		if row.Text == "" {
 			row.Text = label(string(e.Kind))
 		}
-		if e.By != "" && !strings.Contains(e.Text, e.By) {
-			row.Text = strings.TrimRight(row.Text, ".") + ", by " + prose(e.By) + "."
+		if e.By != "" && !strings.Contains(e.Text, usher.EscapeValue(e.By)) {
+			row.Text = strings.TrimRight(row.Text, ".") + ", by " + usher.EscapeValue(prose(e.By)) + "."
 		}
 		if e.Time.IsZero() {
 			row.Time = "--:--:--"

@@ -146,7 +146,7 @@ func (c *CasesUndoCmd) Run(env *Env, at *CasesCmd) error {
 	if run == nil {
 		return &usher.Error{Code: usher.ErrUsage, Message: fmt.Sprintf("case %d has no fix that could be taken back", c.ID), Hint: "usher cases show " + strconv.FormatInt(c.ID, 10) + " lists what was carried out"}
 	}
-	fmt.Fprintf(env.Stdout, "take back: %s\n", run.Plan.Fix.Title)
+	fmt.Fprintf(env.Stdout, "take back: %s\n", report.Inert(run.Plan.Fix.Title))
 	writeDiff(env, run.Plan.Object, reversed(run.Plan.Diff))
 	if !c.Yes && !env.ask("Take it back? [y/N] ") {
 		fmt.Fprintln(env.Stdout, "nothing was changed")
@@ -342,7 +342,7 @@ func (c *CasesWatchCmd) write(env *Env, found *usher.Case, shown map[int64]strin
 	if c.Format == "json" {
 		return jsonLine(env, found)
 	}
-	line := fmt.Sprintf("%d  %s  %s", found.ID, found.State, found.Title)
+	line := fmt.Sprintf("%d  %s  %s", found.ID, found.State, report.SentenceText(found.Title))
 	if shown[found.ID] == line {
 		return nil
 	}

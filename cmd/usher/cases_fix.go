@@ -242,7 +242,7 @@ func (c *CasesFixCmd) ended(env *Env, found *usher.Case) (bool, error) {
 		c.clear(env)
 		fmt.Fprintf(env.Stdout, "case %d is fixed.", c.ID)
 		if found.Proven != nil {
-			fmt.Fprintf(env.Stdout, " %s", report.Inert(found.Proven.Comment))
+			fmt.Fprintf(env.Stdout, " %s", report.SentenceText(found.Proven.Comment))
 		}
 		fmt.Fprintln(env.Stdout)
 		return true, nil
@@ -250,7 +250,7 @@ func (c *CasesFixCmd) ended(env *Env, found *usher.Case) (bool, error) {
 	c.clear(env)
 	fmt.Fprintf(env.Stdout, "case %d is not fixed: it is %s.\n", c.ID, found.State)
 	if n := len(found.Timeline); n > 0 {
-		fmt.Fprintln(env.Stdout, report.Inert(found.Timeline[n-1].Text))
+		fmt.Fprintln(env.Stdout, report.SentenceText(found.Timeline[n-1].Text))
 	}
 	return true, exitWrong
 }
