@@ -151,6 +151,7 @@ func table() []row {
 			sends("https://acme.shop.example/cb")(t)
 			t.AuthCalls[0].Request.Params.Set("organization", "org_1")
 		}), unknown, "by its id"},
+		{"redirect-registered", "rule of a provider that nothing else is known of", target(none, reg(func(r *evidence.Registration) { r.Provider, r.Public = "dex", yes() }), sends("http://localhost:991/bar")), ok, "needs no entry"},
 		{"redirect-registered", "out of band", target(of("google"), entries(cb), sends("urn:ietf:wg:oauth:2.0:oob")), wrong, "switched off"},
 		{"redirect-registered", "entry that cannot be", target(of("google"), entries("http://shop.example/cb"), sends("http://shop.example/cb")), wrong, "does not take"},
 		{"redirect-registered", "client id of Entra in capitals", target(of("entra"), entries(cb), reg(func(r *evidence.Registration) { r.ClientID = "AAAAAAAA-BBBB-4CCC-8DDD-EEEEEEEEEEEE" }), func(t *check.Target) {

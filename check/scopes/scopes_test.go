@@ -319,6 +319,9 @@ func grantRows() []row {
 		{"scope-granted-less", "less", target(tells(app, "a b", "a")), wrong, "b is missing"},
 		{"scope-granted-less", "of the authorization request", target(asks("openid orders"), tells(code, "", "openid")), wrong, "orders is missing"},
 		{"scope-granted-less", "openid shows in the ID token", target(asks("openid orders"), tells(code, "", "orders", func(c *check.TokenCall) { c.Response.IDToken = "it" })), ok, ""},
+		{"scope-granted-less", "openid shows in the ID token though others are told", target(asks("openid profile a"), tells(code, "", "profile a", func(c *check.TokenCall) { c.Response.IDToken = "it" })), ok, ""},
+		{"scope-granted-less", "offline_access shows in the refresh token", target(asks("openid offline_access a"), tells(code, "", "openid a", refreshToken)), ok, ""},
+		{"scope-granted-less", "neither names any", target(asks(""), tells(code, "", "-")), na, ""},
 		{"scope-granted-less", "Entra without the API", target(of("entra"), asks("openid offline_access https://graph.microsoft.com/User.Read"), tells(code, "", "profile openid User.Read")), ok, ""},
 		{"scope-granted-less", "Google's long names", target(of("google"), asks("openid email"), tells(code, "", "openid https://www.googleapis.com/auth/userinfo.email")), ok, ""},
 		{"scope-granted-less", "commas of GitHub", target(of("github"), asks("repo user"), tells(code, "", "repo,user")), ok, ""},
@@ -388,6 +391,8 @@ func apiRows() []row {
 		{"scope-challenge-present", "in the body alone", target(api(403, "insufficient_scope")), wrong, "without WWW-Authenticate"},
 		{"scope-challenge-present", "says nothing", target(api(403, "")), wrong, "nothing of why"},
 		{"scope-challenge-present", "another reason", target(api(403, "", `Bearer error="invalid_token"`)), na, ""},
+		{"scope-challenge-present", "no token was sent", target(api(403, ""), func(t *check.Target) { t.APICalls[0].Exchange.Request = nil }), na, ""},
+		{"scope-challenge-present", "a token was sent", target(tok(`{"scope":"a"}`), api(403, ""), func(t *check.Target) { t.APICalls[0].Exchange.Request = nil }), wrong, ""},
 		{"scope-challenge-present", "no headers known", target(api(403, ""), func(t *check.Target) { t.APICalls[0].Exchange.Header = nil }), unknown, ""},
 		{"scope-challenge-present", "no refusal", target(api(200, "")), na, ""},
 
