@@ -22,10 +22,10 @@ var insufficient = &check.Check{
 		var out []check.Verdict
 		for _, c := range t.APICalls {
 			if c.Exchange != nil && c.Exchange.Status != 0 && len(out) < 64 {
-				out = append(out, judgeAPI(t, c))
+				out = append(out, judgeAPI(t, c).Of(claimText(sentToken(c), "azp")))
 			}
 		}
-		return out
+		return once(out)
 	},
 }
 
@@ -41,28 +41,24 @@ func judgeAPI(t *check.Target, c *check.APICall) check.Verdict {
 		return check.OK("", usher.Proof{Place: c.Place, Quote: "no insufficient_scope"})
 	}
 	proof := usher.Proof{Place: c.Place, Quote: quote, Expected: strings.Join(need, " ")}
-	client := ""
-	if c.Token != nil {
-		client = claimText(c.Token.Parsed, "azp")
-	}
 	held, claims := claimed(sentToken(c))
 	if claims == nil {
 		if len(need) == 0 {
-			return check.Wrong("The API refuses for scope and does not say which", "", proof).Of(client)
+			return check.Wrong("The API refuses for scope and does not say which", "", proof)
 		}
-		return check.Wrong("The API needs "+list(need)+", and refuses without it", "", proof).Of(client)
+		return check.Wrong("The API needs "+list(need)+", and refuses without it", "", proof)
 	}
 	proof.Got = strings.Join(held, " ")
 	lost := without(t, need, held)
 	switch {
 	case len(need) == 0:
-		return check.Wrong("The API refuses for scope; the token holds "+list(held), "The API does not say which scope it needs.", proof).Of(client)
+		return check.Wrong("The API refuses for scope; the token holds "+list(held), "The API does not say which scope it needs.", proof)
 	case len(lost) == 0:
 		return check.Wrong("The API refuses for scope, though the token holds "+list(need),
-			"The API reads another claim than the one that holds them ("+strings.Join(claims, ", ")+"), or compares them in another writing.", proof).Of(client).
+			"The API reads another claim than the one that holds them ("+strings.Join(claims, ", ")+"), or compares them in another writing.", proof).
 			Do("Have the API read the claim " + claims[0] + " of this provider's tokens.")
 	}
-	v := check.Wrong("The API needs "+list(lost)+", and the token holds "+list(held), "", proof).Of(client).
+	v := check.Wrong("The API needs "+list(lost)+", and the token holds "+list(held), "", proof).
 		Do("Ask for " + list(lost) + " along with the scopes that the token holds already, and send the person through consent once more.")
 	v.Subject.Scope = strings.Join(lost, " ")
 	return v
@@ -110,13 +106,13 @@ var challengePresent = &check.Check{
 		var out []check.Verdict
 		for _, c := range t.APICalls {
 			if c.Exchange != nil && c.Exchange.Status == 403 && len(out) < 64 {
-				out = append(out, judgeChallenge(c))
+				out = append(out, judgeChallenge(c).Of(claimText(sentToken(c), "azp")))
 			}
 		}
 		if out == nil {
 			return []check.Verdict{check.NotApplicable("the API refused nothing with 403")}
 		}
-		return out
+		return once(out)
 	},
 }
 
@@ -166,7 +162,7 @@ var formatClaim = &check.Check{
 		if out == nil {
 			return []check.Verdict{check.NotApplicable("no access token that can be read was given")}
 		}
-		return out
+		return once(out)
 	},
 }
 

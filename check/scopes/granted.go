@@ -51,7 +51,7 @@ func judgeGrants(judge func(*check.Target, grant) check.Verdict) func(*check.Tar
 		if out == nil {
 			return []check.Verdict{check.NotApplicable("no answer of the token endpoint grants anything")}
 		}
-		return out
+		return once(out)
 	}
 }
 

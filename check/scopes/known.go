@@ -32,7 +32,7 @@ var known = &check.Check{
 				out = append(out, judgeKnown(t, w).Of(w.client))
 			}
 		}
-		return out
+		return once(out)
 	},
 }
 

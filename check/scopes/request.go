@@ -122,7 +122,7 @@ var openID = &check.Check{
 			}
 			out = append(out, judgeOpenID(t, c).Of(q.ClientID))
 		}
-		return out
+		return once(out)
 	},
 }
 
@@ -285,7 +285,7 @@ func judgeResource(t *check.Target) []check.Verdict {
 		}
 		return []check.Verdict{check.Unknown(check.NeedToken, "")}
 	}
-	return out
+	return once(out)
 }
 
 // apisOf gives the APIs that a request names. Google's scopes are all of one
@@ -374,7 +374,7 @@ func judgeDetails(t *check.Target) []check.Verdict {
 	}
 	switch {
 	case seen:
-		return out
+		return once(out)
 	case asked:
 		return []check.Verdict{check.NotApplicable("no request has authorization_details")}
 	}

@@ -34,7 +34,7 @@ var roleMap = &check.Check{
 		if out == nil {
 			return []check.Verdict{check.NotApplicable("no access token that can be read was given")}
 		}
-		return out
+		return once(out)
 	},
 }
 
@@ -121,7 +121,7 @@ var roleChange = &check.Check{
 		if out == nil {
 			return []check.Verdict{check.NotApplicable("no access token that can be read was given")}
 		}
-		return out
+		return once(out)
 	},
 }
 

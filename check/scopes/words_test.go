@@ -107,3 +107,19 @@ func TestProviders(t *testing.T) {
 		}
 	}
 }
+
+// TestOneVerdict: many calls of one client make one verdict, the wrong one with
+// the proofs of all.
+func TestOneVerdict(t *testing.T) {
+	const challenge = `Bearer error="insufficient_scope", scope="b"`
+	other := func(t *check.Target) { t.APICalls[len(t.APICalls)-1].Place = "api.har#9" }
+	tgt := target(tok(`{"azp":"shop","scope":"a"}`), api(200, ""), api(403, "", challenge), api(200, ""), api(403, "", challenge), other, api(403, "", challenge), other)
+	findings, _ := check.Run(tgt, []*check.Check{byID("scope-insufficient")})
+	if len(findings) != 1 || findings[0].Outcome != wrong || findings[0].Subject.Client != "shop" || len(findings[0].Proof) != 2 {
+		t.Errorf("%d findings: %+v", len(findings), findings)
+	}
+	findings, _ = check.Run(target(tok(`{"azp":"shop","scp":["a"]}`), tok(`{"azp":"shop","scope":["a"]}`), tok(`{"azp":"other","scope":"a"}`)), []*check.Check{byID("scope-format-claim")})
+	if len(findings) != 2 || findings[0].Outcome != wrong || findings[0].Severity != usher.SeverityMedium || findings[1].Outcome != ok {
+		t.Errorf("%+v", findings)
+	}
+}
