@@ -185,21 +185,22 @@ func (t *Target) ProviderKeys() *token.KeySet {
 	return all
 }
 
-// ClockOf gives the time at which a token is judged, and whose clock that is:
-// that of the last call it was sent in, of the answer it came in, else now.
-func (t *Target) ClockOf(tok *Token) (at time.Time, whose string) {
+// ClockOf gives the time at which a token is judged: that of the last call it
+// was sent in, of the answer it came in, else now. when says which of the
+// former it is, and is empty for now.
+func (t *Target) ClockOf(tok *Token) (at time.Time, when string) {
 	for _, c := range t.APICalls {
 		if (c.Token == tok || c.Token != nil && tok.Raw != "" && c.Token.Raw == tok.Raw) && c.Time.After(at) {
-			at, whose = c.Time, "when it was sent to the API"
+			at, when = c.Time, "when it was sent to the API"
 		}
 	}
 	if at.IsZero() && tok.Call != nil && !tok.Call.Time.IsZero() {
-		at, whose = tok.Call.Time, "when it came"
+		at, when = tok.Call.Time, "when it came"
 	}
 	if at.IsZero() {
-		at, whose = t.Now, "by this machine's clock"
+		at = t.Now
 	}
-	return at, whose
+	return at, when
 }
 
 // ClientOf gives the client id that a token was asked for with; empty when

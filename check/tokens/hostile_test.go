@@ -89,6 +89,28 @@ func TestMuch(t *testing.T) {
 	t.Logf("all of it took %s", time.Since(start))
 }
 
+// FuzzCall gives an API call any headers: nothing panics, and a finding never
+// holds the token.
+func FuzzCall(f *testing.F) {
+	for _, h := range []string{"", "Bearer", "Bearer x", "DPoP:", "bearer=", "Bearer \"eyJ.eyJ.x\"", "Bearer Bearer x", "Bearer \n", "eyJhbGciOiJub25lIn0.e30.", "Bearer undefined"} {
+		f.Add(h, "DPoP error=\"use_dpop_nonce\"", "https://api.example/x?access_token=y", ":YQ==:")
+	}
+	f.Fuzz(func(t *testing.T, authorization, challenge, address, cert string) {
+		tok := access(obj{"cnf": obj{"jkt": thumbprint(key), "x5t#S256": "AAAA"}})
+		given := target(tokens(tok), metadata(nil), call(401, address, now, bearer(tok), "Client-Cert: "+cert, "", "Www-Authenticate: "+challenge), call(200, address, now))
+		given.APICalls[1].Exchange.Request["Authorization"] = []string{authorization}
+		given.APICalls[1].Exchange.Request["Dpop"] = []string{authorization}
+		given.APICalls[1].Exchange.Body = challenge
+		given.APICalls[0].Token = tok
+		found, _ := check.Run(given, tokenchecks.Checks)
+		for _, x := range found {
+			if strings.Contains(text(x), tok.Raw.Reveal()) {
+				t.Errorf("%s quotes the token", x.Check)
+			}
+		}
+	})
+}
+
 func BenchmarkRegistration(b *testing.B) {
 	given := target(metadata(nil), issuer(iss), registered(evidence.Registration{ClientID: client, RedirectURIs: []evidence.RegisteredURI{{URI: "https://a.example/cb"}}}))
 	b.ReportAllocs()

@@ -67,8 +67,8 @@ func namedRefusal(t *check.Target, c *check.TokenCall) check.Verdict {
 	}
 	place := cond(c.Response.Place, c.Place)
 	proofs := []usher.Proof{{Place: place, Quote: errorText(e)}}
-	if e.Description != "" {
-		proofs = append(proofs, usher.Proof{Place: place, Quote: "error_description: " + token.Printable(e.Description)})
+	if e.Description != "" { // what errorText says of it stands in the detail
+		proofs[0].Quote = "error_description: " + token.Printable(e.Description)
 	}
 	if why, ok := reason(providerOf(t, e.Codes), e, refresh); ok {
 		v := check.Wrong(fmt.Sprintf("%s is refused%s: %s", what, inBrackets(why.code), why.title), strings.TrimSpace(why.means+" "+again(why.cause, e))+" It says: "+errorText(e)+".", proofs...).Because(why.cause)

@@ -183,7 +183,7 @@ func judgeHeader(place, h string) check.Verdict {
 	case !found && (strings.HasPrefix(h, "eyJ") || strings.Count(h, ".") == 2):
 		return wrong("The Authorization header holds the token without a scheme", whole, "a token alone")
 	case strings.HasPrefix(low, "bearer:") || strings.HasPrefix(low, "dpop:") || strings.HasPrefix(low, "bearer="):
-		return wrong("There is a colon or an equals sign behind the scheme", whole, token.Printable(how[:7])+"...")
+		return wrong("There is a colon or an equals sign behind the scheme", whole, token.Printable(how[:strings.IndexAny(how, ":=")+1])+"...")
 	case low != "bearer" && low != "dpop" && low != "token":
 		return check.Verdict{} // a scheme of its own
 	case !found || strings.TrimSpace(rest) == "":

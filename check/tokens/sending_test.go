@@ -39,6 +39,7 @@ func sendingRows() []row {
 		{"token-header-form", "undefined", sent("Bearer undefined"), wrong, "undefined"},
 		{"token-header-form", "two blanks", sent("Bearer  " + raw), wrong, "more than one blank"},
 		{"token-header-form", "a colon", sent("Bearer: " + raw), wrong, "colon"},
+		{"token-header-form", "a colon behind DPoP", sent("DPoP: " + raw), wrong, "colon"},
 		{"token-header-form", "masked", sent("Bearer ***"), unknown, ""},
 		{"token-header-form", "Basic", sent("Basic dTpw"), na, ""},
 

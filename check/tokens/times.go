@@ -26,7 +26,8 @@ var expired = &check.Check{
 	References: []string{"RFC 7519 section 4.1.4"},
 	Judge: func(t *check.Target) []check.Verdict {
 		return each(t, signed, func(tok *check.Token, kind token.Type, _ *token.Report) check.Verdict {
-			now, whose := t.ClockOf(tok)
+			now, when := t.ClockOf(tok)
+			whose := cond(when, ourClock)
 			if tok.Claims == nil {
 				return expiredOpaque(t, tok, kind)
 			}
@@ -42,7 +43,7 @@ var expired = &check.Check{
 			p.Got = end.Format(time.RFC3339)
 			if !now.Before(end.Add(leeway)) {
 				title := fmt.Sprintf("The %s expired %s ago", called(kind), span(now.Sub(end)))
-				if whose != "by this machine's clock" {
+				if when != "" {
 					title = fmt.Sprintf("The %s had expired %s before, %s", called(kind), span(now.Sub(end)), whose)
 				}
 				detail := fmt.Sprintf("It ended at %s; the time is %s %s.", end.Format(time.RFC3339), now.UTC().Format(time.RFC3339), whose)
@@ -57,7 +58,10 @@ var expired = &check.Check{
 	},
 }
 
-const leeway = time.Minute
+const (
+	leeway   = time.Minute
+	ourClock = "by our clock"
+)
 
 // expiredOpaque judges a token that cannot be read by what its answer said.
 func expiredOpaque(t *check.Target, tok *check.Token, kind token.Type) check.Verdict {
@@ -68,7 +72,8 @@ func expiredOpaque(t *check.Target, tok *check.Token, kind token.Type) check.Ver
 	if !ok {
 		return check.Unknown(check.NeedIntrospection, "the token cannot be read, and its answer does not say when it ends")
 	}
-	now, whose := t.ClockOf(tok)
+	now, when := t.ClockOf(tok)
+	whose := cond(when, ourClock)
 	end := tok.Call.Time.Add(duration(life))
 	p := usher.Proof{Place: tok.Call.Response.Place, Quote: "expires_in: " + token.Printable(tok.Call.Response.ExpiresIn), Expected: "an end after " + now.UTC().Format(time.RFC3339), Got: end.UTC().Format(time.RFC3339)}
 	if now.After(end.Add(leeway)) {
@@ -105,7 +110,8 @@ var notYet = &check.Check{
 			if v, ok := readable(tok); !ok {
 				return v
 			}
-			now, whose := t.ClockOf(tok)
+			now, when := t.ClockOf(tok)
+			whose := cond(when, ourClock)
 			looked := ""
 			for _, name := range [...]string{"nbf", "iat"} {
 				at, there := seconds(tok, name)
