@@ -62,12 +62,13 @@ var secretExpiry = &check.Check{
 
 func judgeExpiry(t *check.Target) []check.Verdict {
 	var b book
+	inUse := lately(t)
 	for _, r := range t.Registrations {
 		if r == nil || r.ClientID == "" && len(r.Credentials) == 0 {
 			continue
 		}
 		if len(r.Credentials) > 0 {
-			b.add(r.ClientID, judgeEnds(t, r))
+			b.add(r.ClientID, judgeEnds(t, r, inUse))
 		} else if known(r, "Credentials") {
 			b.add(r.ClientID, check.NotApplicable("the client has no secret or certificate"))
 		}
@@ -84,7 +85,7 @@ func judgeExpiry(t *check.Target) []check.Verdict {
 		}
 		c := evidence.Credential{Kind: "secret", Expires: a.SecretExpires, Place: a.Place}
 		client := text(a.Raw, "client_id")
-		b.add(client, judgeEnds(t, &evidence.Registration{ClientID: client, Credentials: []evidence.Credential{c}}))
+		b.add(client, judgeEnds(t, &evidence.Registration{ClientID: client, Credentials: []evidence.Credential{c}}, nil))
 	}
 	return b.or(check.Unknown(check.NeedCredentials, ""))
 }
@@ -92,7 +93,7 @@ func judgeExpiry(t *check.Target) []check.Verdict {
 // judgeEnds judges the end dates of one client's credentials. A credential
 // counts in full where it is in use, or the only one; beside one that lives
 // longer it is the rest of a rotation.
-func judgeEnds(t *check.Target, r *evidence.Registration) check.Verdict {
+func judgeEnds(t *check.Target, r *evidence.Registration, inUse map[string]bool) check.Verdict {
 	var last *evidence.Credential // that lives longest
 	endless, undated := false, 0
 	for i := range r.Credentials {
@@ -116,7 +117,7 @@ func judgeEnds(t *check.Target, r *evidence.Registration) check.Verdict {
 		if soon == nil || c.Expires.After(soon.Expires) {
 			soon = c
 		}
-		if lately(t, c) {
+		if c.ID != "" && inUse[c.ID] {
 			used = c
 		}
 		if len(proofs) < maxProofs {
@@ -186,17 +187,20 @@ func endlessSecret(r *evidence.Registration, c *evidence.Credential) bool {
 	return r.Shape == "google-service-account"
 }
 
-// lately tells whether the log shows a credential in use in the last 30 days.
-func lately(t *check.Target, c *evidence.Credential) bool {
-	if c.ID == "" {
-		return false
-	}
+// lately gives the ids of the credentials that the log shows in use in the last
+// 30 days.
+func lately(t *check.Target) map[string]bool {
+	var ids map[string]bool
 	for _, e := range t.Events {
-		if e != nil && e.OAuth.Credential == c.ID && t.Now.Sub(e.Time) < 30*oneDay {
-			return true
+		if e == nil || e.OAuth.Credential == "" || t.Now.Sub(e.Time) >= 30*oneDay || len(ids) > 10_000 {
+			continue
 		}
+		if ids == nil {
+			ids = map[string]bool{}
+		}
+		ids[e.OAuth.Credential] = true
 	}
-	return false
+	return ids
 }
 
 var secretAge = &check.Check{
