@@ -27,12 +27,12 @@ func mixed(t *check.Target) []check.Verdict {
 	}
 	var out []check.Verdict
 	auth := map[string]*check.AuthCall{}
-	compared := false
+	compared := 0
 	for i, c := range t.AuthCalls {
 		if c.Request == nil || c.Request.Endpoint == "" || i > 2000 {
 			continue
 		}
-		compared = true
+		compared++
 		auth[c.Request.ClientID] = c
 		if v, bad := parametersFit(c.Place, c.Request.Endpoint, c.Request.Resource, c.Request.Scope); bad {
 			out = append(out, v.Of(c.Request.ClientID))
@@ -45,7 +45,7 @@ func mixed(t *check.Target) []check.Verdict {
 		if c.Request == nil || c.Request.Endpoint == "" || i > 2000 || len(out) > 20 {
 			continue
 		}
-		compared = true
+		compared++
 		if v, bad := parametersFit(c.Place, c.Request.Endpoint, c.Request.Resource, c.Request.Scope); bad {
 			out = append(out, v.Of(c.Request.ClientID))
 		}
@@ -72,7 +72,9 @@ func mixed(t *check.Target) []check.Verdict {
 	switch {
 	case len(out) > 0:
 		return out
-	case compared:
+	case compared == 1 && len(t.Metadata) == 0:
+		return one(check.Unknown(check.NeedAuthRequest, "one request was seen, and nothing to hold it against"))
+	case compared > 0:
 		return one(check.OK("no request goes to another version than the rest"))
 	}
 	return one(check.Unknown(check.NeedAuthRequest, "the requests do not tell where they went"))

@@ -100,27 +100,27 @@ var redirect307 = &check.Check{
 		var fine []usher.Proof
 		for _, c := range t.AuthCalls {
 			x := c.Exchange
-			if x == nil || x.Status < 300 || x.Status > 399 {
+			if x == nil || x.Method != http.MethodPost || x.Status < 300 || x.Status > 399 {
 				continue
 			}
 			p := usher.Proof{Place: c.Place, Quote: x.Method + " " + bare(x.URL) + ": " + strconv.Itoa(x.Status), Expected: "303 or 302", Got: strconv.Itoa(x.Status)}
-			if x.Method == http.MethodPost && (x.Status == 307 || x.Status == 308) {
+			if x.Status == 307 || x.Status == 308 {
 				return one(check.Wrong("The provider sends the sign-in form on with "+p.Got, "The browser repeats the form, with name and password, to the address that the app named.", p))
 			}
 			fine = append(fine, p)
 		}
 		for _, a := range t.Answers {
-			if a.Role != "authorization" || a.Status < 300 || a.Status > 399 {
+			if a.Role != "authorization" || !strings.HasPrefix(a.Place, "POST ") || a.Status < 300 || a.Status > 399 {
 				continue
 			}
 			p := usher.Proof{Place: placeOf(a), Quote: "status " + strconv.Itoa(a.Status), Expected: "303 or 302", Got: strconv.Itoa(a.Status)}
-			if strings.HasPrefix(a.Place, "POST ") && (a.Status == 307 || a.Status == 308) {
+			if a.Status == 307 || a.Status == 308 {
 				return one(check.Wrong("The provider sends the sign-in form on with "+p.Got, "The browser repeats the form, with name and password, to the address that the app named.", p))
 			}
 			fine = append(fine, p)
 		}
 		if len(fine) == 0 {
-			return one(check.Unknown(check.NeedAuthResponse, ""))
+			return one(check.Unknown(check.NeedAuthResponse, "no form of the sign-in was seen"))
 		}
 		return one(check.OK("", fine...))
 	},

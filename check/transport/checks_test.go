@@ -191,7 +191,8 @@ func rows() []struct {
 		{"tls-ciphers", "weak as well", target(with(func(h *check.Host) { h.Weak = []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA} })), wrong, "nothing better"},
 		{"tls-ciphers", "weak not tried", target(with(func(h *check.Host) { h.WeakTried = false })), unknown, ""},
 
-		{"tls-verify-off", "sound", target(setting("issuer: https://id.example")), ok, ""},
+		{"tls-verify-off", "nothing of it", target(setting("issuer: https://id.example")), unknown, "do not speak"},
+		{"tls-verify-off", "private authority", target(setting("SSL_CERT_FILE=/etc/ca.pem")), ok, ""},
 		{"tls-verify-off", "Go", target(setting("InsecureSkipVerify: true")), wrong, "does not verify"},
 		{"tls-verify-off", "Node", target(setting("NODE_TLS_REJECT_UNAUTHORIZED=0")), wrong, "NODE_TLS"},
 		{"tls-verify-off", "Python", target(setting("requests.post(url, verify=False)")), wrong, "verify=False"},
@@ -259,7 +260,7 @@ func rows() []struct {
 
 		{"redirect-307", "303", target(auth(at("auth?client_id=a"), &evidence.Exchange{Method: "POST", URL: at("login"), Status: 303})), ok, ""},
 		{"redirect-307", "307", target(auth(at("auth?client_id=a"), &evidence.Exchange{Method: "POST", URL: at("login"), Status: 307})), wrong, "307"},
-		{"redirect-307", "307 after GET", target(auth(at("auth?client_id=a"), &evidence.Exchange{Method: "GET", URL: at("login"), Status: 307})), ok, ""},
+		{"redirect-307", "307 after GET", target(auth(at("auth?client_id=a"), &evidence.Exchange{Method: "GET", URL: at("login"), Status: 307})), unknown, ""},
 		{"redirect-307", "nothing", target(), unknown, ""},
 
 		{"proxy-forwarded", "as used", target(doc(sound), auth(at("auth?client_id=a"), nil)), ok, ""},

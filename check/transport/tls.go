@@ -215,7 +215,6 @@ func verifies(t *check.Target) check.Verdict {
 			}
 		}
 	}
-	looked := len(t.Settings) > 0
 	for _, c := range t.TokenCalls {
 		if c.Request == nil || c.Request.Endpoint == "" {
 			continue
@@ -227,10 +226,21 @@ func verifies(t *check.Target) check.Verdict {
 				usher.Proof{Place: c.Place, Quote: "POST " + bare(c.Request.Endpoint), Expected: "https", Got: "http"}).Of(c.Request.ClientID)
 		}
 	}
-	if !looked {
+	for _, f := range t.Settings {
+		text := squeeze(f.Quote + " " + f.Key + "=" + f.Value)
+		for _, sign := range [...]string{
+			"skipverify=false", "sslinsecure=false", "tlsrejectunauthorized=1", "rejectunauthorized=true", "sslverify=true", "verifyssl=true", "verify=true", "tlsverify=true",
+			"validatecertificate=true", "requirehttpsmetadata=true", "cafile", "cabundle", "sslcertfile", "extracacerts", "truststore", "cacert",
+		} {
+			if strings.Contains(text, sign) {
+				return check.OK("the settings say so", usher.Proof{Place: f.Place, Quote: shorten(f.Quote, 160)})
+			}
+		}
+	}
+	if len(t.Settings) == 0 {
 		return check.Unknown(check.NeedSettings, "")
 	}
-	return check.OK("none of the settings that were given turns it off", usher.Proof{Place: t.Settings[0].Place, Quote: count(len(t.Settings), "setting", "settings")})
+	return check.Unknown(check.NeedSettings, "the settings that were given do not speak of certificates")
 }
 
 // squeeze makes settings of different languages look alike.
