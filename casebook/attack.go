@@ -163,7 +163,7 @@ func (t *turn) gotIn(c *usher.Case, ev *usher.Event, how string) error {
 	})
 	switch {
 	case c.State == usher.CaseIntended:
-		noteUnproven(c, ev, "it came from an address of this attack, which "+c.Owner+" declared as intended")
+		t.noteUnproven(c, ev, "it came from an address of this attack, which "+c.Owner+" declared as intended")
 		return t.save(c)
 	case i < 0 && len(c.Compromised) >= maxVictims:
 		return nil
@@ -381,7 +381,7 @@ func (t *turn) unprove(ev *usher.Event, attack *usher.Case) error {
 		if err := move(c, actDoubt); err != nil {
 			return err
 		}
-		noteUnproven(c, ev, fmt.Sprintf("it came from an address that is attacking (case %d)", attack.ID))
+		t.noteUnproven(c, ev, fmt.Sprintf("it came from an address that is attacking (case %d)", attack.ID))
 		if detect.Guess(c.Finding.Cause) && c.Behind == 0 {
 			if err := t.hide(c, attack); err != nil {
 				return err

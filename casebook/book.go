@@ -31,6 +31,9 @@ type Options struct {
 	// the empty string: some providers name clients in their audit log by it
 	// alone. nil: never known.
 	ClientUID func(tenant, client string) string
+	// UserName gives the name of a user by the provider's id, or the empty string;
+	// nil: never known.
+	UserName func(id string) string
 	// Fixes gives the ways out of a case, best first, each with the condition of
 	// its proof; nil: one for the person, made from the cause.
 	Fixes func(c *usher.Case) []usher.Fix

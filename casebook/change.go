@@ -156,7 +156,7 @@ func (t *turn) doubt(c *usher.Case, ev *usher.Event) error {
 		if err := move(c, actDoubt); err != nil {
 			return err
 		}
-		noteUnproven(c, &success, reason)
+		t.noteUnproven(c, &success, reason)
 		if err := t.save(c); err != nil {
 			return err
 		}

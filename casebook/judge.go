@@ -14,6 +14,8 @@ type verdict struct {
 	holds  bool
 	near   string // why it does not, where it is of the same thing
 	fields []usher.Comparison
+	// suspect: the condition holds, and it proves nothing all the same.
+	suspect bool
 }
 
 // judge holds a success against the condition of a fix. Every way out of this
@@ -34,7 +36,11 @@ func (t *turn) judge(c *usher.Case, cand candidate, ev *usher.Event) (verdict, e
 	}
 	equal, same := compareAll(r, ev, cond.Equal, "equal")
 	if !same {
-		return verdict{}, nil // of something else
+		near := ""
+		if cand.run != nil && ev.Time.After(cand.run.Finished) {
+			near = otherThan(equal)
+		}
+		return verdict{near: near}, nil // of something else
 	}
 	differ, changed := compareAll(r, ev, cond.Differ, "differ")
 	granted, given := contains(ev, cond.Granted)
@@ -62,7 +68,7 @@ func (t *turn) judge(c *usher.Case, cand candidate, ev *usher.Event) (verdict, e
 		if err != nil {
 			return verdict{}, err
 		}
-		v.near, v.holds = why, why == ""
+		v.near, v.holds, v.suspect = why, why == "", why != ""
 	}
 	return v, nil
 }
@@ -153,6 +159,24 @@ func sameStill(fields []usher.Comparison) string {
 		}
 	}
 	return ""
+}
+
+// otherThan says which field of the request is not that of the refusal, or
+// nothing where another client, user or API is at it.
+func otherThan(fields []usher.Comparison) (why string) {
+	for _, f := range fields {
+		switch name := "the " + usher.FieldName(f.Field); {
+		case f.Holds:
+		case !strings.HasPrefix(f.Field, "oauth."):
+			return ""
+		case why != "":
+		case f.Refusal == "" || f.Success == "":
+			why = "the records do not tell " + name + ", which must be the refused one"
+		default:
+			why = name + " is " + marked(f.Success, 150) + ", the refused one was " + marked(f.Refusal, 150)
+		}
+	}
+	return why
 }
 
 // crowded tells whether a case holds many things at once.

@@ -346,7 +346,7 @@ func (t *turn) judgeAgain(c *usher.Case) error {
 		if err := move(c, actDoubt); err != nil {
 			return err
 		}
-		noteUnproven(c, &success, cmp.Or(v.near, "a refusal that was told late is of something else"))
+		t.noteUnproven(c, &success, cmp.Or(v.near, "a refusal that was told late is of something else"))
 		return nil
 	}
 	return nil

@@ -1,6 +1,7 @@
 package casebook_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -85,4 +86,55 @@ func TestWithoutTheFix(t *testing.T) {
 	w.now = at("13:30")
 	w.refuse(ev, f)
 	w.state(1, usher.CaseOpen)
+}
+
+// TestStoryOtherWay: a sign-in with another registered redirect URI, after the
+// fix, proves nothing; what the timeline says of it is said of the fix that was
+// carried out, once for the sign-in, by name.
+func TestStoryOtherWay(t *testing.T) {
+	start := func() *world {
+		w := newWorld(t, func(o *casebook.Options) {
+			o.Fixes = redirectFixes
+			o.UserName = func(id string) string { return map[string]string{"id-ann": "ann"}[id] }
+		})
+		ev, f := redirect("10:02", "https://shop.test/cb/", "10.0.0.1")
+		w.refuse(ev, f)
+		w.must(w.book.Applying(w.tx, 1, usher.FixPlan{ID: "p", Case: 1, Fix: w.get(1).Fixes[0]}, "ana"))
+		w.now = at("10:16")
+		w.must(w.book.Applied(w.tx, 1, "1", w.plan(1, "1")))
+		return w
+	}
+	login, _ := redirect("10:17", "https://shop.test/cb", "10.0.0.1")
+	login.Code, login.Session, login.User = "LOGIN", "s1", usher.Party{UID: "id-ann", Name: "ann"}
+	tokens := login
+	tokens.Code, tokens.Kind, tokens.Time, tokens.OAuth.RedirectURI, tokens.User.Name = "CODE_TO_TOKEN", usher.EventToken, at("10:17:01"), "", ""
+	unproven := func(w *world) (texts []string) {
+		for _, e := range w.get(1).Timeline {
+			if e.Kind == usher.EntryUnproven {
+				texts = append(texts, e.Text)
+			}
+		}
+		return texts
+	}
+	for name, test := range map[string]struct {
+		successes []usher.Event
+		want      []string
+	}{
+		"another way in": {[]usher.Event{login, tokens}, []string{"A success of ann proves nothing: the redirect URI is `https://shop.test/cb`, the refused one was `https://shop.test/cb/`."}},
+		"tokens alone":   {[]usher.Event{tokens}, []string{"A success of ann proves nothing: the records do not tell the redirect URI, which must be the refused one."}},
+		"another client": {[]usher.Event{func() usher.Event { ev := login; ev.Client.UID = "mail"; return ev }()}, nil},
+		"before the fix": {[]usher.Event{func() usher.Event { ev := login; ev.Time = at("10:10"); return ev }()}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := start()
+			w.now = at("10:18")
+			for _, ev := range test.successes {
+				w.succeed(ev)
+			}
+			w.state(1, usher.CaseVerifying)
+			if got := unproven(w); !slices.Equal(got, test.want) {
+				t.Errorf("%q, want %q", got, test.want)
+			}
+		})
+	}
 }

@@ -58,7 +58,8 @@ func (t *turn) succeed(c *usher.Case, ev *usher.Event) error {
 		return nil
 	}
 	reason := ""
-	for _, cand := range t.candidates(c) {
+	list := t.candidates(c)
+	for _, cand := range list {
 		v, err := t.judge(c, cand, ev)
 		if err != nil {
 			return err
@@ -66,14 +67,41 @@ func (t *turn) succeed(c *usher.Case, ev *usher.Event) error {
 		if v.holds {
 			return t.prove(c, cand, ev, v.fields)
 		}
-		if reason == "" {
+		if reason == "" && (cand.run != nil || list[0].run == nil || v.suspect) { // of what was carried out, where anything was
 			reason = v.near
 		}
 	}
-	if reason == "" || ev.Time.Before(c.First) || !noteUnproven(c, ev, reason) {
+	if reason == "" || ev.Time.Before(c.First) {
 		return nil
 	}
+	if told, err := t.sameSignIn(c, ev); err != nil || told || !t.noteUnproven(c, ev, reason) {
+		return err
+	}
 	return t.save(c)
+}
+
+// sameSignIn tells whether it was said already of another record of the same
+// sign-in that it proves nothing: a provider writes one when the person is in
+// and one when the app fetches the tokens.
+func (t *turn) sameSignIn(c *usher.Case, ev *usher.Event) (bool, error) {
+	if ev.Session == "" && ev.Correlation == "" {
+		return false, nil
+	}
+	for i := range c.Timeline {
+		e := &c.Timeline[i]
+		if e.Kind != usher.EntryUnproven || e.Event == "" {
+			continue
+		}
+		other, err := t.tx.Event(e.Event)
+		if err != nil {
+			return false, err
+		}
+		if other != nil && other.Tenant == ev.Tenant && other.Client.Is(ev.Client) &&
+			(ev.Session != "" && ev.Session == other.Session || ev.Correlation != "" && ev.Correlation == other.Correlation) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // prove makes a case fixed.

@@ -111,13 +111,13 @@ func countTry(c *usher.Case, at time.Time, event string) {
 // noteUnproven says why a success proves nothing, once for each reason: a
 // client that has two ways in would otherwise write one line for each success.
 // It tells whether something was new.
-func noteUnproven(c *usher.Case, ev *usher.Event, reason string) bool {
-	text := fmt.Sprintf("A success of %s proves nothing: %s.", said(cmp.Or(ev.User.String(), ev.Client.String(), "somebody"), 60), reason)
+func (t *turn) noteUnproven(c *usher.Case, ev *usher.Event, reason string) bool {
+	text := " proves nothing: " + reason + "."
 	n := 0
 	for i := range c.Timeline {
 		if e := &c.Timeline[i]; e.Kind == usher.EntryUnproven {
 			n++
-			if e.Event == ev.UID || e.Text == text {
+			if e.Event == ev.UID || strings.HasSuffix(e.Text, text) {
 				return false
 			}
 		}
@@ -125,8 +125,28 @@ func noteUnproven(c *usher.Case, ev *usher.Event, reason string) bool {
 	if n >= maxUnproven {
 		return false
 	}
-	note(c, usher.Entry{Time: ev.Time, Kind: usher.EntryUnproven, Text: text, Event: ev.UID})
+	who := cmp.Or(said(t.userName(c, ev.User), 60), said(ev.Client.String(), 60), "somebody")
+	note(c, usher.Entry{Time: ev.Time, Kind: usher.EntryUnproven, Text: "A success of " + who + text, Event: ev.UID})
 	return true
+}
+
+// userName gives the name of a user whose event may tell the id alone, where
+// the case or anybody else knows it.
+func (t *turn) userName(c *usher.Case, user usher.Party) string {
+	if user.Name != "" || user.UID == "" {
+		return user.Name
+	}
+	for _, known := range c.Affected {
+		if known.UID == user.UID && known.Name != "" {
+			return known.Name
+		}
+	}
+	if t.opt.UserName != nil {
+		if name := t.opt.UserName(user.UID); name != "" {
+			return name
+		}
+	}
+	return user.UID
 }
 
 // before orders events: by time, and by id where the time is the same.
