@@ -368,6 +368,8 @@ func clocks() []row {
 		{"federation-keys-pinned", "issuer", target(setting("issuer: https://id.example")), ok, ""},
 		{"federation-keys-pinned", "a key", target(setting("jwt_public_key: |\n  -----BEGIN PUBLIC KEY-----")), wrong, "written down"},
 		{"federation-keys-pinned", "an address of keys", target(setting("public_key_url: https://id.example/keys/jwks")), ok, ""},
+		{"federation-keys-pinned", "a client's own, registered", target(registered(evidence.Registration{ClientID: "web"}), keys(rsaKey("a", nil)), func(t *check.Target) { t.KeySets[0].Client = "web" }), wrong, "in place of an address"},
+		{"federation-keys-pinned", "a client's own, by address", target(registered(evidence.Registration{ClientID: "web", KeysURI: "https://app.example/jwks"}), keys(rsaKey("a", nil)), func(t *check.Target) { t.KeySets[0].Client = "web" }), unknown, ""},
 		{"federation-keys-pinned", "other settings", target(setting("port: 80")), unknown, ""},
 		{"federation-keys-pinned", "no settings", target(), unknown, ""},
 	}

@@ -191,8 +191,8 @@ func match(s string, texts []string) bool {
 var keysPinned = &check.Check{
 	ID: "federation-keys-pinned", Group: check.GroupProvider, Mode: check.Offline, Severity: usher.SeverityHigh,
 	Title:  "The provider's keys are fetched, not written down",
-	Judged: "The settings of the client's software are looked through for a key or certificate of the provider in place of its issuer or jwks_uri.",
-	Needs:  []check.Need{check.NeedSettings}, Cause: "token-key-not-found",
+	Judged: "The settings of the client's software are looked through for a key or certificate of the provider in place of its issuer or jwks_uri; and registrations for keys of the client that stand there in place of an address.",
+	Cause:  "token-key-not-found",
 	Step: usher.StepValidation, Fixer: usher.FixerDeveloper,
 	Fix: []usher.FixStep{
 		check.Neutral("Give the software the issuer or the jwks_uri in place of the key, so that it takes part in rotations."),
@@ -217,8 +217,24 @@ func pinned(t *check.Target) check.Verdict {
 			}
 		}
 	}
+	for _, r := range t.Registrations {
+		if r.KeysURI != "" || r.ClientID == "" {
+			continue
+		}
+		for _, k := range t.KeySets {
+			if k.Client == r.ClientID && k.KeySet != nil && len(k.Keys) > 0 {
+				return check.Wrong("The client's keys stand in its registration in place of an address", "When the client changes its key somebody must change the registration in the same moment, or its assertions are refused.",
+					usher.Proof{Place: k.Place, Quote: keyCount(k) + " of the client in the registration", Expected: "jwks_uri"}).
+					Of(r.ClientID).As(usher.SeverityLow).Because("client-assertion-invalid").
+					Do("Let the client publish its keys, and register their address (jwks_uri) in place of the keys.")
+			}
+		}
+	}
 	if fetches != "" {
 		return check.OK("", usher.Proof{Place: fetches, Quote: "the settings name an issuer or a key set"})
+	}
+	if len(t.Settings) == 0 {
+		return check.Unknown(check.NeedSettings, "")
 	}
 	return check.Unknown(check.NeedSettings, "the settings that were given do not say where the keys come from")
 }
