@@ -329,7 +329,18 @@ func sameHost(a, b string) bool {
 // issuerOf fills the tenant of the token into the issuer that is wanted.
 func (t *Target) issuerOf(tok *Token) string {
 	want := t.IssuerWanted()
-	if !strings.Contains(want, "{") || tok.Parsed == nil {
+	if tok.Parsed == nil {
+		return want
+	}
+	if iss, _ := tok.Claims["iss"].(string); iss != "" && iss != want && t.Kind(tok) == token.TypeAccess {
+		for _, m := range t.Metadata {
+			// AD FS has another issuer for access tokens, and says so.
+			if m.Metadata != nil && m.Text("access_token_issuer") == iss && (t.Issuer == "" || m.Issuer == t.Issuer) {
+				return iss
+			}
+		}
+	}
+	if !strings.Contains(want, "{") {
 		return want
 	}
 	tid, _ := tok.Claims["tid"].(string)

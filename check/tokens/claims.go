@@ -123,6 +123,8 @@ func mustHave(kind token.Type, tok *check.Token) []string {
 	switch {
 	case kind == token.TypeID:
 		return []string{"iss", "sub", "aud", "exp", "iat"}
+	case ofCognito(tok):
+		return []string{"iss", "client_id", "exp"}
 	case mediaType(tok.Typ) == "at+jwt":
 		return []string{"iss", "exp", "aud", "sub", "client_id", "iat", "jti"}
 	}

@@ -26,6 +26,7 @@ func claimRows() []row {
 		{"token-required-claims", "RFC 9068", target(tokens(rfc9068(nil))), ok, ""},
 		{"token-required-claims", "RFC 9068 lacks", target(tokens(rfc9068(obj{"jti": nil, "client_id": nil}))), wrong, "client_id and jti"},
 		{"token-required-claims", "not RFC 9068", target(tokens(access(obj{"jti": nil, "client_id": nil}))), ok, ""},
+		{"token-required-claims", "Cognito", target(tokens(access(obj{"iss": "https://cognito-idp.eu-west-1.amazonaws.com/x", "token_use": "access", "aud": nil}))), ok, ""},
 		{"token-required-claims", "wrong type", target(tokens(id(obj{"exp": "1795608000"}))), wrong, "exp of the wrong type"},
 
 		{"token-unique", "jti", target(tokens(access(nil))), ok, ""},

@@ -101,6 +101,9 @@ var audience = &check.Check{
 				}
 			}
 			got, there := tok.Claims["aud"]
+			if !there && ofCognito(tok) {
+				return check.NotApplicable("Cognito's access tokens have no aud: the API compares client_id, see token-azp")
+			}
 			if len(want) == 0 {
 				return unknownAudience(t, tok, kind)
 			}
@@ -119,6 +122,11 @@ var audience = &check.Check{
 			return check.Wrong(fmt.Sprintf("The %s is for %s, not for %s", called(kind), show(got), quoted(want)), detail, p)
 		})
 	},
+}
+
+// ofCognito tells whether a token is an access token of Amazon Cognito.
+func ofCognito(tok *check.Token) bool {
+	return text(tok, "token_use") == "access" && strings.HasPrefix(text(tok, "iss"), "https://cognito-idp.")
 }
 
 // unknownAudience judges a token of which nobody said whom it should be for:

@@ -21,6 +21,7 @@ func readerRows() []row {
 	resource := func(t *check.Target) {
 		t.Resources = append(t.Resources, &check.ResourceMetadata{Place: "prm.json", Resource: api})
 	}
+	cognito := access(obj{"iss": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_x", "token_use": "access", "aud": nil})
 	several := id(obj{"aud": []string{client, "other"}, "azp": "other"})
 	return []row{
 		{"token-iss", "right", target(tokens(access(nil)), issuer(iss)), ok, ""},
@@ -33,6 +34,8 @@ func readerRows() []row {
 		{"token-iss", "template", target(tokens(v2(tenant1)), common, issuer("https://login.microsoftonline.com/common/v2.0")), ok, ""},
 		{"token-iss", "template without metadata", target(tokens(v2(tenant1)), issuer("https://login.microsoftonline.com/common/v2.0")), ok, ""},
 		{"token-iss", "template, another host", target(tokens(id(obj{"iss": "https://evil.example/" + tenant1 + "/v2.0", "tid": tenant1})), common), wrong, ""},
+		{"token-iss", "AD FS's own for access tokens", target(tokens(access(obj{"iss": "http://fs.example/adfs/services/trust"})), metadata(obj{"access_token_issuer": "http://fs.example/adfs/services/trust"})), ok, ""},
+		{"token-iss", "AD FS's own, but of an ID token", target(tokens(id(obj{"iss": "http://fs.example/adfs/services/trust"})), metadata(obj{"access_token_issuer": "http://fs.example/adfs/services/trust"})), wrong, ""},
 		{"token-iss", "nobody knows", target(tokens(access(nil))), unknown, ""},
 
 		{"token-aud", "right", target(tokens(access(nil)), expect(check.Expect{Audiences: []string{api}})), ok, ""},
@@ -41,6 +44,7 @@ func readerRows() []row {
 		{"token-aud", "ID token of another client", target(tokens(id(obj{"aud": "other"})), registered(evidence.Registration{ClientID: client})), wrong, `"web"`},
 		{"token-aud", "ID token", target(tokens(id(nil)), registered(evidence.Registration{ClientID: client})), ok, ""},
 		{"token-aud", "the API's own name", target(tokens(access(nil)), resource), ok, ""},
+		{"token-aud", "Cognito", target(tokens(cognito), expect(check.Expect{Audiences: []string{api}})), na, ""},
 		{"token-aud", "nobody knows", target(tokens(access(nil))), unknown, ""},
 
 		{"token-azp", "on the list", target(tokens(access(nil)), expect(check.Expect{Clients: []string{client}})), ok, ""},
