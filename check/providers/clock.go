@@ -193,7 +193,7 @@ var keysPinned = &check.Check{
 	Title:  "The provider's keys are fetched, not written down",
 	Judged: "The settings of the client's software are looked through for a key or certificate of the provider in place of its issuer or jwks_uri; and registrations for keys of the client that stand there in place of an address.",
 	Cause:  "token-key-not-found",
-	Step: usher.StepValidation, Fixer: usher.FixerDeveloper,
+	Step:   usher.StepValidation, Fixer: usher.FixerDeveloper,
 	Fix: []usher.FixStep{
 		check.Neutral("Give the software the issuer or the jwks_uri in place of the key, so that it takes part in rotations."),
 	},
