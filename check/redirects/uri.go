@@ -92,15 +92,6 @@ func (u uri) loopback() bool {
 	return ok && a.IsLoopback()
 }
 
-// origin is scheme, host and port in lower case, without the scheme's own port.
-func (u uri) origin() string {
-	s := strings.ToLower(u.scheme) + "://" + strings.ToLower(u.host)
-	if u.port == "" || u.is("https") && u.port == "443" || u.is("http") && u.port == "80" {
-		return s
-	}
-	return s + ":" + u.port
-}
-
 // runs tells whether a browser acts on what follows the scheme in place of
 // going there.
 func runs(scheme string) bool {
