@@ -21,10 +21,15 @@ var wellFormed = &check.Check{
 	References: []string{"RFC 7515 section 7.1", "RFC 7519 section 7.2", "RFC 8725 section 3.7"},
 	Judge: func(t *check.Target) []check.Verdict {
 		return each(t, every, func(tok *check.Token, kind token.Type, r *token.Report) check.Verdict {
-			if r == nil {
-				return check.Unknown(check.NeedToken, "only the claims of the token are there, not the token itself")
+			p := tok.Parsed
+			switch {
+			case r != nil:
+				p = r.Parsed // read as strictly as it is sent
+			case p.Form == token.FormJWE:
+				return check.NotApplicable("the token is encrypted, and only its header is there")
+			case p.Form != token.FormOpaque:
+				return check.Unknown(check.NeedToken, "only the content of the token is there, not the token itself")
 			}
-			p := r.Parsed
 			switch p.Form {
 			case token.FormOpaque:
 				if kind == token.TypeAccess || kind == token.TypeAny {

@@ -27,6 +27,7 @@ func formRows() []row {
 		{"token-well-formed", "a member twice", target(tokens(made(token.TypeID, twice))), wrong, "sub"},
 		{"token-well-formed", "opaque access token", target(tokens(made(token.TypeAccess, "0d1f5c1b8e2f4a6f9c1de2"))), na, ""},
 		{"token-well-formed", "opaque ID token", target(tokens(made(token.TypeID, "0d1f5c1b8e2f4a6f9c1de2"))), wrong, "no JWT"},
+		{"token-well-formed", "opaque, without its text", target(tokens(&check.Token{Parsed: &token.Parsed{Form: token.FormOpaque}, Place: "x", Type: token.TypeAccess})), na, ""},
 		{"token-well-formed", "claims only", target(tokens(&check.Token{Parsed: good.Parsed, Place: "claims.json"})), unknown, ""},
 
 		{"token-typ", "access token at an API", target(tokens(good)), ok, ""},

@@ -174,6 +174,16 @@ func whole(tok *check.Token) (check.Verdict, bool) {
 	return readable(tok)
 }
 
+// stray tells whether a token, of which nothing says what it is, is not known
+// to be of the provider whose keys are there: the session of some app may be a
+// JWT, too.
+func stray(t *check.Target, tok *check.Token, kind token.Type) bool {
+	iss := text(tok, "iss")
+	return kind == token.TypeAny && (iss == "" || iss != t.ExpectOf(tok).Issuer)
+}
+
+const strayToken = "nothing says that the token is of the provider whose keys are there"
+
 // defect gives the first problem of a report with one of the codes that is not
 // only a weakness.
 func defect(r *token.Report, codes ...string) *token.Problem {

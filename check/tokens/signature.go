@@ -130,6 +130,9 @@ var keyConfusion = &check.Check{
 			if !strings.HasPrefix(tok.Alg, "HS") {
 				return check.OK("The token does not claim to be keyed with a secret.", headerProof(tok, "alg", ""))
 			}
+			if stray(t, tok, kind) {
+				return check.Unknown(check.NeedIssuer, strayToken)
+			}
 			if slices.ContainsFunc(keys.Keys, func(k *token.Key) bool { return k.Kty == "oct" }) {
 				return check.OK("The key set holds a secret for it, see jwks-symmetric-mix.", headerProof(tok, "alg", ""))
 			}
@@ -233,7 +236,7 @@ var kidFound = &check.Check{
 		if keys == nil {
 			return []check.Verdict{check.Unknown(check.NeedKeys, "")}
 		}
-		return each(t, signed, func(tok *check.Token, _ token.Type, r *token.Report) check.Verdict {
+		return each(t, signed, func(tok *check.Token, kind token.Type, r *token.Report) check.Verdict {
 			switch {
 			case tok.Form != token.FormJWS || tok.Header == nil:
 				return check.NotApplicable("the token is no signed JWT")
@@ -255,6 +258,9 @@ var kidFound = &check.Check{
 				if left.Kid == tok.Kid {
 					return check.Wrong(fmt.Sprintf("The key %q is published, but cannot be used: %s", token.Printable(tok.Kid), left.Why), "A verifier leaves such an entry out.", p)
 				}
+			}
+			if stray(t, tok, kind) {
+				return check.Unknown(check.NeedIssuer, strayToken, p)
 			}
 			when := readAt(t)
 			detail := fmt.Sprintf("The set%s has %s. Either the issuer has changed its keys since, or the token is from another issuer, tenant or environment.", when, kidsOf(keys))
@@ -306,7 +312,11 @@ var signature = &check.Check{
 			case r == nil:
 				return check.Unknown(check.NeedToken, "only the content of the token is there, not its signature")
 			}
-			if p := defect(r, token.CodeSignature, token.CodeKeyUnfit, token.CodeKeyAmbiguous); p != nil {
+			p := defect(r, token.CodeSignature, token.CodeKeyUnfit, token.CodeKeyAmbiguous)
+			if p != nil && stray(t, tok, kind) {
+				return check.Unknown(check.NeedIssuer, strayToken)
+			}
+			if p != nil {
 				if _, signedWithNonce := tok.Header["nonce"]; signedWithNonce {
 					return check.NotApplicable("a nonce in the header: only its own API can verify it, see token-not-for-us")
 				}
@@ -324,8 +334,7 @@ var signature = &check.Check{
 			case c == nil || c.Outcome == usher.OutcomeUnknown || c.Outcome == usher.OutcomeWrong:
 				return check.Unknown(check.NeedNothing, "the signature could not be looked at: the token or its algorithm rules that out")
 			}
-			p := usher.Proof{Place: at(tok.Place, "signature"), Quote: c.Text}
-			return check.OK(c.Text, p)
+			return check.OK(c.Text, usher.Proof{Place: at(tok.Place, "signature"), Quote: c.Text})
 		})
 	},
 }

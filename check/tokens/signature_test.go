@@ -23,6 +23,7 @@ func signatureRows() []row {
 	changed := made(token.TypeAccess, sign(other, header(nil), accessClaims(nil)))
 	graph := accessClaims(obj{"iss": "https://sts.windows.net/6b1a3b3c-0000-4000-8000-000000000001/", "aud": "00000003-0000-0000-c000-000000000000", "tid": "6b1a3b3c-0000-4000-8000-000000000001"})
 	graphToken := made(token.TypeAccess, sign(other, header(obj{"nonce": "abc"}), graph))
+	session := made(token.TypeAny, b64(jsonOf(obj{"alg": "HS256", "kid": "s"}))+"."+b64(jsonOf(obj{"sub": "u1", "exp": now.Unix() + 60}))+"."+strings.Repeat("A", 43))
 	opaque := made(token.TypeAccess, "0d1f5c1b8e2f4a6f9c1de2")
 	return []row{
 		{"token-alg-none", "signed", target(tokens(good)), ok, ""},
@@ -42,6 +43,8 @@ func signatureRows() []row {
 		{"token-key-confusion", "asymmetric", target(tokens(good), keys), ok, ""},
 		{"token-key-confusion", "HS256 with public keys", target(tokens(hs), rsaKeys), wrong, "public ones"},
 		{"token-key-confusion", "HS256 that is announced", target(tokens(hsID), rsaKeys, metadata(obj{"id_token_signing_alg_values_supported": []string{"RS256", "HS256"}})), unknown, ""},
+
+		{"token-key-confusion", "the session of an app", target(tokens(session), rsaKeys, issuer(iss)), unknown, ""},
 
 		{"token-embedded-key", "none", target(tokens(good)), ok, ""},
 		{"token-embedded-key", "its own key", target(tokens(foreign), keys), wrong, "jwk"},
