@@ -316,3 +316,50 @@ func TestBadOptions(t *testing.T) {
 		}
 	}
 }
+
+// TestSignInPage: the page is got as a browser gets it, with the cookies that
+// lead from one to the next; nothing goes to the client, and no value is shown.
+func TestSignInPage(t *testing.T) {
+	p := newProvider(t, "", false)
+	step := func(path, cookie, to, body string) {
+		p.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+			if c, err := r.Cookie("s"); cookie != "" && (err != nil || c.Value != cookie) {
+				w.WriteHeader(http.StatusBadRequest)
+				return
+			}
+			http.SetCookie(w, &http.Cookie{Name: "s", Value: "c00kie-s3cr3t", HttpOnly: true, SameSite: http.SameSiteLaxMode})
+			if to != "" {
+				http.Redirect(w, r, to, http.StatusFound)
+				return
+			}
+			w.Header().Set("X-Frame-Options", "DENY")
+			_, _ = io.WriteString(w, body)
+		})
+	}
+	step("/start", "", "/page", "")
+	step("/page", "c00kie-s3cr3t", "", "Sign in")
+	step("/known", "", p.URL+"/cb?code=c0de-s3cr3t&state=x", "")
+	step("/far", "", "https://elsewhere.example/login", "")
+	for path, want := range map[string]struct {
+		status   int
+		body     string
+		location string
+	}{
+		"/start": {200, "Sign in", ""}, "/known": {302, "", p.URL + "/cb?code=masked&state=x"}, "/far": {302, "", "https://elsewhere.example/login"},
+	} {
+		p.doc["authorization_endpoint"] = p.URL + path
+		p.asked = nil
+		target := gather(t, p.client(t), live.Options{Issuer: p.issuer, ClientID: "web", RedirectURI: p.URL + "/cb"})
+		a := answer(t, target, "authorization")
+		if a.Status != want.status || !strings.Contains(a.Body, want.body) || a.Header.Get("Location") != want.location {
+			t.Errorf("%s: %+v", path, a)
+		}
+		said, _ := json.Marshal(target.Answers)
+		if strings.Contains(string(said), "s3cr3t") || !strings.Contains(a.Header.Get("Set-Cookie"), "; HttpOnly; SameSite=Lax") {
+			t.Errorf("%s: %s", path, said)
+		}
+		if n := len(slices.DeleteFunc(p.asked, func(a string) bool { return a != "GET /cb" })); n != 1 {
+			t.Errorf("%s: the client's page was asked for %d times, want once, for its own sake", path, n)
+		}
+	}
+}

@@ -176,15 +176,36 @@ func (g *gatherer) signInPage(ctx context.Context, m *check.Metadata) {
 	q.Set("code_challenge_method", "S256")
 	at.RawQuery = q.Encode()
 	const hops = 3
+	jar := jar{}
 	for range hops {
-		a, body := g.read(ctx, get{role: "authorization", url: at.String(), limit: mostPage, stay: true, cut: true, accept: "text/html"})
-		a.Body = string(body)
+		a, body := g.read(ctx, get{role: "authorization", url: at.String(), limit: mostPage, stay: true, cut: true, accept: "text/html", jar: jar})
+		if a.Status/100 != 3 { // what a redirect says beside is not looked at, and may hold a code
+			a.Body = string(body)
+		}
 		to := within(at, a)
+		g.maskCode(a)
 		if to == nil || g.opt.RedirectURI != "" && strings.HasPrefix(to.String(), g.opt.RedirectURI) {
 			g.answered(a)
 			return
 		}
 		at = to
+	}
+}
+
+// maskCode keeps a code out of what is shown, should somebody's provider have
+// signed in a browser that brought nothing.
+func (g *gatherer) maskCode(a *check.Answer) {
+	back, err := oauth.ParseAuthorizationResponse(a.Header.Get("Location"))
+	if err != nil {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, s := range []usher.Secret{back.Code, back.AccessToken, back.IDToken} {
+		if s != "" {
+			g.t.Secrets = append(g.t.Secrets, s)
+			a.Header.Set("Location", strings.ReplaceAll(a.Header.Get("Location"), url.QueryEscape(s.Reveal()), "masked"))
+		}
 	}
 }
 

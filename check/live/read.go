@@ -24,6 +24,39 @@ type get struct {
 	// cut takes the first limit bytes of a larger body, rather than none of it.
 	cut    bool
 	accept string
+	jar    jar // cookies that are kept from one page to the next; nil keeps none
+}
+
+// jar holds cookies of one origin while one page leads to the next, as a
+// browser does: without them a provider shows an error in place of its page.
+type jar map[string]string
+
+func (j jar) send(req *http.Request) {
+	for name, value := range j {
+		req.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+}
+
+func (j jar) keep(resp *http.Response) {
+	const most = 32
+	for _, c := range resp.Cookies() {
+		if len(j) < most {
+			j[c.Name] = c.Value
+		}
+	}
+}
+
+// maskCookies keeps the values of cookies out of what is judged: their names and
+// attributes are what a check looks at.
+func maskCookies(h http.Header) {
+	for i, line := range h.Values("Set-Cookie") {
+		pair, attributes, _ := strings.Cut(line, ";")
+		name, value, _ := strings.Cut(pair, "=")
+		if attributes != "" {
+			attributes = ";" + attributes
+		}
+		h["Set-Cookie"][i] = name + "=" + usher.Secret(value).Fingerprint() + attributes
+	}
 }
 
 // read asks one address, and gives what came of it. The answer is always
@@ -46,6 +79,9 @@ func (g *gatherer) read(ctx context.Context, what get) (*check.Answer, []byte) {
 		req.Header.Set("Accept", what.accept)
 	}
 	g.opt.Progress("reads " + shown(what.url))
+	if what.jar != nil && g.c.Trusts(req.URL) {
+		what.jar.send(req)
+	}
 	ask := g.c.Do
 	if what.stay {
 		ask = g.c.Once
@@ -59,6 +95,10 @@ func (g *gatherer) read(ctx context.Context, what get) (*check.Answer, []byte) {
 		return a, nil
 	}
 	defer func() { _ = resp.Body.Close() }()
+	if what.jar != nil {
+		what.jar.keep(resp)
+	}
+	maskCookies(resp.Header)
 	if end := resp.Request.URL.String(); end != what.url {
 		a.From, a.URL = what.url, end
 	}
