@@ -66,6 +66,11 @@ func write(dir string) error {
 			return err
 		}
 	}
+	for name, text := range map[string][]byte{"providers.md": providersPage(), "checks.md": checksPage()} {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
