@@ -97,8 +97,13 @@ func judgeKnown(t *check.Target, w wish) check.Verdict {
 	c := catalogueOf(t, w)
 	refused := refusedScope(t, w)
 	var lost []string
+	joined := false
 	for _, s := range w.scopes {
 		if exists(t, c, s) {
+			continue
+		}
+		if !commas(t, w.endpoint) && commaJoined(t, []string{s}) {
+			joined = true // several in one: scope-syntax has it
 			continue
 		}
 		lost = append(lost, s)
@@ -120,6 +125,9 @@ func judgeKnown(t *check.Target, w wish) check.Verdict {
 		return check.Unknown(check.NeedDiscovery, "no list of scopes was given: discovery publishes one, and the registration may hold one")
 	case len(lost) > 0:
 		return check.Unknown(check.NeedNothing, "in none of the lists: "+list(lost)+"; a provider need not publish every scope", usher.Proof{Place: w.place, Quote: "scope=" + w.raw, Got: lost[0]})
+	}
+	if joined {
+		return check.NotApplicable("the scopes are joined with commas, so that they are none by themselves")
 	}
 	return check.OK("Every scope is known.", usher.Proof{Place: w.place, Quote: "scope=" + w.raw})
 }

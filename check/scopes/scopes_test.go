@@ -201,8 +201,10 @@ func granted(list ...evidence.Grant) func(*evidence.Registration) {
 }
 
 var graph = []knowledge.Scope{
-	{Name: "User.Read", Risk: "low"}, {Name: "Mail.Read", Risk: "broad", Note: "it reads all mail of the person; Mail.ReadBasic leaves bodies out"},
-	{Name: "*.ReadWrite.All", Risk: "admin", Note: "it writes for the whole tenant"}, {Name: "Sites.Read.All", Risk: "low"},
+	{Name: "User.Read", Risk: "low"},
+	{Name: "Mail.Read", Risk: "broad", Note: "it reads all mail of the person; Mail.ReadBasic leaves bodies out"},
+	{Name: "*.ReadWrite.All", Risk: "admin", Note: "it writes for the whole tenant"},
+	{Name: "Sites.Read.All", Risk: "low"},
 }
 
 func signIns(n int) option {
@@ -258,6 +260,7 @@ func requestRows() []row {
 		}), wrong, "refused"},
 		{"scope-known", "granted", target(metadata("openid"), asks("invoices"), tells(code, "", "invoices")), ok, ""},
 		{"scope-known", "case at Entra", target(of("entra"), metadata("openid", "Orders"), asks("orders")), ok, ""},
+		{"scope-known", "joined with commas", target(metadata("openid", "profile"), asks("openid,profile")), na, ""},
 		{"scope-known", "in no list", target(metadata("openid"), asks("invoices")), unknown, "invoices"},
 		{"scope-known", "no list", target(asks("invoices")), unknown, "discovery"},
 		{"scope-known", "no request", target(metadata("openid")), unknown, ""},
