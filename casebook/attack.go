@@ -1,7 +1,6 @@
 package casebook
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -71,7 +70,9 @@ func (t *turn) attackCase(ev *usher.Event, a detect.Alert) (*usher.Case, error) 
 		c.Refusal.Tenant = a.Tenant
 		note(c, usher.Entry{Time: t.now, Kind: usher.EntryOpened, Text: "usher saw the attack."})
 	}
-	c.Finding.Detail = cmp.Or(a.Finding.Detail, c.Finding.Detail)
+	if a.Finding.Confidence > c.Finding.Confidence {
+		c.Finding.Confidence = a.Finding.Confidence
+	}
 	c.Sources = append(c.Sources, a.Sources...)
 	slices.Sort(c.Sources)
 	c.Sources = slices.Compact(c.Sources)
@@ -120,13 +121,44 @@ func (t *turn) attackTry(c *usher.Case, ev *usher.Event, f *usher.Finding) error
 	return t.save(c) // in any case: the try is counted
 }
 
-// countAttack counts a try of an attack.
+// countAttack counts a try of an attack, and notes the client at which it was.
 func (t *turn) countAttack(c *usher.Case, ev *usher.Event) error {
 	try, err := t.join(c, ev)
 	if err != nil || !try.added {
 		return err
 	}
+	if client := party(ev.Client); client != "" {
+		if _, err := t.tx.AddMark(c.ID, clientMark+clip(client, 200)); err != nil {
+			return err
+		}
+	}
 	return t.tried(c, ev, try.latest)
+}
+
+// clientMark begins the marks of an attack that name its clients.
+const clientMark = "client "
+
+// describe tells an attack as it is by now: alerts come once, tries go on.
+func (t *turn) describe(c *usher.Case) error {
+	marks, err := t.tx.Marks(c.ID)
+	if err != nil {
+		return err
+	}
+	x := detect.Extent{Count: c.Users, Tries: c.Count, Sources: c.Sources, Span: c.Last.Sub(c.First)}
+	for _, m := range marks {
+		if client, ok := strings.CutPrefix(m, clientMark); ok {
+			x.Clients = append(x.Clients, client)
+		}
+	}
+	slices.Sort(x.Clients)
+	for _, user := range c.Affected {
+		x.Users = append(x.Users, user.String())
+	}
+	detect.Describe(&c.Finding, x)
+	if len(x.Clients) != 1 {
+		c.Finding.Subject.Client = ""
+	}
+	return nil
 }
 
 // attackFrom gives the attack to whose addresses an event belongs, or nil.

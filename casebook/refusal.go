@@ -179,9 +179,11 @@ func (t *turn) join(c *usher.Case, ev *usher.Event) (joined, error) {
 	if err != nil || !added {
 		return joined{}, err
 	}
-	stranger, err := t.tx.AddMark(c.ID, trierOf(ev).String()) // of the event itself: what another one tells must not matter
-	if err != nil {
-		return joined{}, err
+	stranger := false
+	if c.Kind == usher.CaseFailure { // by the event itself: what another one tells must not matter
+		if stranger, err = t.tx.AddMark(c.ID, trierOf(ev).String()); err != nil {
+			return joined{}, err
+		}
 	}
 	j := joined{
 		added:    true,

@@ -66,6 +66,11 @@ func (t *turn) under(keys ...string) ([]*usher.Case, error) {
 // save writes a case down: its words, its keys and its time to wake follow
 // from what it holds.
 func (t *turn) save(c *usher.Case) error {
+	if c.Kind == usher.CaseAttack && c.ID != 0 && c.Count > 0 {
+		if err := t.describe(c); err != nil {
+			return err
+		}
+	}
 	t.word(c)
 	if err := t.tx.SaveCase(c, t.keys(c), t.wake(c)); err != nil {
 		return err

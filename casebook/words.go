@@ -353,8 +353,8 @@ func (t *turn) attackTitle(c *usher.Case) string {
 	title := said(strings.TrimRight(cmp.Or(c.Finding.Title, "Attack on sign-ins"), "."), 300)
 	if c.Users > 1 {
 		title += ": " + plural(c.Users, "user") + " tried"
-	} else if c.Users == 1 && len(c.Affected) > 0 {
-		title += ": " + quote(c.Affected[0].String()) + " tried " + fmt.Sprintf("%d times", c.Count)
+	} else if c.Users == 1 {
+		title += ": " + tries(c.Count)
 	}
 	if len(c.Sources) > 0 {
 		title += " from " + plural(len(c.Sources), "address")

@@ -1,7 +1,6 @@
 package detect
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -43,12 +42,10 @@ func (w *Watch) brute(tenant string, t try) (Alert, bool) {
 		Tenant: tenant, Fingerprint: "brute-force " + t.user, Sources: sources,
 		Clients: different(tries, func(t *try) string { return t.client }), Events: uids(tries),
 	}
-	span := tries[len(tries)-1].at.Sub(tries[0].at).Round(time.Second)
 	a.Finding = usher.Finding{
-		Cause: "brute-force", Outcome: usher.OutcomeWrong, Confidence: 0.9, Title: "Passwords of '" + clip(t.user) + "' are being guessed",
-		Detail: fmt.Sprintf("%d tries from %s within %s", len(tries), addresses(len(sources)), span),
-		Step:   usher.StepSignIn, Fixer: usher.FixerTenantAdmin, Subject: usher.Subject{Tenant: tenant, User: t.user},
-		Proof: []usher.Proof{{Place: "sign-in log", Quote: fmt.Sprintf("%d failed sign-ins of %s within %s", len(tries), clip(t.user), span)}},
+		Cause: BruteForce, Outcome: usher.OutcomeWrong, Confidence: 0.9,
+		Step: usher.StepSignIn, Fixer: usher.FixerTenantAdmin, Subject: usher.Subject{Tenant: tenant, User: t.user},
 	}
+	Describe(&a.Finding, extentOf(tries, []string{t.user}, sources, a.Clients))
 	return a, w.news(&a, t.at)
 }

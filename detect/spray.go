@@ -1,9 +1,7 @@
 package detect
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"usher"
@@ -175,46 +173,13 @@ func (w *Watch) source(tenant, ip string) *source {
 }
 
 func sprayFinding(tenant string, sources, clients, users []string, tries []try) usher.Finding {
-	first, last := tries[0].at, tries[0].at
-	for _, t := range tries {
-		last = latest(last, t.at)
-		if t.at.Before(first) {
-			first = t.at
-		}
-	}
-	title := "Password spray"
-	switch {
-	case len(clients) == 1:
-		title += " against '" + clip(clients[0]) + "'"
-	case tenant != "":
-		title += " against '" + clip(tenant) + "'"
-	}
 	f := usher.Finding{
-		Cause: "password-spray", Outcome: usher.OutcomeWrong, Confidence: 0.9, Title: title,
-		Detail: fmt.Sprintf("%d users were tried from %s within %s, a few times each", len(users), addresses(len(sources)), last.Sub(first).Round(time.Second)),
-		Step:   usher.StepSignIn, Fixer: usher.FixerTenantAdmin, Subject: usher.Subject{Tenant: tenant},
-		Proof: []usher.Proof{{
-			Place: "sign-in log", Quote: clip("users tried: " + strings.Join(users[:min(len(users), 10)], ", ")),
-			Expected: "people who know their password", Got: fmt.Sprintf("%d failed users from %s", len(users), clip(strings.Join(sources[:min(len(sources), 5)], ", "))),
-		}},
+		Cause: PasswordSpray, Outcome: usher.OutcomeWrong, Confidence: 0.9,
+		Step: usher.StepSignIn, Fixer: usher.FixerTenantAdmin, Subject: usher.Subject{Tenant: tenant},
 	}
 	if len(clients) == 1 {
 		f.Subject.Client = clients[0]
 	}
+	Describe(&f, extentOf(tries, users, sources, clients))
 	return f
-}
-
-func addresses(n int) string {
-	if n == 1 {
-		return "1 address"
-	}
-	return fmt.Sprintf("%d addresses", n)
-}
-
-// clip bounds a text from outside.
-func clip(s string) string {
-	if runes := []rune(s); len(runes) > 200 {
-		return string(runes[:199]) + "…"
-	}
-	return s
 }
