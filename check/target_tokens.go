@@ -112,11 +112,13 @@ func (t *Target) expectSignIn(tok *Token, want *token.Expect) {
 	call := t.SignInOf(tok)
 	if call != nil && call.Request != nil && call.Request.RequestURI == "" && call.Request.Params.Get("request") == "" {
 		r := call.Request
-		// A refreshed ID token may leave the nonce out, OpenID Connect Core section 12.2.
-		if r.Nonce != "" && !refreshed(tok.Call) {
+		// A refreshed ID token may leave the nonce out, and tells the time of the
+		// first sign-in, OpenID Connect Core section 12.2.
+		again := refreshed(tok.Call)
+		if r.Nonce != "" && !again {
 			want.Nonce = &r.Nonce
 		}
-		if age, err := strconv.ParseInt(r.MaxAge, 10, 32); err == nil && age >= 0 {
+		if age, err := strconv.ParseInt(r.MaxAge, 10, 32); err == nil && age >= 0 && !again {
 			want.MaxAge = time.Duration(age) * time.Second
 			if age == 0 {
 				want.MaxAge = -1

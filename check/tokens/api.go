@@ -117,7 +117,7 @@ func judgeStatus(t *check.Target, c *check.APICall) check.Verdict {
 		return swap("The API answers 403 to a token that has ended", "Callers take it for final and do not get a new token.", "401")
 	case code != "":
 		return check.OK("The status fits the error.", p)
-	case c.Exchange.Status == 401 && sentToken(c.Exchange) == "" && len(c.Exchange.Request) > 0:
+	case c.Exchange.Status == 401 && sentToken(c.Exchange) == "" && len(c.Challenges) > 0:
 		return check.OK("401 to a call without a token.", p)
 	}
 	return check.Unknown(check.NeedAPIResponse, "the answer does not say what is wrong, so that it cannot be told whether the status fits", p)

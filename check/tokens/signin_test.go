@@ -59,6 +59,8 @@ func signinRows() []row {
 		{"token-auth-time", "not told", signedIn("nonce=n1&max_age=600", nil), wrong, "auth_time"},
 		{"token-auth-time", "too weak", signedIn("nonce=n1&"+essential, obj{"acr": "silver"}), wrong, "acr"},
 		{"token-auth-time", "strong", signedIn("nonce=n1&"+essential, obj{"acr": "gold"}), ok, ""},
+		{"token-auth-time", "refreshed later", target(asked("nonce=n1&max_age=60", "c0"), redeemed(refresh("rt-1"), fmt.Sprintf(`{"access_token":"at-0123456789","token_type":"Bearer","id_token":%q}`, id(obj{"nonce": nil, "auth_time": now.Unix() - 3600}).Raw.Reveal()), now)), na, ""},
+		{"token-nonce", "refreshed later", target(asked("nonce=n1", "c0"), redeemed(refresh("rt-1"), fmt.Sprintf(`{"access_token":"at-0123456789","token_type":"Bearer","id_token":%q}`, id(obj{"nonce": nil}).Raw.Reveal()), now)), na, ""},
 		{"token-auth-time", "nothing asked", signedIn("nonce=n1", nil), na, ""},
 		{"token-auth-time", "the API asks for more", target(tokens(first), call(401, api, now, bearer(first), "", stepUpHeader)), wrong, "acr_values=gold and max_age=5"},
 		{"token-auth-time", "and gets it", target(tokens(first), call(401, api, now, bearer(first), "", stepUpHeader), asked("acr_values=gold&max_age=5", ""), later), ok, ""},
