@@ -270,7 +270,7 @@ func judgeClaims(t *check.Target, c *check.TokenCall, p *token.Parsed, client st
 		return check.Wrong("The client assertion of "+client+" has no jti", "The provider cannot tell a second use of it, and OpenID Connect asks for one.", proof(c.Place, "claims.jti", "a random value for each assertion", "nothing")).
 			As(usher.SeverityMedium).Do("Add jti with a random value, new for each assertion.")
 	}
-	if was := seen[jti]; was != nil {
+	if was := seen[jti]; was != nil && !sameCall(was, c) {
 		return check.Wrong("The client sends one assertion twice", "A provider that looks for replays refuses the second.", proof(was.Place, "jti", "", ""), proof(c.Place, "jti", "a new one", "that of the earlier request")).
 			As(usher.SeverityMedium).Do("Make a new assertion for each token request; do not keep it in a cache.")
 	}
@@ -336,7 +336,7 @@ func judgeReplay(t *check.Target) []check.Verdict {
 		switch {
 		case was == nil && granted(c):
 			first[c.Request.ClientAssertion] = c
-		case was == nil:
+		case was == nil || sameCall(was, c):
 		case granted(c):
 			b.add(c.Request.ClientID, check.Wrong("The provider took one assertion twice", "Whoever gets hold of an assertion can use it until it expires.", proof(placeOf(was), "a token", "", "accepted"), proof(placeOf(c), "a token", "a refusal", "accepted again")))
 		case c.Response != nil && c.Response.Error != nil && c.Response.Error.Code == oauth.ErrInvalidClient:

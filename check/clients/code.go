@@ -33,10 +33,12 @@ func judgeCodeOnce(t *check.Target) []check.Verdict {
 		}
 		was := first[code]
 		switch {
+		case was != nil && sameCall(was, c):
+			b.add(c.Request.ClientID, check.Unknown(check.NeedTokenRequest, "the code stands in two requests without times, which may be one that was given twice", proof(was.Place, "code="+code.Fingerprint(), "", ""), proof(c.Place, "code="+code.Fingerprint(), "", "")))
 		case was != nil:
 			v := check.Wrong(theClient(c.Request.ClientID)+" redeems one code twice", "A double click, a prefetch, a reload of the callback or a retry. The provider refuses the second request and may revoke what the first one gave.",
 				proof(was.Place, "code="+code.Fingerprint(), "", ""), proof(c.Place, "code="+code.Fingerprint(), "a code once", "again"))
-			if gap := c.Time.Sub(was.Time); !c.Time.IsZero() && !was.Time.IsZero() && gap >= 0 {
+			if gap := c.Time.Sub(was.Time); gap >= 0 {
 				v.Detail = "The second request came " + spoken(gap) + " after the first. " + v.Detail
 			}
 			b.add(c.Request.ClientID, v)

@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -160,7 +161,8 @@ func ending(t *check.Target, r *evidence.Registration, c *evidence.Credential, p
 	}
 	switch {
 	case left <= 0:
-		return check.Wrong(fmt.Sprintf("The %s of %s ended %s ago", label(c), nameOf(r), days(left)), "The provider refuses every token request with it.", proofs...).As(usher.SeverityCritical).Because(cause)
+		return check.Wrong(fmt.Sprintf("The %s of %s ended %s ago", label(c), nameOf(r), days(left)), "The provider refuses every token request with it.", proofs...).As(usher.SeverityCritical).Because(cause).
+			Do("Make a new "+cmp.Or(c.Kind, "credential")+", put it where the app reads it, restart every instance, and remove the ended one.", "Have the end date of the new one watched, or use a managed identity, a federated credential or a key that rotates by itself.")
 	case left < 7*oneDay:
 		return check.Wrong(fmt.Sprintf("The %s of %s ends in %s", label(c), nameOf(r), days(left)), "On "+day(c.Expires)+" the client stops.", proofs...).As(usher.SeverityHigh)
 	}

@@ -121,6 +121,11 @@ func assertionCases() []kase {
 	}
 	none := ask("client_assertion", must(jwt.NewWithClaims(jwt.SigningMethodNone, jwt.MapClaims{"iss": "web", "sub": "web", "aud": "https://login.example", "jti": "a", "iat": now.Unix(), "exp": now.Add(time.Minute).Unix()}).SignedString(jwt.UnsafeAllowNoneSignatureType)))
 	twice := assertionCall(nil, nil)
+	later := func(c *check.TokenCall) *check.TokenCall {
+		l := *c
+		l.Time = c.Time.Add(5 * time.Second)
+		return &l
+	}
 	thumb := []byte("01234567890123456789")
 	x5t := m{"x5t": base64.RawURLEncoding.EncodeToString(thumb)}
 	cert := func(sum []byte, ends time.Time) func(*evidence.Registration) {
@@ -158,7 +163,8 @@ func assertionCases() []kase {
 		{check: "assertion-claims", name: "no exp", target: target(assertionCall(m{"exp": nil}, nil)), want: wrong, words: "exp"},
 		{check: "assertion-claims", name: "another client", target: target(assertionCall(m{"sub": "api"}, nil)), want: wrong, words: "another client"},
 		{check: "assertion-claims", name: "unsigned", target: target(none), want: wrong, words: "not signed"},
-		{check: "assertion-claims", name: "twice", target: target(twice, twice), want: wrong, words: "one assertion twice"},
+		{check: "assertion-claims", name: "twice", target: target(twice, later(twice)), want: wrong, words: "one assertion twice"},
+		{check: "assertion-claims", name: "given twice", target: target(twice, twice), want: ok},
 		{check: "assertion-claims", name: "with the secret", target: target(hmac()), want: ok},
 		{check: "assertion-claims", name: "no JWT", target: target(ask("client_assertion", "opaque-value-0123456789")), want: wrong, words: "cannot be read"},
 		{check: "assertion-claims", name: "none", target: target(ask()), want: na},
@@ -183,7 +189,7 @@ func assertionCases() []kase {
 
 		{check: "assertion-replay", name: "refused", target: target(probe(401, "invalid_client")), want: ok},
 		{check: "assertion-replay", name: "accepted", target: target(probe(200, "")), want: wrong, words: "takes an assertion twice"},
-		{check: "assertion-replay", name: "recorded", target: target(gave(twice), gave(twice)), want: wrong, words: "took one assertion twice"},
+		{check: "assertion-replay", name: "recorded", target: target(gave(twice), gave(later(twice))), want: wrong, words: "took one assertion twice"},
 		{check: "assertion-replay", name: "unclear", target: target(probe(400, "invalid_request")), want: unknown},
 		{check: "assertion-replay", name: "not asked", target: target(), want: unknown},
 	}

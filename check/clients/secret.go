@@ -210,6 +210,9 @@ func firstOf(list []string) string {
 func (s *sent) held(t *check.Target) check.Verdict {
 	value := s.secret.Reveal()
 	here := proof(s.place, s.secret.Fingerprint(), "", "")
+	if oauth.IsGUID(value) && s.entra {
+		here.Expected, here.Got = "the value of the secret, as it was shown when it was made", "a GUID"
+	}
 	if s.reg != nil {
 		for i := range s.reg.Credentials {
 			if c := &s.reg.Credentials[i]; c.ID != "" && strings.EqualFold(c.ID, value) {

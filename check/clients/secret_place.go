@@ -62,6 +62,9 @@ func judgeExposed(t *check.Target) []check.Verdict {
 			continue
 		}
 		looked = true
+		if hasSecretParameter(e.Request.Path) {
+			b.add(e.Client.UID, check.Wrong("A log holds a request with the client secret in its address", "Whoever may read the log may act as the client, and the address went through every proxy on the way.", proof(recordOf(e), e.Request.Host+e.Request.Path, "no client_secret in an address", "client_secret")))
+		}
 		for _, f := range e.Masked {
 			if strings.Contains(f, "client_secret") || strings.Contains(f, "clientSecret") {
 				b.add(e.Client.UID, check.Wrong("A log holds a client secret", "Whoever may read the log may act as the client.", proof(recordOf(e), f, "no secret", "a secret, masked here")))

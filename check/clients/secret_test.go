@@ -104,6 +104,8 @@ func secretCases() []kase {
 		}()), want: wrong, words: "in its address"},
 		{check: "secret-exposed", name: "in a redirect", target: target(&check.Answer{Place: "a", Header: map[string][]string{"Location": {"https://x.example/?a=b&client_secret=" + good}}}), want: wrong, words: "redirect carries"},
 		{check: "secret-exposed", name: "in a log", target: target(event(func(e *usher.Event) { e.Masked = []string{"unmapped.client_secret"} })), want: wrong, words: "log holds"},
+		{check: "secret-exposed", name: "in an access log", target: target(event(func(e *usher.Event) { e.Request.Path = "/token?grant_type=x&client_secret=[secret]" })), want: wrong, words: "in its address"},
+		{check: "secret-exposed", name: "an empty parameter", target: target(event(func(e *usher.Event) { e.Request.Path = "/token?client_secret=&x=1" })), want: ok},
 		{check: "secret-exposed", name: "nowhere", target: target(event(nil), authorize()), want: ok},
 		{check: "secret-exposed", name: "nothing to look in", target: target(web()), want: unknown},
 

@@ -166,6 +166,7 @@ func codeCases() []kase {
 	return []kase{
 		{check: "code-once", name: "once", target: target(redeem()), want: ok},
 		{check: "code-once", name: "twice", target: target(redeem(), late(3*time.Second)), want: wrong, words: "2.0 seconds after the first", cause: "code-reused"},
+		{check: "code-once", name: "given twice", target: target(redeem(), redeem()), want: unknown},
 		{check: "code-once", name: "two codes", target: target(redeem(), redeem("code", "another-code-0123456789")), want: ok},
 		{check: "code-once", name: "the provider says so", target: target(refused(redeem(), "invalid_grant", "AADSTS54005", "AADSTS54005")), want: wrong, words: "redeemed before"},
 		{check: "code-once", name: "no code", target: target(ask()), want: unknown},

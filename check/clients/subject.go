@@ -293,6 +293,12 @@ func tokenCalls(t *check.Target) func(func(*check.TokenCall) bool) {
 	}
 }
 
+// sameCall tells whether two requests may be one that was given twice, in a
+// recording and as a command: their times do not tell them apart.
+func sameCall(a, b *check.TokenCall) bool {
+	return a.Time.IsZero() || b.Time.IsZero() || a.Time.Equal(b.Time)
+}
+
 // granted tells whether a token request was answered with a token.
 func granted(c *check.TokenCall) bool {
 	return c.Response != nil && c.Response.Error == nil && (c.Response.AccessToken != "" || c.Response.IDToken != "")
