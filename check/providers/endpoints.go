@@ -43,7 +43,7 @@ func overHTTPS(t *check.Target, m *check.Metadata) check.Verdict {
 			continue
 		}
 		bad = append(bad, a.Name)
-		proof = append(proof, member(m, a.Name, "https://...", shorten(a.URL, 160)))
+		proof = append(proof, member(m, a.Name, "https", ""))
 	}
 	switch {
 	case len(bad) > 0:

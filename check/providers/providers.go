@@ -72,9 +72,13 @@ func can(t *check.Target, name string) (able, told bool) {
 // member quotes a member of a document as it stands there.
 func member(m *check.Metadata, name, expected, got string) usher.Proof {
 	raw, ok := m.Raw[name]
-	quote := strconv.Quote(name) + " is not there"
+	quote := `"` + name + `" is not there`
 	if ok {
-		quote = strconv.Quote(name) + ": " + shorten(string(raw), 160)
+		long := 160
+		if expected == "" {
+			long = 60 // it is in order, nobody looks closely
+		}
+		quote = `"` + name + `": ` + shorten(string(raw[:min(len(raw), long+4)]), long)
 	}
 	p := usher.Proof{Place: m.Place, Quote: quote, Expected: expected, Got: got}
 	if ok && expected != "" {
