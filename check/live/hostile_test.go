@@ -99,7 +99,7 @@ func bomb(encoding string, body []byte) http.HandlerFunc {
 // and is told.
 func TestHostile(t *testing.T) {
 	port, came := forbidden(t)
-	once, twice := packed(50<<20, 1), packed(50<<20, 2)
+	once, twice := packed(8<<20, 1), packed(8<<20, 2)
 	to := func(address string) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, address, http.StatusFound) }
 	}
@@ -200,7 +200,7 @@ func TestHostileCost(t *testing.T) {
 	}
 	port, came := forbidden(t)
 	p := newProvider(t, "/x", false)
-	twice := packed(50<<20, 1)
+	twice := packed(16<<20, 1)
 	doc := map[string]any{"issuer": p.URL, "jwks_uri": p.URL + "/keys", "authorization_endpoint": p.URL + "/auth"}
 	for i := range 2000 {
 		doc[fmt.Sprintf("x%d_endpoint", i)] = fmt.Sprintf("https://127.0.0.%d:%s/x", i%250+1, port)

@@ -233,6 +233,9 @@ func (a *asking) verdict(c *credential, s said, proof usher.Proof) check.Verdict
 	if s == wrong && c.sign == nil && a.isSecretID(c.secret) {
 		s = idSent
 	}
+	if known := a.t.Probed["client-id-known"]; s == wrong && known != nil && known.Verdict != nil && known.Verdict.Cause == "client-unknown" {
+		s = unknown // invalid_client says no more of the one than of the other
+	}
 	if s == wrong && !a.offers(c.method) {
 		s = method
 	}

@@ -310,3 +310,19 @@ func TestNoPlainHTTP(t *testing.T) {
 	}
 	want(t, "http", target.Probed["secret-valid"], "skipped", "not https")
 }
+
+// TestUnknownClient: a provider that says invalid_client of an unknown client
+// and of a wrong secret alike is understood by what its authorization endpoint
+// says.
+func TestUnknownClient(t *testing.T) {
+	s := newAS(t)
+	opt := s.options("client-id-known", "secret-valid")
+	opt.ClientID = "nobody"
+	target := s.target()
+	run(t, s, target, opt)
+	got := target.Probed["secret-valid"]
+	want(t, "unknown", got, usher.OutcomeWrong, "does not know the client nobody")
+	if got.Verdict.Cause != "client-unknown" {
+		t.Error(got.Verdict.Cause)
+	}
+}

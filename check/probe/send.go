@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"html"
 	"io"
 	"maps"
 	"net/http"
@@ -315,7 +316,7 @@ func pageText(page string) string {
 			skip = "style"
 		}
 	}
-	return strings.Join(strings.Fields(b.String()), " ")
+	return strings.Join(strings.Fields(html.UnescapeString(b.String())), " ")
 }
 
 // line makes a text fit into a proof.
