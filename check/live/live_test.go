@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -368,4 +369,23 @@ func TestSignInPage(t *testing.T) {
 			t.Errorf("%s: the client's page was asked for %d times, want once, for its own sake", path, n)
 		}
 	}
+}
+
+// FuzzWellKnown: every address of an issuer leads back to it.
+func FuzzWellKnown(f *testing.F) {
+	f.Add("https://sso.example/realms/shop")
+	f.Add("https://sso.example")
+	f.Add("https://sso.example/a%2Fb")
+	f.Fuzz(func(t *testing.T, issuer string) {
+		u, err := url.Parse(issuer)
+		if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Contains(issuer, ".well-known") {
+			return
+		}
+		want := (&url.URL{Scheme: u.Scheme, Host: u.Host}).String() + strings.TrimSuffix(u.EscapedPath(), "/")
+		for _, address := range live.WellKnown(issuer) {
+			if got := live.IssuerOf(address); got != strings.TrimSpace(want) {
+				t.Errorf("%q: %q gives %q, want %q", issuer, address, got, want)
+			}
+		}
+	})
 }

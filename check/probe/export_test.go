@@ -1,0 +1,7 @@
+package probe
+
+// PageText and VendorCodes are pageText and vendorCodes.
+var (
+	PageText    = pageText
+	VendorCodes = vendorCodes
+)
