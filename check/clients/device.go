@@ -119,10 +119,8 @@ var devicePolling = &check.Check{
 
 // polls is what one device code was asked for.
 type polls struct {
-	last    *check.TokenCall
-	gap     time.Duration // the shortest so far
-	n       int
-	untimed bool
+	last *check.TokenCall
+	gap  time.Duration // the shortest so far
 }
 
 func judgePolling(t *check.Target) []check.Verdict {
@@ -159,7 +157,6 @@ func judgePolling(t *check.Target) []check.Verdict {
 func (p *polls) ask(c *check.TokenCall) (check.Verdict, bool) {
 	was := p.last
 	p.last = c
-	p.n++
 	if was == nil {
 		return check.Verdict{}, false
 	}

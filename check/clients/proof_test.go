@@ -107,9 +107,9 @@ func assertionCall(changes, header map[string]any) *check.TokenCall {
 }
 
 func clientKeySet(kid string, which int) *check.KeySet {
-	pub := keyPair()[which].PublicKey
+	pub := must(keyPair()[which].PublicKey.Bytes()) // 4, X, Y
 	enc := base64.RawURLEncoding.EncodeToString
-	raw := must(json.Marshal(map[string]any{"keys": []any{map[string]any{"kty": "EC", "crv": "P-256", "kid": kid, "use": "sig", "x": enc(pub.X.FillBytes(make([]byte, 32))), "y": enc(pub.Y.FillBytes(make([]byte, 32)))}}}))
+	raw := must(json.Marshal(map[string]any{"keys": []any{map[string]any{"kty": "EC", "crv": "P-256", "kid": kid, "use": "sig", "x": enc(pub[1:33]), "y": enc(pub[33:])}}}))
 	return &check.KeySet{KeySet: must(token.ParseKeySet(raw)), Raw: raw, Client: "web", Place: "client-jwks.json"}
 }
 
