@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"usher"
+	"usher/report"
 )
 
 // The bodies of the API. Those of cases and plans are the root's.
@@ -293,7 +294,11 @@ func (c *console) ready(w http.ResponseWriter, r *http.Request) error {
 	if c.opt.Ready != nil {
 		if err := c.opt.Ready(r.Context()); err != nil {
 			c.opt.Log.Warn("not ready", "error", err)
-			return refusal(CodeUnavailable, "the server cannot do its work now", "look at the log of usher serve")
+			problem := "the server cannot do its work now"
+			if by(r) != "" { // a reason tells names of files
+				problem += ": " + report.Line(err.Error(), maxText)
+			}
+			return refusal(CodeUnavailable, problem, "look at the log of usher serve")
 		}
 	}
 	writeJSON(w, http.StatusOK, healthBody{"ok"})

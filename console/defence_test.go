@@ -1,6 +1,8 @@
 package console_test
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -291,6 +293,24 @@ func TestOwnPath(t *testing.T) {
 	} {
 		if got := console.OwnPath(next); got != want {
 			t.Errorf("%q leads to %q, want %q", next, got, want)
+		}
+	}
+}
+
+// TestReadyReason: why the server cannot do its work is told to who is signed
+// in; it names files.
+func TestReadyReason(t *testing.T) {
+	s := startWith(t, func(o *console.Options) {
+		o.Ready = func(context.Context) error { return errors.New("read /var/log/kc.log: is a directory") }
+	})
+	for _, who := range []struct {
+		name string
+		with []with
+		told bool
+	}{{"anybody", nil, false}, {"the owner", []with{trusted}, true}} {
+		got := s.do(t, "GET", "/readyz", "", who.with...)
+		if got.status != 503 || strings.Contains(got.body, "kc.log: is a directory") != who.told {
+			t.Errorf("%s: %d %s", who.name, got.status, got.body)
 		}
 	}
 }
