@@ -20,15 +20,23 @@ type listRow struct {
 	Since, Last, Ago             string
 	Tries                        string
 	Addresses, Users             string
+	Behind                       string // the case that it is hidden behind
 }
+
+// mostListed is how many cases a server lists at most.
+const mostListed = 1000
 
 func newListPage(cases []usher.Case, opt CaseOptions) *listPage {
 	d := newDial(opt)
 	p := &listPage{}
-	tally := map[usher.CaseState]int{}
+	tally, hidden := map[usher.CaseState]int{}, 0
 	for i := range cases {
 		c := maskedCase(&cases[i])
-		tally[c.State]++
+		if c.Behind != 0 {
+			hidden++
+		} else {
+			tally[c.State]++
+		}
 		row := listRow{
 			ID: strconv.FormatInt(c.ID, 10), State: label(string(c.State)), Tone: stateTone(c.State), Kind: kindWords(c.Kind),
 			Cause: label(c.Finding.Cause), Title: prose(caseTitle(&c)),
@@ -39,6 +47,9 @@ func newListPage(cases []usher.Case, opt CaseOptions) *listPage {
 		}
 		if c.Users > 0 {
 			row.Users = counted(c.Users, "user", "users")
+		}
+		if c.Behind != 0 {
+			row.Behind = "behind case " + strconv.FormatInt(c.Behind, 10)
 		}
 		p.Rows = append(p.Rows, row)
 	}
@@ -61,7 +72,13 @@ func newListPage(cases []usher.Case, opt CaseOptions) *listPage {
 	if rest > 0 {
 		parts = append(parts, strconv.Itoa(rest)+" in another state")
 	}
+	if hidden > 0 {
+		parts = append(parts, strconv.Itoa(hidden)+" hidden behind another")
+	}
 	p.Headline = plural(len(cases), "case", "cases") + ": " + strings.Join(parts, ", ") + "."
+	if len(cases) >= mostListed {
+		p.Headline = "The first " + p.Headline + " There may be more: choose by state or client."
+	}
 	p.Next = []nextStep{{"usher cases show " + p.Rows[0].ID, "tells the story of the first one"}}
 	return p
 }

@@ -287,3 +287,29 @@ func TestFixesByID(t *testing.T) {
 		}
 	}
 }
+
+// TestListSaysWhatIsHidden: a case that stands behind another is not counted
+// with those that ask for somebody, and a list that was cut says so.
+func TestListSaysWhatIsHidden(t *testing.T) {
+	first, second := openCase(), openCase()
+	second.ID, second.Behind = 2, 1
+	list := func(format report.Format, cases ...usher.Case) string {
+		var b bytes.Buffer
+		if err := report.Cases(&b, cases, format, caseOptions); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(strings.Fields(b.String()), " ")
+	}
+	for _, format := range []report.Format{report.FormatText, report.FormatMarkdown, report.FormatHTML} {
+		got := list(format, first, second)
+		if !strings.Contains(got, "2 cases: 1 open, 1 hidden behind another.") || strings.Count(got, "(behind case 1") != 1 {
+			t.Errorf("%s: %s", format, got)
+		}
+	}
+	if got := list(report.FormatText, slices.Repeat([]usher.Case{first}, 1000)...); !strings.HasPrefix(got, "The first 1000 cases: 1000 open. There may be more") {
+		t.Errorf("%.200s", got)
+	}
+	if got := list(report.FormatText, slices.Repeat([]usher.Case{first}, 999)...); !strings.HasPrefix(got, "999 cases: 999 open.") {
+		t.Errorf("%.200s", got)
+	}
+}

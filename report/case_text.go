@@ -44,10 +44,14 @@ func (t *typing) stackedList(rows []listRow) {
 }
 
 func listTitle(r listRow) string {
+	title := r.Title
 	if r.Kind != "" {
-		return r.Kind + ": " + r.Title
+		title = r.Kind + ": " + title
 	}
-	return r.Title
+	if r.Behind != "" {
+		title += " (" + r.Behind + ")"
+	}
+	return title
 }
 
 func pad(s string, n int) string     { return s + strings.Repeat(" ", max(0, n-columns(s))) }
