@@ -353,7 +353,7 @@ func (c *console) viewFix(found *usher.Case, f *usher.Fix, plan string, first bo
 	}
 	for _, s := range f.Steps {
 		step := stepView{Text: text(s.Text), Risk: plainWord(s.Risk)}
-		if s.Risk != f.Risk && s.Risk != usher.RiskNeutral {
+		if s.Risk != f.Risk && (s.Risk == usher.RiskTightening || report.Weakening(s)) {
 			step.RiskWord = riskWord(s.Risk)
 		}
 		v.Steps = append(v.Steps, step)

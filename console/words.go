@@ -23,12 +23,7 @@ func show(s string) string { return report.Line(s, maxShown) }
 // text is show for what may be a paragraph.
 func text(s string) string { return report.Line(s, maxText) }
 
-func capital(s string) string {
-	if s == "" || s[0] < 'a' || s[0] > 'z' {
-		return s
-	}
-	return string(s[0]-'a'+'A') + s[1:]
-}
+func capital(s string) string { return report.Capital(s) }
 
 // sentence ends a line with a full stop, unless it has an end.
 func sentence(s string) string {

@@ -313,3 +313,28 @@ func TestListSaysWhatIsHidden(t *testing.T) {
 		t.Errorf("%.200s", got)
 	}
 }
+
+func TestCapital(t *testing.T) {
+	for s, want := range map[string]string{
+		"the app sends it": "The app sends it", "invalid_redirect_uri: it fits": "invalid_redirect_uri: it fits", "": "", "Yes": "Yes",
+		"https://shop.test/cb is refused": "https://shop.test/cb is refused", "unknown: nobody": "Unknown: nobody", "ok.": "Ok.",
+	} {
+		if got := report.Capital(s); got != want {
+			t.Errorf("%q becomes %q", s, got)
+		}
+	}
+}
+
+// TestWeakening: a step that forbids is not marked as one that weakens.
+func TestWeakening(t *testing.T) {
+	for text, want := range map[string]bool{
+		"Register a wildcard.": true, "Do not register wildcards.": false, "Never accept alg none.": false, "Only for a test: switch it off.": true,
+	} {
+		if got := report.Weakening(usher.FixStep{Text: text, Risk: usher.RiskWeakening}); got != want {
+			t.Errorf("%s: %v", text, got)
+		}
+	}
+	if report.Weakening(usher.FixStep{Text: "Register it.", Risk: usher.RiskNeutral}) {
+		t.Error("a neutral step weakens")
+	}
+}

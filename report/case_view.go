@@ -331,7 +331,7 @@ func viewFix(c *usher.Case, i int, open bool) caseFix {
 		v.Title = "A way out without a title"
 	}
 	for _, s := range f.Steps[:min(len(f.Steps), mostShown)] {
-		v.Steps = append(v.Steps, fixView{prose(s.Text), s.Risk == usher.RiskWeakening, s.Risk == usher.RiskTightening})
+		v.Steps = append(v.Steps, fixView{prose(s.Text), Weakening(s), s.Risk == usher.RiskTightening})
 	}
 	if open {
 		v.Command = fixCommand(c, f)

@@ -95,7 +95,7 @@ func (m *marking) cause(c usher.Cause, codes []CodeRow) {
 		m.line("\nFixes:\n")
 		for i, f := range c.Fix {
 			text := mdText(prose(f.Text))
-			if f.Risk == usher.RiskWeakening {
+			if Weakening(f) {
 				text += " **(weakens security)**"
 			}
 			m.line(ordinal(i), " ", text)

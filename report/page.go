@@ -210,7 +210,7 @@ func viewFinding(f *usher.Finding) entry {
 		e.Proof = append(e.Proof, viewProof(p))
 	}
 	for _, s := range f.Fix {
-		e.Fix = append(e.Fix, fixView{prose(s.Text), s.Risk == usher.RiskWeakening, s.Risk == usher.RiskTightening})
+		e.Fix = append(e.Fix, fixView{prose(s.Text), Weakening(s), s.Risk == usher.RiskTightening})
 	}
 	for _, r := range f.References {
 		e.References = append(e.References, prose(r))

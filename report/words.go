@@ -149,11 +149,25 @@ func ProviderName(s string) string {
 	return capital(label(s))
 }
 
-func capital(s string) string {
+// Capital begins a sentence with a capital letter, unless it begins with a name
+// that is written otherwise: a code, a member, an address.
+func Capital(s string) string {
 	if s == "" || s[0] < 'a' || s[0] > 'z' {
 		return s
 	}
+	word, _, _ := strings.Cut(s, " ")
+	if strings.ContainsAny(strings.TrimRight(word, ".,:;!?"), "_.:/=@") {
+		return s
+	}
 	return string(s[0]-'a'+'A') + s[1:]
+}
+
+func capital(s string) string { return Capital(s) }
+
+// Weakening tells whether a step is marked as one that weakens security: one
+// that says what not to do is not.
+func Weakening(s usher.FixStep) bool {
+	return s.Risk == usher.RiskWeakening && !strings.HasPrefix(s.Text, "Do not ") && !strings.HasPrefix(s.Text, "Never ")
 }
 
 // sentence ends a line with a full stop, unless it ends with one already.
