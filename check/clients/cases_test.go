@@ -184,9 +184,11 @@ func no() *bool  { b := false; return &b }
 
 // web is a confidential client on a server.
 func web(with ...func(*evidence.Registration)) *evidence.Registration {
-	r := &evidence.Registration{Shape: "client-metadata", ClientID: "web", Name: "Shop", Place: "reg.json:1", ApplicationType: "web",
+	r := &evidence.Registration{
+		Shape: "client-metadata", ClientID: "web", Name: "Shop", Place: "reg.json:1", ApplicationType: "web",
 		RedirectURIs: []evidence.RegisteredURI{{URI: "https://app.example/cb"}}, Public: no(), AuthMethods: []string{"client_secret_basic"},
-		GrantTypes: []string{"authorization_code", "refresh_token"}, ResponseTypes: []string{"code"}}
+		GrantTypes: []string{"authorization_code", "refresh_token"}, ResponseTypes: []string{"code"},
+	}
 	for _, f := range with {
 		f(r)
 	}
@@ -195,8 +197,10 @@ func web(with ...func(*evidence.Registration)) *evidence.Registration {
 
 // entra is an app registration of Entra.
 func entra(with ...func(*evidence.Registration)) *evidence.Registration {
-	r := &evidence.Registration{Provider: "entra", Shape: "entra-manifest", ClientID: "bbbbbbbb-0000-4000-8000-000000000001", Name: "Shop", Place: "manifest.json:1",
-		RedirectURIs: []evidence.RegisteredURI{{URI: "https://app.example/cb", Platform: "web"}}}
+	r := &evidence.Registration{
+		Provider: "entra", Shape: "entra-manifest", ClientID: "bbbbbbbb-0000-4000-8000-000000000001", Name: "Shop", Place: "manifest.json:1",
+		RedirectURIs: []evidence.RegisteredURI{{URI: "https://app.example/cb", Platform: "web"}},
+	}
 	for _, f := range with {
 		f(r)
 	}
@@ -217,8 +221,10 @@ func creds(list ...evidence.Credential) func(*evidence.Registration) {
 // authorize is an authorization request with these parameters, over those of a
 // sound one; an empty value takes a parameter out.
 func authorize(pairs ...string) *check.AuthCall {
-	q := url.Values{"response_type": {"code"}, "client_id": {"web"}, "redirect_uri": {"https://app.example/cb"}, "scope": {"openid"}, "state": {"q0JRbzTzQkKpJkVQ8yBz6A"}, "nonce": {"nRu0YXvY3cTg4bQeS1zVfA"},
-		"code_challenge": {"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}, "code_challenge_method": {"S256"}}
+	q := url.Values{
+		"response_type": {"code"}, "client_id": {"web"}, "redirect_uri": {"https://app.example/cb"}, "scope": {"openid"}, "state": {"q0JRbzTzQkKpJkVQ8yBz6A"}, "nonce": {"nRu0YXvY3cTg4bQeS1zVfA"},
+		"code_challenge": {"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}, "code_challenge_method": {"S256"},
+	}
 	for i := 0; i+1 < len(pairs); i += 2 {
 		q.Del(pairs[i])
 		if pairs[i+1] != "" {

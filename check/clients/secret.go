@@ -62,21 +62,20 @@ func judgeSecretValid(t *check.Target) []check.Verdict {
 	client := askedClient(t)
 	own := &sent{client: client, secret: t.Secret, place: "the secret that was given", at: t.Now, reg: registration(t, client)}
 	own.entra = vendor(t, own.reg) == "entra"
-	if a := t.Probed["secret-valid"]; a == nil {
-		if t.Secret != "" {
-			b.add(client, own.held(t))
-		}
-		if len(b.list) > 0 {
-			return b.list
-		}
-	}
-	for _, v := range probed(t, "secret-valid", check.NeedProbe, func(a *check.ProbeAnswer) check.Verdict {
+	asked := probed(t, "secret-valid", check.NeedProbe, func(a *check.ProbeAnswer) check.Verdict {
 		if a.Error == nil && a.Status/100 == 2 {
 			return check.OK("the provider gave a token for it", proof(a.Place, a.Sent, "", ""))
 		}
 		return own.refused(t, a.Error, a.Place, a.Status)
-	}) {
-		b.add(client, v)
+	})
+	told := !onlyUnknown(asked)
+	if t.Secret != "" && !told {
+		b.add(client, own.held(t)) // what can be said without the provider
+	}
+	if told || len(b.list) == 0 || t.Probed["secret-valid"] != nil {
+		for _, v := range asked {
+			b.add(client, v)
+		}
 	}
 	return b.list
 }

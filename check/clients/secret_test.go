@@ -57,6 +57,13 @@ func secretCases() []kase {
 		{check: "secret-valid", name: "expired by the registration", target: target(own(good), entra(creds(hint("Zx8", past))), probed(401, "invalid_client", "")), want: wrong, words: "has expired", cause: "client-secret-expired"},
 		{check: "secret-valid", name: "id for value", target: target(own(keyID), vendor("entra"), probed(401, "invalid_client", "AADSTS7000215", "AADSTS7000215")), want: wrong, words: "id of the secret", cause: "client-secret-id-used"},
 		{check: "secret-valid", name: "id for value, not asked", target: target(own(keyID), entra(creds(hint("Zx8", next)))), want: wrong, words: "in place of its value", cause: "client-secret-id-used"},
+		{check: "secret-valid", name: "id for value, the probe skipped", target: target(own(keyID), entra(creds(hint("Zx8", next))), func(t *check.Target) {
+			t.Probed = map[string]*check.ProbeAnswer{"secret-valid": {Skipped: "no network"}}
+		}), want: wrong, cause: "client-secret-id-used"},
+		{check: "secret-valid", name: "the probe judges", target: target(own(good), func(t *check.Target) {
+			v := check.OK("the provider complains of the code alone", usher.Proof{Place: "POST"})
+			t.Probed = map[string]*check.ProbeAnswer{"secret-valid": {Verdict: &v, Status: 400}}
+		}), want: ok, words: "complains of the code alone"},
 		{check: "secret-valid", name: "method by its words", target: target(probed(401, "invalid_client", "The OAuth 2.0 Client supports client authentication method 'client_secret_basic', but method 'client_secret_post' was requested.")), want: wrong, words: "may not authenticate by", cause: "client-auth-method"},
 		{check: "secret-valid", name: "method by the registration", target: target(web(), refused(ask("client_secret", good), "invalid_client", "")), want: wrong, words: "may not authenticate by client_secret_post", cause: "client-auth-method"},
 		{check: "secret-valid", name: "list of causes is no cause", target: target(probed(401, "invalid_client", "Client authentication failed due to unknown client, no client authentication included, or unsupported authentication method.")), want: wrong, cause: "client-secret-invalid"},
