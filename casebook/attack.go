@@ -176,11 +176,24 @@ func (t *turn) attackFrom(ev *usher.Event) (*usher.Case, error) {
 		since = since.Add(lateTries)
 	}
 	for _, c := range attacks {
-		if !since.Before(c.First) && (c.State.Active() || !ev.Time.After(c.Last.Add(attackMemory))) {
+		if concerns(c, ev) && !since.Before(c.First) && (c.State.Active() || !ev.Time.After(c.Last.Add(attackMemory))) {
 			return c, nil
 		}
 	}
 	return nil, nil
+}
+
+// concerns tells whether what comes from an address of an attack is of the
+// attack: of one that is no more than likely, what is done as its user alone.
+// Others who use the address have nothing to do with a program that may only
+// repeat an old password.
+func concerns(c *usher.Case, ev *usher.Event) bool {
+	name := c.Finding.Subject.User
+	if c.Finding.Confidence >= usher.Confident || name == "" {
+		return true
+	}
+	return strings.EqualFold(name, ev.User.Name) || strings.EqualFold(name, ev.User.UID) ||
+		slices.ContainsFunc(c.Affected, func(user usher.Party) bool { return user.Is(ev.User) })
 }
 
 // lateTries is how long before the first known try of an attack another one
@@ -359,7 +372,7 @@ func (t *turn) hideTries(c *usher.Case) error {
 		return err
 	}
 	for _, f := range cases {
-		if f.Kind != usher.CaseFailure || f.Behind != 0 || f.Last.Before(c.First) || len(f.Runs) > 0 {
+		if f.Kind != usher.CaseFailure || f.Behind != 0 || f.Last.Before(c.First) || len(f.Runs) > 0 || !concerns(c, &f.Refusal) {
 			continue
 		}
 		if only, err := t.cameFrom(f, c.Sources); err != nil || !only {
@@ -386,7 +399,7 @@ func (t *turn) lookBack(c *usher.Case, addresses []string) error {
 			return err
 		}
 		for _, ev := range successes {
-			if !proves(ev) {
+			if !proves(ev) || !concerns(c, ev) {
 				continue
 			}
 			if err := t.gotIn(c, t.bounded(ev), ""); err != nil {

@@ -363,7 +363,11 @@ func (t *turn) attackTitle(c *usher.Case) string {
 		return title
 	}
 	v := &c.Compromised[0]
-	got := "The attacker got in as " + quote(cmp.Or(v.User.String(), "an unknown user")) + " at " + t.when(c.Escalated)
+	who := "The attacker"
+	if c.Finding.Confidence < usher.Confident {
+		who = "Somebody, perhaps an attacker,"
+	}
+	got := who + " got in as " + quote(cmp.Or(v.User.String(), "an unknown user")) + " at " + t.when(c.Escalated)
 	if n := len(c.Compromised) - 1; n > 0 {
 		got += " and as " + plural(n, "more user")
 	}

@@ -11,6 +11,7 @@ import (
 type target struct {
 	tries []try
 	ok    time.Time // of the last success
+	oks   []try     // the last successes
 	turn  uint64
 }
 
@@ -48,4 +49,50 @@ func (w *Watch) brute(tenant string, t try) (Alert, bool) {
 	}
 	Describe(&a.Finding, extentOf(tries, []string{t.user}, sources, a.Clients))
 	return a, w.news(&a, t.at)
+}
+
+const (
+	burstWithin = 10 * time.Second
+	maxOKs      = 8
+)
+
+// burst tells whether a user got in from an address from which that user had
+// been tried faster than anybody types.
+func (w *Watch) burst(tenant, user, source string) (Alert, bool) {
+	u := w.users[place{tenant, user}]
+	if u == nil || source == "" {
+		return Alert{}, false
+	}
+	since := time.Time{}
+	for _, ok := range u.oks {
+		tries := slices.DeleteFunc(slices.Clone(u.tries), func(t try) bool {
+			return t.source != source || t.at.After(ok.at) || !t.at.After(since) || t.at.Before(ok.at.Add(-w.opt.Window/3))
+		})
+		since = ok.at
+		if ok.source != source || !fast(tries, w.opt.BurstTries) {
+			continue
+		}
+		a := Alert{
+			Tenant: tenant, Fingerprint: "brute-force " + user, Sources: []string{source},
+			Clients: different(tries, func(t *try) string { return t.client }), Events: uids(tries),
+		}
+		a.Finding = usher.Finding{
+			Cause: BruteForce, Outcome: usher.OutcomeWrong, Confidence: 0.7,
+			Step: usher.StepSignIn, Fixer: usher.FixerTenantAdmin, Subject: usher.Subject{Tenant: tenant, User: user},
+		}
+		Describe(&a.Finding, extentOf(tries, []string{user}, a.Sources, a.Clients))
+		return a, w.news(&a, ok.at)
+	}
+	return Alert{}, false
+}
+
+// fast tells whether so many of the tries, which are in the order of time, lie
+// within ten seconds.
+func fast(tries []try, n int) bool {
+	for i := n - 1; i < len(tries); i++ {
+		if tries[i].at.Sub(tries[i-n+1].at) <= burstWithin {
+			return true
+		}
+	}
+	return false
 }

@@ -25,6 +25,12 @@ type Options struct {
 	// before it is brute force; 0: 50. From five addresses and more, two fifths
 	// of it are enough.
 	BruteTries int
+	// BurstTries is how often one user must be tried from one address within ten
+	// seconds before a success of that user from there, in the ten minutes after,
+	// is taken for a guess that was right; 0: 10. Nobody types that fast, but a
+	// program that repeats an old password looks the same, so the burst alone is
+	// no attack.
+	BurstTries int
 	// Memory is how many addresses and how many users are watched at once; 0:
 	// 10,000 each.
 	Memory int
@@ -72,6 +78,9 @@ func New(opt Options) *Watch {
 	if opt.BruteTries <= 0 {
 		opt.BruteTries = 50
 	}
+	if opt.BurstTries <= 0 {
+		opt.BurstTries = 10
+	}
 	if opt.Memory <= 0 {
 		opt.Memory = 10_000
 	}
@@ -93,6 +102,9 @@ func (w *Watch) Observe(ev *usher.Event) []Alert {
 	switch {
 	case succeeded(ev):
 		w.succeed(ev, user, at)
+		if a, ok := w.burst(ev.Tenant, user, Source(ev.Source.IP)); ok {
+			return []Alert{a}
+		}
 		return nil
 	case !guessed(ev):
 		return nil
@@ -103,6 +115,8 @@ func (w *Watch) Observe(ev *usher.Event) []Alert {
 		alerts = append(alerts, a)
 	}
 	if a, ok := w.brute(ev.Tenant, t); ok {
+		alerts = append(alerts, a)
+	} else if a, ok := w.burst(ev.Tenant, user, t.source); ok { // told after the success
 		alerts = append(alerts, a)
 	}
 	return alerts

@@ -110,7 +110,18 @@ func TestAttacks(t *testing.T) {
 		{"one try fewer", brute(49, time.Second, "203.0.113.7"), "", 0},
 		{"a phone with an old password", brute(100, 30*time.Second, "203.0.113.7"), "", 0},
 		{"many addresses", brute(20, 10*time.Second, "192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5"), "brute-force", 1},
-		{"who remembers it at last", append(brute(49, time.Second, "192.0.2.1"), signedIn(50*time.Second, "alice", "192.0.2.1"), failed(51*time.Second, "alice", "192.0.2.1")), "", 0},
+		{"who remembers it at last", append(brute(49, 10*time.Second, "192.0.2.1"), signedIn(500*time.Second, "alice", "192.0.2.1"), failed(501*time.Second, "alice", "192.0.2.1")), "", 0},
+		{"a burst and a success", append(brute(30, 2*time.Millisecond, "192.0.2.1"), signedIn(time.Second, "alice", "192.0.2.1")), "brute-force", 1},
+		{"a success minutes after a burst", append(brute(10, time.Second, "192.0.2.1"), signedIn(5*time.Minute, "alice", "192.0.2.1")), "brute-force", 1},
+		{"a burst that is told after its success", append(append(brute(9, time.Second, "192.0.2.1"), signedIn(time.Minute, "alice", "192.0.2.1")), failed(9500*time.Millisecond, "alice", "192.0.2.1")), "brute-force", 1},
+		{"a burst without a success", brute(30, 2*time.Millisecond, "192.0.2.1"), "", 0},
+		{"a burst with one try fewer", append(brute(9, time.Millisecond, "192.0.2.1"), signedIn(time.Second, "alice", "192.0.2.1")), "", 0},
+		{"ten, slower than a program", append(brute(10, 1200*time.Millisecond, "192.0.2.1"), signedIn(time.Minute, "alice", "192.0.2.1")), "", 0},
+		{"a burst long before the success", append(brute(30, time.Millisecond, "192.0.2.1"), signedIn(11*time.Minute, "alice", "192.0.2.1")), "", 0},
+		{"a burst and a success from elsewhere", append(brute(30, time.Millisecond, "192.0.2.1"), signedIn(time.Second, "alice", "10.0.0.1")), "", 0},
+		{"a burst from many and a success", append(brute(20, time.Millisecond, "192.0.2.1", "192.0.2.2", "192.0.2.3"), signedIn(time.Second, "alice", "192.0.2.1")), "", 0},
+		{"a burst and somebody else's success", append(brute(30, time.Millisecond, "192.0.2.1"), signedIn(time.Second, "bob", "192.0.2.1")), "", 0},
+		{"a success and a burst", append([]*usher.Event{signedIn(0, "alice", "192.0.2.1")}, brute(30, time.Millisecond, "192.0.2.1")[1:]...), "", 0},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

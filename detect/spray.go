@@ -88,6 +88,7 @@ func (s *source) failed(window time.Duration) []string {
 func (w *Watch) succeed(ev *usher.Event, user string, at time.Time) {
 	if u := w.users[place{ev.Tenant, user}]; u != nil {
 		u.ok = latest(u.ok, at)
+		u.oks = put(u.oks, try{at: at, uid: ev.UID, source: Source(ev.Source.IP)}, w.opt.Window, maxOKs)
 	}
 	ip := Source(ev.Source.IP)
 	if ip == "" {

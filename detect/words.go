@@ -61,6 +61,10 @@ func Describe(f *usher.Finding, x Extent) {
 	case BruteForce:
 		f.Title = "Passwords of '" + clip(f.Subject.User) + "' are being guessed"
 		f.Detail = fmt.Sprintf("%d tries from %s within %s", x.Tries, from, span)
+		if f.Confidence < usher.Confident {
+			f.Title = "A program tries passwords of '" + clip(f.Subject.User) + "'"
+			f.Detail += ", faster than anybody types: passwords are being guessed, or a program repeats an old one"
+		}
 		f.Proof = []usher.Proof{{Place: "sign-in log", Quote: fmt.Sprintf("%d failed sign-ins of %s within %s", x.Tries, clip(f.Subject.User), span)}}
 	}
 }

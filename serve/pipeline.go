@@ -240,25 +240,40 @@ func (e *Engine) keepEvent(tx *store.Tx, b *batch, i int) (changed []*usher.Case
 	if isNew, err = tx.AddEvent(ev); err != nil || !isNew {
 		return nil, false, err
 	}
+	// A success that gives an attack away is the attacker's: it must not prove
+	// anything before that is known.
+	before := ev.Status == usher.StatusSuccess
+	if before {
+		if changed, err = e.alert(tx, ev, b.alerts[i]); err != nil {
+			return nil, false, err
+		}
+	}
+	var list []*usher.Case
 	switch {
 	case ev.Kind == usher.EventAdmin || ev.Kind == usher.EventConsent && ev.Change != nil:
-		changed, err = e.book.Change(tx, ev)
+		list, err = e.book.Change(tx, ev)
 	case ev.Refused():
-		changed, err = e.refuse(tx, ev, b.findings[i])
+		list, err = e.refuse(tx, ev, b.findings[i])
 	case ev.Status == usher.StatusSuccess:
-		changed, err = e.book.Success(tx, ev)
+		list, err = e.book.Success(tx, ev)
 	}
-	if err != nil {
-		return nil, false, err
+	if changed = append(changed, list...); err != nil || before {
+		return changed, true, err
 	}
-	for _, a := range b.alerts[i] {
+	list, err = e.alert(tx, ev, b.alerts[i])
+	return append(changed, list...), true, err
+}
+
+// alert gives the alerts that an event set off to the book.
+func (e *Engine) alert(tx *store.Tx, ev *usher.Event, alerts []detect.Alert) (changed []*usher.Case, err error) {
+	for _, a := range alerts {
 		list, err := e.book.Alert(tx, ev, a)
 		if err != nil {
-			return nil, false, err
+			return nil, err
 		}
 		changed = append(changed, list...)
 	}
-	return changed, true, nil
+	return changed, nil
 }
 
 // refuse gives a refusal to the book, and notes with the event what it was

@@ -291,6 +291,28 @@ func TestAttack(t *testing.T) {
 	}
 }
 
+// TestBurst: who tries thirty passwords within a second and then has the right
+// one has proven nothing, also not for a moment.
+func TestBurst(t *testing.T) {
+	b := newBench(t, plainConfig)
+	b.start()
+	time.Sleep(time.Second)
+	now := time.Now()
+	for i := range 30 {
+		b.write(stamp(now.Add(time.Duration(i)*3*time.Millisecond)) + fmt.Sprintf(` WARN  [org.keycloak.events] (executor-thread-1) type="LOGIN_ERROR", realmId="154ae83d-cf18-4661-b649-4d8d95f38c42", realmName="shop", clientId="shop", userId="b1b8b7a4-bb0c-4b73-9d0c-111111111111", ipAddress="203.0.113.99", error="invalid_user_credentials", auth_method="openid-connect", auth_type="code", redirect_uri="https://shop.test/cb/", code_id="x%d", username="bru"`, i))
+	}
+	b.wait("the failures", count(30))
+	b.write(success(now.Add(time.Second), "https://shop.test/cb/", "bru", "203.0.113.99"))
+	list := b.wait("its escalation", func(l []usher.Case) bool {
+		return slices.ContainsFunc(l, func(c usher.Case) bool { return !c.Escalated.IsZero() })
+	})
+	for _, c := range list {
+		if c.State == usher.CaseFixed || slices.ContainsFunc(c.Timeline, func(e usher.Entry) bool { return e.Kind == usher.EntryProven }) {
+			t.Errorf("the guess fixed case %d: %s", c.ID, c.Title)
+		}
+	}
+}
+
 // TestResumeBusy: a run that somebody carries out is looked at again, because the
 // provider may answer nothing; otherwise it would stay under way for ever.
 func TestResumeBusy(t *testing.T) {
