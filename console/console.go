@@ -93,7 +93,7 @@ type Filter struct {
 	States []usher.CaseState // any of them; none: the active ones, or every one with All
 	Client string            // id or name of the client; empty: any
 	All    bool              // also those that are hidden behind another case
-	Limit  int               // at most so many; 0: no limit
+	Limit  int               // at most so many; 0: as many as there are, up to 1,000
 }
 
 // Match tells whether a case is asked for; Limit is the caller's.
