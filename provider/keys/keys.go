@@ -22,6 +22,8 @@ const (
 	DefaultKeep = 72 * time.Hour
 	// maxUnknown bounds what is remembered of key ids that were not found.
 	maxUnknown = 4096
+	// maxFetch bounds one fetch: those who wait for it must not wait for ever.
+	maxFetch = 30 * time.Second
 	// maxKept bounds the keys that are kept.
 	maxKept = 1024
 )
@@ -85,18 +87,19 @@ func New[K any](opt Options[K]) *Cache[K] {
 }
 
 // Lookup gives the keys with an id: those that are published, or were within
-// Keep. An unknown id costs at most one fetch an interval, and once it is known
-// to be unknown none until the interval is over. The error is ErrUnknownKey, or
+// Keep. Unknown ids, however many, cost at most one fetch an interval, and a key
+// that is published later is found within one. The error is ErrUnknownKey, or
 // why the keys could not be read when none were ever.
 func (c *Cache[K]) Lookup(ctx context.Context, kid string) ([]K, error) {
 	if keys := c.have(kid); keys != nil && !c.stale() {
 		return keys, nil
 	}
-	if err := c.refresh(ctx, kid); err != nil {
-		return nil, err
-	}
+	err := c.refresh(ctx)
 	if keys := c.have(kid); keys != nil {
-		return keys, nil
+		return keys, nil // perhaps stale ones: whoever cannot wait has them all the same
+	}
+	if err != nil {
+		return nil, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -110,7 +113,7 @@ func (c *Cache[K]) Lookup(ctx context.Context, kid string) ([]K, error) {
 // All gives every usable key by its id.
 func (c *Cache[K]) All(ctx context.Context) (map[string][]K, error) {
 	if c.stale() {
-		if err := c.refresh(ctx, ""); err != nil {
+		if err := c.refresh(ctx); err != nil && c.State().Known == 0 {
 			return nil, err
 		}
 	}
@@ -160,12 +163,11 @@ func (c *Cache[K]) stale() bool {
 // refresh fetches, unless the interval is not over. Those who come while a
 // fetch is under way wait for it. The error is the context's alone: what a
 // fetch says is in the state, and old keys serve on.
-func (c *Cache[K]) refresh(ctx context.Context, kid string) error {
+func (c *Cache[K]) refresh(ctx context.Context) error {
 	c.mu.Lock()
 	flight, now := c.flight, c.opt.Now()
 	if flight == nil {
-		at, bad := c.unknown[kid]
-		if !c.state.Tried.IsZero() && now.Sub(c.state.Tried) < c.opt.Interval || bad && now.Sub(at) < c.opt.Interval {
+		if !c.state.Tried.IsZero() && now.Sub(c.state.Tried) < c.opt.Interval {
 			c.mu.Unlock()
 			return nil
 		}
@@ -185,6 +187,8 @@ func (c *Cache[K]) refresh(ctx context.Context, kid string) error {
 }
 
 func (c *Cache[K]) fetch(ctx context.Context, flight chan struct{}, now time.Time) {
+	ctx, cancel := context.WithTimeout(ctx, maxFetch)
+	defer cancel()
 	set, err := c.opt.Fetch(ctx)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -224,5 +228,5 @@ func (c *Cache[K]) remember(kid string) {
 	if len(c.unknown) >= maxUnknown {
 		clear(c.unknown)
 	}
-	c.unknown[kid] = c.opt.Now()
+	c.unknown[kid] = c.state.Tried
 }

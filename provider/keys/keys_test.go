@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"usher/provider/keys"
@@ -275,4 +276,60 @@ func BenchmarkLookup(b *testing.B) {
 			}
 		})
 	}
+}
+
+// TestPublishedLate: a key that is asked for all the time before it is published
+// is found within one interval of its publication. Being asked for does not
+// put the next fetch off.
+func TestPublishedLate(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	start, set := now, setOf("a")
+	c := keys.New(keys.Options[string]{
+		Fetch: func(context.Context) (map[string][]string, error) { return set, nil },
+		Now:   func() time.Time { return now },
+	})
+	for ; now.Sub(start) < time.Hour; now = now.Add(10 * time.Second) {
+		if now.Sub(start) > 2*time.Minute {
+			set = setOf("a", "b")
+		}
+		_, err := c.Lookup(context.Background(), "b")
+		if err == nil {
+			break
+		}
+	}
+	if d := now.Sub(start); d > keys.DefaultInterval+2*time.Minute {
+		t.Fatalf("found after %v", d)
+	}
+}
+
+// TestSlowFetch: whoever has no time to wait for a fetch gets the keys that are
+// there, and a fetch that never ends is given up.
+func TestSlowFetch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hang := false
+		c := keys.New(keys.Options[string]{Fetch: func(ctx context.Context) (map[string][]string, error) {
+			if hang {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			return setOf("a"), nil
+		}})
+		if _, err := c.Lookup(context.Background(), "a"); err != nil {
+			t.Fatal(err)
+		}
+		hang = true
+		time.Sleep(2 * time.Hour)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if _, err := c.Lookup(ctx, "a"); err != nil {
+			t.Error("a key that is kept:", err)
+		}
+		if all, err := c.All(ctx); err != nil || len(all) != 1 {
+			t.Error("the keys that are kept:", all, err)
+		}
+		start := time.Now()
+		if _, err := c.Lookup(context.Background(), "b"); !errors.Is(err, keys.ErrUnknownKey) || time.Since(start) > time.Minute {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+	})
 }
