@@ -2,8 +2,8 @@ package snapshot
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -205,53 +205,57 @@ func flag(name, before, after string, one func(usher.Severity, string, string, s
 	return one(usher.SeverityLow, name+" changed from "+orAbsent(before)+" to "+orAbsent(after), "clients that rely on it behave differently", "")
 }
 
-// keys compares the key sets.
+// keys compares the key sets. Keys may share an id, or have none: what tells
+// them apart then is their value.
 func keys(older, newer *Look) []Change {
 	var out []Change
-	find := func(list []Key, kid string) *Key {
-		for i := range list {
-			if list[i].Kid == kid {
-				return &list[i]
-			}
-		}
-		return nil
+	was, is := slices.Clone(older.Keys), slices.Clone(newer.Keys)
+	kept := take(&was, &is, func(a, b Key) bool {
+		return a.Kid == b.Kid && (a.Thumbprint == b.Thumbprint || a.Thumbprint == "" || b.Thumbprint == "")
+	})
+	// Of what is left, the same id is another value of one key.
+	again := take(&was, &is, func(a, b Key) bool { return a.Kid == b.Kid && a.Kid != "" })
+	for _, k := range was {
+		out = append(out, Change{
+			Member: "keys", Old: k.Kid, Severity: usher.SeverityMedium, Title: "the key " + name(k) + " is gone",
+			Means: "tokens that were signed with it can no longer be verified by whoever reads the keys anew; some providers take a key away for hours and bring it back",
+			Do:    "keep keys for 72 hours after they were last published",
+		})
 	}
-	kept := 0
-	for _, k := range older.Keys {
-		now := find(newer.Keys, k.Kid)
-		switch {
-		case now == nil:
-			out = append(out, Change{
-				Member: "keys", Old: k.Kid, Severity: usher.SeverityMedium, Title: "the key " + name(k) + " is gone",
-				Means: "tokens that were signed with it can no longer be verified by whoever reads the keys anew; some providers take a key away for hours and bring it back",
-				Do:    "keep keys for 72 hours after they were last published",
-			})
-		case now.Thumbprint != k.Thumbprint && now.Thumbprint != "" && k.Thumbprint != "":
-			kept++
-			out = append(out, Change{
-				Member: "keys", Old: k.Kid, New: k.Kid, Severity: usher.SeverityHigh, Title: "the key " + name(k) + " has another value under the same id",
-				Means: "whoever keeps keys by their id verifies with the old one and refuses good tokens", Do: "ask the provider to give every key its own id; empty the key caches",
-			})
-		default:
-			kept++
-		}
+	for _, k := range again {
+		out = append(out, Change{
+			Member: "keys", Old: k.Kid, New: k.Kid, Severity: usher.SeverityHigh, Title: "the key " + name(k) + " has another value under the same id",
+			Means: "whoever keeps keys by their id verifies with the old one and refuses good tokens", Do: "ask the provider to give every key its own id; empty the key caches",
+		})
 	}
-	if kept == 0 && len(older.Keys) > 0 && len(newer.Keys) > 0 {
+	if len(kept)+len(again) == 0 && len(older.Keys) > 0 && len(newer.Keys) > 0 {
 		out = append(out, Change{
 			Member: "keys", Old: strings.Join(older.Kids(), " "), New: strings.Join(newer.Kids(), " "), Severity: usher.SeverityHigh,
 			Title: "all keys were replaced at once", Means: "every token from before is refused where the keys are read anew: a rotation without overlap",
 			Do: "have the provider publish the next key beside the one in use for as long as tokens live",
 		})
 	}
-	for _, k := range newer.Keys {
-		if find(older.Keys, k.Kid) == nil {
-			out = append(out, Change{
-				Member: "keys", New: k.Kid, Severity: usher.SeverityInfo, Title: "the key " + name(k) + " is new",
-				Means: "tokens will be signed with it soon; whoever holds keys in its configuration refuses them", Do: "",
-			})
-		}
+	for _, k := range is {
+		out = append(out, Change{
+			Member: "keys", New: k.Kid, Severity: usher.SeverityInfo, Title: "the key " + name(k) + " is new",
+			Means: "tokens will be signed with it soon; whoever holds keys in its configuration refuses them", Do: "",
+		})
 	}
 	return out
+}
+
+// take takes the pairs that fit out of both lists, and gives their first halves.
+func take(was, is *[]Key, fit func(a, b Key) bool) (pairs []Key) {
+	*was = slices.DeleteFunc(*was, func(k Key) bool {
+		i := slices.IndexFunc(*is, func(other Key) bool { return fit(k, other) })
+		if i < 0 {
+			return false
+		}
+		*is = slices.Delete(*is, i, i+1)
+		pairs = append(pairs, k)
+		return true
+	})
+	return pairs
 }
 
 func name(k Key) string {
@@ -280,7 +284,7 @@ func sameJSON(a, b json.RawMessage) bool {
 	if json.Unmarshal(a, &x) != nil || json.Unmarshal(b, &y) != nil {
 		return false
 	}
-	return fmt.Sprint(x) == fmt.Sprint(y)
+	return reflect.DeepEqual(x, y)
 }
 
 // plain shows a member in a line.

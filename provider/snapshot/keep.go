@@ -17,7 +17,8 @@ import (
 // Bounds of what is kept of one provider.
 const (
 	maxLooks = 200      // looks that differ from the one before
-	maxFile  = 16 << 20 // bytes
+	maxWrite = 4 << 20  // bytes of the file; the oldest looks make room
+	maxRead  = 16 << 20 // bytes of a file that is read
 )
 
 // History is the looks at one provider, the oldest first. A look that is equal
@@ -47,10 +48,12 @@ func (h *History) Latest() *Kept {
 func (h *History) Add(l *Look) []Change {
 	before := h.Latest()
 	if before != nil {
-		merge(l, &before.Look)
+		whole := merge(l, &before.Look)
 		changes := Diff(&before.Look, l)
 		if len(changes) == 0 {
-			before.Last = l.At
+			if whole && l.At.After(before.Last) {
+				before.Last = l.At
+			}
 			return nil
 		}
 		h.keep(l)
@@ -61,14 +64,17 @@ func (h *History) Add(l *Look) []Change {
 }
 
 // merge fills what a look could not see with what was seen before, so that a
-// provider that is down has not dropped everything.
-func merge(l, before *Look) {
+// provider that is down has not dropped everything. It tells whether the look saw
+// all that the one before did: only then does that one hold until now.
+func merge(l, before *Look) (whole bool) {
+	whole = true
 	if l.Metadata == nil {
-		l.Metadata = before.Metadata
+		l.Metadata, whole = before.Metadata, before.Metadata == nil
 	}
 	if l.Keys == nil {
-		l.Keys = before.Keys
+		l.Keys, whole = before.Keys, whole && before.Keys == nil
 	}
+	return whole
 }
 
 func (h *History) keep(l *Look) {
@@ -94,7 +100,7 @@ func (d Dir) Read(issuer string) (*History, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return h, nil
 	}
-	if err == nil && info.Size() > maxFile {
+	if err == nil && info.Size() > maxRead {
 		err = errors.New("it is larger than 16 MiB")
 	}
 	var data []byte
@@ -117,9 +123,14 @@ func (d Dir) Read(issuer string) (*History, error) {
 	return h, nil
 }
 
-// Write keeps the history: the old file stays until the new one is whole.
+// Write keeps the history: the old file stays until the new one is whole. A
+// provider whose document is large and never the same loses its oldest looks.
 func (d Dir) Write(h *History) error {
 	data, err := json.Marshal(h)
+	for err == nil && len(data) > maxWrite && len(h.Looks) > 1 {
+		h.Looks = append([]*Kept{}, h.Looks[(len(h.Looks)+1)/2:]...)
+		data, err = json.Marshal(h)
+	}
 	if err != nil {
 		return err
 	}

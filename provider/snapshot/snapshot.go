@@ -12,8 +12,8 @@ import (
 type Look struct {
 	At       time.Time                  `json:"at"`
 	Issuer   string                     `json:"issuer"` // as it was asked for
-	Metadata map[string]json.RawMessage `json:"metadata,omitempty"`
-	Keys     []Key                      `json:"keys,omitempty"`
+	Metadata map[string]json.RawMessage `json:"metadata,omitzero"`
+	Keys     []Key                      `json:"keys,omitzero"` // nil: not read; empty: none are published
 }
 
 // Key is one published key, without its value.

@@ -2,6 +2,7 @@ package snapshot_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -52,6 +53,12 @@ func TestDiff(t *testing.T) {
 		{"key gone", look(t, "", "a", "b"), look(t, "", "a"), "the key b is gone", usher.SeverityMedium, 1},
 		{"no overlap", look(t, "", "a"), look(t, "", "b"), "all keys were replaced at once", usher.SeverityHigh, 3},
 		{"same id, other key", look(t, "", "a=1"), look(t, "", "a=2"), "the key a has another value under the same id", usher.SeverityHigh, 1},
+		{"same id, other key beside one that stays", look(t, "", "a=1", "b=2"), look(t, "", "b=2", "a=3"), "the key a has another value under the same id", usher.SeverityHigh, 1},
+		{"one id for two keys", look(t, "", "a=1", "a=2"), look(t, "", "a=2", "a=1"), "", "", 0},
+		{"keys without an id", look(t, "", "=1", "=2"), look(t, "", "=1", "=2"), "", "", 0},
+		{"a key without an id is replaced", look(t, "", "=1", "=2"), look(t, "", "=1", "=3"), "the key without id is gone", usher.SeverityMedium, 2},
+		{"a text becomes a boolean", look(t, `{"claims_parameter_supported":"true"}`), look(t, `{"claims_parameter_supported":true}`), "claims_parameter_supported changed from true to true", usher.SeverityLow, 1},
+		{"two words become one", look(t, `{"scopes_supported":["a","b"]}`), look(t, `{"scopes_supported":["a b"]}`), "a is no longer in scopes_supported", usher.SeverityMedium, 3},
 		{"keys not seen", look(t, `{"a":1}`, "a"), look(t, `{"a":1}`), "", "", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -165,4 +172,61 @@ func FuzzDiff(f *testing.F) {
 			t.Fatal(got)
 		}
 	})
+}
+
+// TestHistoryHalfSeen: what was not seen does not go on to hold, and that no key
+// is published is kept as such.
+func TestHistoryHalfSeen(t *testing.T) {
+	var h snapshot.History
+	h.Add(look(t, `{"a":1}`, "a"))
+	at := h.Latest().Last
+	half := look(t, `{"a":1}`)
+	half.At = at.Add(time.Hour)
+	if h.Add(half); !h.Latest().Last.Equal(at) {
+		t.Error("keys that were not read are said to have been there")
+	}
+	whole := look(t, `{"a":1}`, "a")
+	whole.At = at.Add(2 * time.Hour)
+	if h.Add(whole); !h.Latest().Last.Equal(whole.At) {
+		t.Error("a whole look does not count")
+	}
+	dir := snapshot.Dir(t.TempDir())
+	none := &snapshot.Look{At: at, Issuer: "https://id.test", Keys: []snapshot.Key{}}
+	first := &snapshot.History{Version: 1, Issuer: "https://id.test"}
+	first.Add(none)
+	if err := dir.Write(first); err != nil {
+		t.Fatal(err)
+	}
+	back, err := dir.Read("https://id.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if changes := back.Add(look(t, "", "a")); len(changes) != 1 {
+		t.Errorf("the first key after none: %v", changes)
+	}
+}
+
+// TestHistoryLarge: a large document that is another one each time does not grow
+// into a file that cannot be read again.
+func TestHistoryLarge(t *testing.T) {
+	dir := snapshot.Dir(t.TempDir())
+	h, _ := dir.Read("https://id.test")
+	pad := strings.Repeat("x", 200<<10)
+	for i := range 40 {
+		h.Add(look(t, fmt.Sprintf(`{"x":%d,"pad":%q}`, i, pad)))
+	}
+	if err := dir.Write(h); err != nil {
+		t.Fatal(err)
+	}
+	back, err := dir.Read("https://id.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(back.Looks); n < 2 || string(back.Latest().Metadata["x"]) != "39" {
+		t.Errorf("%d looks are left", n)
+	}
+	files, _ := filepath.Glob(filepath.Join(string(dir), "*"))
+	if info, err := os.Stat(files[0]); err != nil || info.Size() > 4<<20 {
+		t.Error(info.Size(), err)
+	}
 }
