@@ -2,13 +2,13 @@ package console
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
 
 	"usher"
+	"usher/ingest"
 	"usher/report"
 )
 
@@ -45,6 +45,10 @@ func readEvents(body []byte) ([]usher.Event, error) {
 	var events []usher.Event
 	var wrong []lineProblem
 	count, number := 0, 0
+	d, err := ingest.NewDecoder(ingest.KindUsher, ingest.Options{})
+	if err != nil {
+		return nil, err
+	}
 	for line := range bytes.Lines(body) {
 		number++
 		if line = bytes.TrimSpace(line); len(line) == 0 {
@@ -53,7 +57,7 @@ func readEvents(body []byte) ([]usher.Event, error) {
 		if len(events) == maxEvents {
 			return nil, refusal(usher.ErrTooLarge, fmt.Sprintf("more than %d events in one request", maxEvents), "send them in several requests")
 		}
-		event, err := readEvent(line)
+		event, err := readEvent(d, line)
 		if err == nil {
 			events = append(events, event)
 			continue
@@ -69,18 +73,11 @@ func readEvents(body []byte) ([]usher.Event, error) {
 	return events, nil
 }
 
-func readEvent(line []byte) (usher.Event, error) {
-	var e usher.Event
+// readEvent reads a line by the decoder of usher's own doors, which takes no
+// member that it does not know, and none twice.
+func readEvent(d *ingest.Decoder, line []byte) (usher.Event, error) {
 	if len(line) > maxEventLine {
-		return e, fmt.Errorf("the line is longer than %d bytes", maxEventLine)
+		return usher.Event{}, fmt.Errorf("the line is longer than %d bytes", maxEventLine)
 	}
-	dec := json.NewDecoder(bytes.NewReader(line))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&e); err != nil {
-		return e, fmt.Errorf("not an event in JSON: %s", plainJSONError(err))
-	}
-	if dec.More() {
-		return e, fmt.Errorf("more than one JSON value on the line")
-	}
-	return e, e.Validate()
+	return d.Event(line)
 }

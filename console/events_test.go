@@ -53,6 +53,16 @@ func TestEvents(t *testing.T) {
 	if want := "2 4 5 6 7 8"; strings.Join(lines, " ") != want {
 		t.Errorf("lines %v are named, want %s", lines, want)
 	}
+	for name, line := range map[string]string{ // what a door refuses: docs/events.md
+		"uid is given twice":                        strings.Replace(eventLine("i"), `{`, `{"uid":"j",`, 1),
+		"client.uid is given twice":                 strings.Replace(eventLine("i"), `"client":{`, `"client":{"uid":"a","uid":"b",`, 1),
+		"UID: no member of an event has this name":  strings.Replace(eventLine("i"), `"uid"`, `"UID"`, 1),
+		"Kind: no member of an event has this name": strings.Replace(eventLine("i"), `{`, `{"Kind":"api",`, 1),
+	} {
+		if got := s.do(t, "POST", "/api/v1/events", line, trusted, ndjson); got.status != 400 || !strings.Contains(got.body, name) {
+			t.Errorf("%s: %d %s", name, got.status, got.body)
+		}
+	}
 	if s.memory.Events() != 2 {
 		t.Errorf("%d events are kept after a request that was refused", s.memory.Events())
 	}

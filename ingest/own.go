@@ -1,7 +1,9 @@
 package ingest
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -11,6 +13,33 @@ import (
 
 	"usher"
 )
+
+// Event reads the one event of a line in usher's own form, as strictly as Line
+// reads a source of KindUsher. The error names the member and no value, and no
+// place: whoever took the line knows it.
+func (d *Decoder) Event(line []byte) (usher.Event, error) {
+	d.out, d.errs = nil, nil
+	d.masked, d.places = d.masked[:0], d.places[:0]
+	r := &reader{b: bytes.TrimSpace(line)}
+	switch {
+	case len(line) > MaxLine:
+		d.problem("the line is %d KiB long, the limit is %d", len(line)>>10, MaxLine>>10)
+	case r.peek() != '{':
+		d.problem("no JSON object")
+	default:
+		if r.skip(); r.bad != 0 {
+			d.problem("the JSON is broken at byte %d", r.bad)
+		} else if r.peek() != 0 {
+			d.problem("text behind the JSON, at byte %d", r.i+1)
+		} else {
+			d.own(r.b)
+		}
+	}
+	if len(d.errs) > 0 || len(d.out) != 1 {
+		return usher.Event{}, errors.New(strings.Join(d.errs, "; "))
+	}
+	return d.out[0], nil
+}
 
 // own reads an event in usher's own form, from its own doors. What it does not
 // know is refused, with the name of the member: a door that writes another form
@@ -107,6 +136,12 @@ func (d *Decoder) known(r *reader, t reflect.Type, path string) (wrong string) {
 		}
 		seen[key] = true
 		field = element(field)
+		if field.Kind() == reflect.Map && v.peek() == '{' {
+			if twice := givenTwice(v); twice != "" {
+				told, _ := cleaned(cut(twice, maxKey), false)
+				return fmt.Sprintf("%s%s.%s is given twice", path, key, told)
+			}
+		}
 		if forms()[field] == nil {
 			continue
 		}
@@ -123,6 +158,19 @@ func (d *Decoder) known(r *reader, t reflect.Type, path string) (wrong string) {
 		if wrong != "" {
 			return wrong
 		}
+	}
+	return ""
+}
+
+// givenTwice gives the first name that an object with free names holds twice.
+func givenTwice(r *reader) string {
+	seen := make(map[string]bool, 8)
+	for _, v := range r.members {
+		key := string(v.key)
+		if seen[key] {
+			return key
+		}
+		seen[key] = true
 	}
 	return ""
 }

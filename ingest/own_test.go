@@ -74,6 +74,9 @@ func TestOwnRefused(t *testing.T) {
 		"unknown deep member":   {strings.Replace(ownEvent, `"error_description"`, `"errorDescription"`, 1), "oauth.errorDescription"},
 		"member in capitals":    {strings.Replace(ownEvent, `"uid":"0`, `"UID":"0`, 1), "UID"},
 		"given twice":           {strings.Replace(ownEvent, `"status_id":2`, `"status_id":2,"status_id":1`, 1), "status_id is given twice"},
+		"given twice, deep":     {strings.Replace(ownEvent, `{"uid":"web"}`, `{"uid":"web","uid":"shop"}`, 1), "client.uid is given twice"},
+		"given twice, escaped":  {strings.Replace(ownEvent, `{"uid":"web"}`, `{"uid":"web","\u0075id":"shop"}`, 1), "client.uid is given twice"},
+		"given twice, free":     {strings.Replace(ownEvent, `{"uid":"web"}`, `{"uid":"web"},"unmapped":{"a":"1","a":"2"}`, 1), "unmapped.a is given twice"},
 		"no uid":                {strings.Replace(ownEvent, `"uid":"0123456789abcdef",`, ``, 1), "uid"},
 		"no time":               {strings.Replace(ownEvent, `"time":"2026-08-03T09:15:00.5+02:00",`, ``, 1), "time"},
 		"a time that is none":   {strings.Replace(ownEvent, `09:15:00`, `hunter2!`, 1), "time"},
@@ -91,9 +94,21 @@ func TestOwnRefused(t *testing.T) {
 			if err != nil && strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("the error quotes a value: %v", err)
 			}
+			ev, err := decoder(t, "usher", ingest.Options{Source: "door.ndjson"}).Event([]byte(c.line))
+			if want := strings.TrimPrefix(c.want, "door.ndjson:1: "); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "door.ndjson") || ev.UID != "" {
+				t.Errorf("alone: %+v, error %v, want it to name %q", ev, err, want)
+			}
 		})
 	}
 	d := decoder(t, "usher", ingest.Options{})
+	for _, line := range []string{"", "[]", `[` + ownEvent + `]`, `"x"`, "null", `{"value":[` + ownEvent + `]}`, ownEvent + "," + ownEvent, ownEvent + ownEvent} {
+		if ev, err := d.Event([]byte(line)); err == nil || ev.UID != "" {
+			t.Errorf("%.20s: %+v", line, ev)
+		}
+	}
+	if ev, err := d.Event([]byte(" " + ownEvent + "\r\n")); err != nil || ev.Client.UID != "web" {
+		t.Errorf("%+v, %v", ev, err)
+	}
 	for range 2 {
 		if _, err := d.Line([]byte(ownEvent)); err != nil {
 			t.Fatal(err)
