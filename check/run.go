@@ -59,6 +59,7 @@ func Run(t *Target, checks []*Check) ([]usher.Finding, []usher.Missing) {
 	for _, s := range t.Secrets {
 		mask.Add(s)
 	}
+	mask.Add(t.Secret)
 	missing := map[Need][]string{}
 	found := make([]judged, 0, len(checks))
 	var ranks [ranked]int // how many findings there are of each rank
@@ -139,7 +140,7 @@ func finding(f *usher.Finding, c *Check, v *Verdict, severity usher.Severity, ma
 		f.Proof = make([]usher.Proof, len(v.Proof))
 	}
 	for i, p := range v.Proof {
-		f.Proof[i] = usher.Proof{Place: p.Place, Quote: mask.Redact(p.Quote), Expected: mask.Redact(p.Expected), Got: mask.Redact(p.Got)}
+		f.Proof[i] = usher.Proof{Place: mask.Redact(p.Place), Quote: mask.Redact(p.Quote), Expected: mask.Redact(p.Expected), Got: mask.Redact(p.Got)}
 	}
 	switch v.Outcome {
 	case usher.OutcomeWrong:
@@ -147,8 +148,14 @@ func finding(f *usher.Finding, c *Check, v *Verdict, severity usher.Severity, ma
 		if v.Title != "" {
 			f.Title = mask.Redact(v.Title)
 		}
-		f.Fixer, f.Verify = c.Fixer, cmp.Or(v.Verify, "usher check says ok for "+c.ID)
-		f.Fix = append(f.Fix, v.Fix...)
+		f.Fixer, f.Verify = c.Fixer, "usher check says ok for "+c.ID
+		if v.Verify != "" {
+			f.Verify = mask.Redact(v.Verify)
+		}
+		for _, step := range v.Fix {
+			step.Text = mask.Redact(step.Text)
+			f.Fix = append(f.Fix, step)
+		}
 		if len(f.Fix) == 0 {
 			f.Fix = append(f.Fix, c.Fix...)
 		}
