@@ -291,6 +291,29 @@ func TestAttack(t *testing.T) {
 	}
 }
 
+// TestStrangerHidesNothing: one request with http: from anywhere, before or
+// after, leaves the outage of others where everybody sees it.
+func TestStrangerHidesNothing(t *testing.T) {
+	for _, uri := range []string{"http://shop.test/cb", "http://shop.test/cb/"} {
+		b := newBench(t, "")
+		s := newShop(t, b.log)
+		b.yaml = s.config()
+		b.start()
+		s.breakIt()
+		s.signIn(uri, "198.51.100.66")
+		for i := range 5 {
+			s.signIn("https://shop.test/cb/", fmt.Sprintf("203.0.113.%d", 1+i))
+		}
+		s.signIn(uri, "198.51.100.67")
+		list := b.wait("both", func(l []usher.Case) bool { return len(l) == 2 && l[0].Count+l[1].Count == 7 })
+		for _, c := range list {
+			if c.Behind != 0 {
+				t.Errorf("%s: hidden behind %d: %s", uri, c.Behind, c.Title)
+			}
+		}
+	}
+}
+
 // TestBurst: who tries thirty passwords within a second and then has the right
 // one has proven nothing, also not for a moment.
 func TestBurst(t *testing.T) {
