@@ -99,7 +99,7 @@ func newEngine(ctx context.Context, cfg *Config, st *store.Store, admins map[str
 	e.book = casebook.New(casebook.Options{
 		Now: env.Now, Location: time.Local,
 		Cause: causeOf, ConsequenceOf: consequencesOf, HasConsequences: hasConsequences, Fixes: e.fixesOf, ClientUID: e.clientUID,
-		UserName: func(id string) string { return e.names.get(&e.names.users, id) },
+		UserName:   func(id string) string { return e.names.get(&e.names.users, id) },
 		QuietAfter: time.Duration(cfg.Cases.QuietAfter), ProofWithin: time.Duration(cfg.Cases.ProofWithin),
 	})
 	return e
