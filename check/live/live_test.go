@@ -389,3 +389,51 @@ func FuzzWellKnown(f *testing.F) {
 		}
 	})
 }
+
+// TestTimes: one read and the whole end in the time that each may take.
+func TestTimes(t *testing.T) {
+	p := newProvider(t, "", false)
+	silent := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	p.mux.HandleFunc("/silent", silent)
+	p.mux.HandleFunc("/.well-known/oauth-authorization-server", silent)
+	p.doc["jwks_uri"] = p.URL + "/silent"
+	for name, opt := range map[string]live.Options{
+		"one": {One: 200 * time.Millisecond}, "all": {Total: 200 * time.Millisecond},
+	} {
+		opt.Issuer = p.issuer
+		start := time.Now()
+		target := gather(t, p.client(t), opt)
+		if took := time.Since(start); took > 2*time.Second {
+			t.Errorf("%s: took %s", name, took)
+		}
+		if a := answer(t, target, "jwks"); a.Code != usher.ErrUnreachable || len(target.Metadata) != 1 {
+			t.Errorf("%s: %+v", name, a)
+		}
+	}
+}
+
+// TestLargePage: of a page no more is read than is looked at.
+func TestLargePage(t *testing.T) {
+	p := newProvider(t, "", false)
+	p.mux.HandleFunc("/large", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 1<<20)) })
+	p.doc["authorization_endpoint"] = p.URL + "/large"
+	a := answer(t, gather(t, p.client(t), live.Options{Issuer: p.issuer, ClientID: "web"}), "authorization")
+	if len(a.Body) != 64<<10 || a.Size > 64<<10+1 || a.Status != 200 {
+		t.Errorf("%d of %d bytes", len(a.Body), a.Size)
+	}
+}
+
+// TestOtherTrust: a provider's document chooses nothing at another place that
+// the operator trusts, unless it was said to be the provider's own.
+func TestOtherTrust(t *testing.T) {
+	p, inner := newProvider(t, "", false), newProvider(t, "", false)
+	p.doc["jwks_uri"] = inner.URL + "/keys"
+	target := gather(t, p.client(t, inner.URL), live.Options{Issuer: p.issuer})
+	if a := answer(t, target, "jwks"); a.Code != usher.ErrRefused || len(inner.asked) != 0 || len(target.KeySets) != 0 {
+		t.Errorf("%+v after %v", a, inner.asked)
+	}
+	target = gather(t, p.client(t, inner.URL), live.Options{Issuer: p.issuer, Trust: []string{inner.URL}})
+	if len(target.KeySets) != 1 {
+		t.Errorf("what is the provider's own is not asked: %+v", answer(t, target, "jwks"))
+	}
+}

@@ -478,3 +478,14 @@ func unbase64(s string) string {
 	b, _ := base64.RawURLEncoding.DecodeString(s)
 	return string(b)
 }
+
+// TestEntraPKCE: Entra asks for PKCE when a code is redeemed, so that taking a
+// request without it is no proof.
+func TestEntraPKCE(t *testing.T) {
+	s := newAS(t)
+	s.noPKCE = true
+	target := s.target()
+	target.Provider = &knowledge.Provider{Name: "entra"}
+	run(t, s, target, s.options("pkce-enforced"))
+	want(t, "Entra", target.Probed["pkce-enforced"], usher.OutcomeUnknown, "when the code is redeemed")
+}
