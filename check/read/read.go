@@ -16,8 +16,8 @@ import (
 )
 
 // Target makes a target of what was read, to be judged at a moment, held to no
-// profile yet. provider
-// names the provider where the operator says it; empty leaves it to the evidence.
+// profile yet. provider names the provider where the operator says it; empty
+// leaves it to the evidence.
 func Target(set *evidence.Set, now time.Time, provider string) *check.Target {
 	t := &check.Target{Now: now, Profile: &check.Profile{Name: "default"}}
 	if set != nil {
@@ -29,7 +29,7 @@ func Target(set *evidence.Set, now time.Time, provider string) *check.Target {
 
 // Add sorts evidence into the target, beside what is there.
 func Add(t *check.Target, set *evidence.Set) {
-	s := sorter{t: t, auth: map[*evidence.Exchange]*check.AuthCall{}, token: map[*evidence.Exchange]*check.TokenCall{}}
+	s := sorter{t: t, auth: map[*evidence.Exchange]*check.AuthCall{}, token: map[*evidence.Exchange]*check.TokenCall{}, introspect: map[*evidence.Exchange]bool{}}
 	for i := range set.Items {
 		s.item(&set.Items[i])
 	}
@@ -69,6 +69,8 @@ type sorter struct {
 	auth  map[*evidence.Exchange]*check.AuthCall
 	token map[*evidence.Exchange]*check.TokenCall
 	last  *check.TokenCall // that tokens which follow came in
+	// introspect are the exchanges with an introspection endpoint.
+	introspect map[*evidence.Exchange]bool
 }
 
 func (s *sorter) item(it *evidence.Item) {
@@ -91,6 +93,9 @@ func (s *sorter) item(it *evidence.Item) {
 		s.registration(it)
 	case it.Event != nil:
 		t.Events = append(t.Events, it.Event)
+		if it.Kind == usher.KindLogRecord && it.Text != "" {
+			t.Logs = append(t.Logs, &check.LogText{Place: it.Place, Text: it.Text})
+		}
 	case it.AuthRequest != nil:
 		call := s.authCall(it)
 		call.Request = it.AuthRequest
@@ -108,6 +113,8 @@ func (s *sorter) item(it *evidence.Item) {
 		if call.Exchange == nil {
 			call.Exchange = it.Exchange
 		}
+	case it.Token != nil && s.answersIntrospection(it):
+		t.Introspected = append(t.Introspected, &check.Introspection{Place: it.Place, JWT: it.Token, Exchange: it.Of})
 	case it.Token != nil:
 		t.Tokens = append(t.Tokens, &check.Token{Parsed: it.Token, Place: it.Place, Raw: it.Raw, Type: typeOf(it), Call: s.callOf(it)})
 	case it.Exchange != nil:
@@ -120,7 +127,19 @@ func (s *sorter) item(it *evidence.Item) {
 		t.Introspected = append(t.Introspected, &check.Introspection{Place: it.Place, Raw: members(it.JSON), Exchange: it.Of})
 	case it.Error != nil:
 		s.refusal(it)
+	case it.Kind == usher.KindStatement:
+		t.Logs = append(t.Logs, accessLog(it)...)
 	}
+}
+
+// answersIntrospection tells whether a token is the answer of an introspection
+// endpoint, RFC 9701, rather than a token that somebody has.
+func (s *sorter) answersIntrospection(it *evidence.Item) bool {
+	if it.Of == nil {
+		typ := strings.TrimPrefix(strings.ToLower(it.Token.Typ), "application/")
+		return typ == "token-introspection+jwt"
+	}
+	return s.introspect[it.Of] && strings.TrimSpace(it.Of.Body) == it.Raw.Reveal()
 }
 
 // settingFact tells which facts are of the setup of a client's own software.
@@ -150,7 +169,9 @@ func (s *sorter) exchange(it *evidence.Item) {
 	switch role {
 	case "token":
 		s.tokenCall(it)
-	case "authorize", "callback", "discovery", "jwks", "introspect", "revoke", "par", "device", "logout":
+	case "introspect":
+		s.introspect[x] = true
+	case "authorize", "callback", "discovery", "jwks", "revoke", "par", "device", "logout":
 	default:
 		if x.Request.Get("Authorization") != "" || len(it.Challenges) > 0 || x.Status == 401 || x.Status == 403 || role == "api" || role == "userinfo" {
 			call := &check.APICall{Place: it.Place, Exchange: x, Time: x.Started}
