@@ -53,6 +53,9 @@ func judgeClientIDKnown(t *check.Target) []check.Verdict {
 		}
 	}
 	client := askedClient(t)
+	if v, told := unknownAtToken(t, client); told {
+		b.add(client, v)
+	}
 	if len(b.list) > 0 && t.Probed["client-id-known"] == nil {
 		return b.list
 	}
@@ -66,6 +69,21 @@ func judgeClientIDKnown(t *check.Target) []check.Verdict {
 		b.add(client, v)
 	}
 	return b.list
+}
+
+// unknownAtToken reads the probe of the secret: the token endpoint may say that
+// there is no such client where the authorization endpoint shows a page.
+func unknownAtToken(t *check.Target, client string) (check.Verdict, bool) {
+	a := t.Probed["secret-valid"]
+	switch {
+	case a == nil:
+		return check.Verdict{}, false
+	case a.Verdict != nil:
+		return *a.Verdict, a.Verdict.Outcome == usher.OutcomeWrong && a.Verdict.Cause == causeUnknown
+	case causeOf(t, a.Error) == causeUnknown:
+		return knownBy(t, a.Error, a.Place, client), true
+	}
+	return check.Verdict{}, false
 }
 
 // strayID finds an id that none of the registrations has, although all that
@@ -138,7 +156,13 @@ func knownBy(t *check.Target, e *evidence.ErrorBody, place, client string) check
 		return check.Wrong("The provider knows no client "+cmp.Or(client, "of this id"),
 			"It refused the client id itself: the id has a typing error, or is of another app, tenant, realm or environment.",
 			proof(place, quoteOf(e), "an id that the provider knows", client))
-	case "":
+	case "", "tenant-unknown", "wrong-cloud", "throttled", "provider-outage", "request-malformed", "resource-unknown":
+		// looked at before the client, or of no client
+	case causeSecretWrong:
+		if either(e) {
+			break
+		}
+		return check.OK("the provider refused the secret of this client, so it knew the client", proof(place, quoteOf(e), "", ""))
 	default:
 		return check.OK("the provider refused something else, so it knew the client", proof(place, quoteOf(e), "", ""))
 	}
@@ -148,6 +172,12 @@ func knownBy(t *check.Target, e *evidence.ErrorBody, place, client string) check
 		return check.OK("the provider answered "+e.Code+", which it does only for a client that it knows", proof(place, quoteOf(e), "", ""))
 	}
 	return check.Unknown(check.NeedProbe, "the answer does not tell whether the client id or something else was refused", proof(place, quoteOf(e), "", ""))
+}
+
+// either tells whether a refusal leaves open whether it is of the client or of
+// its credential, as Keycloak's "Invalid client or Invalid client credentials".
+func either(e *evidence.ErrorBody) bool {
+	return strings.Contains(strings.ToLower(e.Description), "invalid client or invalid client credentials")
 }
 
 // askedClient gives the client that the operator asks for.

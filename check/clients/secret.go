@@ -74,10 +74,31 @@ func judgeSecretValid(t *check.Target) []check.Verdict {
 	}
 	if told || len(b.list) == 0 || t.Probed["secret-valid"] != nil {
 		for _, v := range asked {
+			if v.Outcome == usher.OutcomeWrong && (v.Cause == causeUnknown || nobody(t)) {
+				v = unlooked(v.Proof...)
+			}
 			b.add(client, v)
 		}
 	}
 	return b.list
+}
+
+// unlooked is the verdict on a secret of a client that the provider does not
+// know: client-id-known says what is wrong.
+func unlooked(p ...usher.Proof) check.Verdict {
+	return check.Unknown(check.NeedNothing, "the provider does not know the client, so its secret is not looked at; see client-id-known", p...)
+}
+
+// nobody tells whether a probe found that the provider does not know the client.
+func nobody(t *check.Target) bool {
+	a := t.Probed["client-id-known"]
+	if a == nil {
+		return false
+	}
+	if a.Verdict != nil {
+		return a.Verdict.Outcome == usher.OutcomeWrong && (a.Verdict.Cause == "" || a.Verdict.Cause == causeUnknown)
+	}
+	return causeOf(t, a.Error) == causeUnknown
 }
 
 // sent is a secret on its way to the provider.
@@ -86,6 +107,7 @@ type sent struct {
 	secret                usher.Secret
 	at                    time.Time // when it was sent
 	entra                 bool      // to Entra
+	device                bool      // for a device code
 	reg                   *evidence.Registration
 }
 
@@ -96,6 +118,7 @@ func sentBy(t *check.Target, c *check.TokenCall) *sent {
 		s.client = t.SoleClient()
 	} else {
 		s.client, s.secret, s.method, s.entra = r.ClientID, r.ClientSecret, r.AuthMethod, entraAt(r.Endpoint)
+		s.device = grant(r.GrantType) == oauth.GrantDeviceCode
 	}
 	if s.at.IsZero() {
 		s.at = t.Now
@@ -163,8 +186,7 @@ func (s *sent) refused(t *check.Target, e *evidence.ErrorBody, place string, sta
 		return check.Wrong(theClient(s.whom())+" takes no secret: it is registered as public", "The provider refuses a secret from a client that may not have one.", quote).Because(causeType).
 			Do("Send no client_secret, but PKCE; or, if the app runs on a server, register it as a confidential client.")
 	case causeUnknown:
-		return check.Wrong("The provider knows no client "+cmp.Or(s.client, "of this id")+", so its secret is not looked at", "The client id is wrong, or of another tenant, realm or environment than the endpoint.", quote).Because(causeUnknown).
-			Do("Take client id and secret from one registration, in the tenant and environment that the token endpoint belongs to.")
+		return unlooked(quote)
 	case causeDisabled:
 		return check.Wrong(theClient(s.whom())+" is switched off, so its secret is not looked at", "", quote).Because(causeDisabled).
 			Do("Switch the application on at the provider.")
@@ -174,6 +196,14 @@ func (s *sent) refused(t *check.Target, e *evidence.ErrorBody, place string, sta
 	}
 	if cause != "" && e.Code == oauth.ErrInvalidClient {
 		return check.Unknown(check.NeedProbe, "the provider refused something else, which says nothing of the secret", quote)
+	}
+	switch {
+	case e.Code == oauth.ErrAccessDenied && vendor(t, s.reg) == "auth0":
+		return s.wrong(quote) // Auth0 says so of a secret that does not fit
+	case e.Code == oauth.ErrAccessDenied && !s.device:
+		return check.Unknown(check.NeedProbe, "access_denied is of device codes; what this provider means by it is not known", quote)
+	case e.Code == oauth.ErrUnsupportedGrantType && vendor(t, s.reg) == "keycloak":
+		return check.Unknown(check.NeedProbe, "Keycloak looks at the grant before it looks at the secret, so this refusal does not tell", quote)
 	}
 	switch e.Code {
 	case oauth.ErrInvalidClient:
@@ -329,7 +359,7 @@ func (s *sent) isID(p ...usher.Proof) check.Verdict {
 }
 
 func (s *sent) wrong(p ...usher.Proof) check.Verdict {
-	detail := "The provider found the client, and the secret does not fit."
+	detail := "The provider refuses what the client proves itself with. Where it does not say more, the client id may be wrong as well."
 	value := s.secret.Reveal()
 	if s.entra && oauth.IsGUID(value) {
 		return s.isID(p...)

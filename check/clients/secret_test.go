@@ -67,7 +67,19 @@ func secretCases() []kase {
 		{check: "secret-valid", name: "method by its words", target: target(probed(401, "invalid_client", "The OAuth 2.0 Client supports client authentication method 'client_secret_basic', but method 'client_secret_post' was requested.")), want: wrong, words: "may not authenticate by", cause: "client-auth-method"},
 		{check: "secret-valid", name: "method by the registration", target: target(web(), refused(ask("client_secret", good), "invalid_client", "")), want: wrong, words: "may not authenticate by client_secret_post", cause: "client-auth-method"},
 		{check: "secret-valid", name: "list of causes is no cause", target: target(probed(401, "invalid_client", "Client authentication failed due to unknown client, no client authentication included, or unsupported authentication method.")), want: wrong, cause: "client-secret-invalid"},
-		{check: "secret-valid", name: "unknown client", target: target(probed(401, "invalid_client", "AADSTS700016", "AADSTS700016")), want: wrong, words: "knows no client", cause: "client-unknown"},
+		{check: "secret-valid", name: "unknown client", target: target(probed(401, "invalid_client", "AADSTS700016", "AADSTS700016")), want: unknown, words: "see client-id-known"},
+		{check: "secret-valid", name: "unknown client, told by the probe of the id", target: target(probed(401, "invalid_client", ""), func(t *check.Target) {
+			v := check.Wrong("The provider does not know the client web", "", usher.Proof{Place: "GET x"})
+			t.Probed["client-id-known"] = &check.ProbeAnswer{Verdict: &v}
+		}), want: unknown, words: "see client-id-known"},
+		{check: "secret-valid", name: "unknown client, by the probe's own verdict", target: target(probed(401, "invalid_client", ""), func(t *check.Target) {
+			v := check.Wrong("The provider does not know the client web", "", usher.Proof{Place: "POST x"}).Because("client-unknown")
+			t.Probed["secret-valid"].Verdict = &v
+		}), want: unknown, words: "see client-id-known"},
+		{check: "secret-valid", name: "wrong at Auth0", target: target(vendor("auth0"), refused(ask("client_secret", good), "access_denied", "Unauthorized")), want: wrong, cause: "client-secret-invalid"},
+		{check: "secret-valid", name: "access_denied of somebody", target: target(refused(ask("client_secret", good), "access_denied", "")), want: unknown},
+		{check: "secret-valid", name: "a device that was denied", target: target(refused(ask("client_secret", good, "grant_type", "urn:ietf:params:oauth:grant-type:device_code", "device_code", "d"), "access_denied", "")), want: ok},
+		{check: "secret-valid", name: "Keycloak looks at the grant first", target: target(vendor("keycloak"), probed(400, "unsupported_grant_type", "")), want: unknown},
 		{check: "secret-valid", name: "public client", target: target(probed(401, "invalid_client", "AADSTS700025", "AADSTS700025")), want: wrong, words: "takes no secret", cause: "client-type-mismatch"},
 		{check: "secret-valid", name: "disabled client", target: target(probed(401, "invalid_client", "AADSTS7000112", "AADSTS7000112")), want: wrong, words: "switched off", cause: "client-disabled"},
 		{check: "secret-valid", name: "throttled", target: target(probed(429, "invalid_client", "")), want: unknown},

@@ -31,6 +31,10 @@ func knownCases() []kase {
 		{check: "client-id-known", name: "GUIDs in either case", target: target(asked("BBBBBBBB-0000-4000-8000-000000000001"), entra()), want: unknown},
 		{check: "client-id-known", name: "token given", target: target(gave(ask("client_secret", "x"))), want: ok, words: "went on"},
 		{check: "client-id-known", name: "recorded refusal", target: target(refused(ask("client_secret", "x"), "invalid_client", "Client not found")), want: wrong, words: "Client not found"},
+		{check: "client-id-known", name: "Keycloak leaves it open", target: target(refused(ask("client_secret", "x"), "invalid_client", "Invalid client or Invalid client credentials")), want: unknown},
+		{check: "client-id-known", name: "the tenant is not known", target: target(refused(ask("client_secret", "x"), "invalid_request", "AADSTS90002: Tenant not found", "AADSTS90002")), want: unknown},
+		{check: "client-id-known", name: "a wrong secret", target: target(refused(ask("client_secret", "x"), "invalid_client", "AADSTS7000215", "AADSTS7000215")), want: ok, words: "knew the client"},
+		{check: "client-id-known", name: "the token endpoint says so", target: target(asked("web"), probed("secret-valid", errorOf("invalid_client", "Client not found"))), want: wrong, words: "knows no client web", cause: "client-unknown"},
 		{check: "client-id-known", name: "a refusal that says nothing", target: target(refused(ask("client_secret", "x"), "invalid_client", "")), want: unknown},
 
 		{check: "client-disabled", name: "on", target: target(web(func(r *evidence.Registration) { r.Enabled = yes() })), want: ok},
