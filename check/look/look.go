@@ -113,7 +113,7 @@ func At(ctx context.Context, r Request) (*Result, error) {
 // ask probes for the checks that were asked for.
 func ask(ctx context.Context, t *check.Target, checks []*check.Check, r *Request) error {
 	opt := *r.Probe
-	opt.ClientID, opt.RedirectURI, opt.Scope, opt.Now = r.ClientID, r.RedirectURI, strings.Join(r.Scopes, " "), r.Now
+	opt.ClientID, opt.RedirectURI, opt.Scope, opt.Resource, opt.Now = r.ClientID, r.RedirectURI, strings.Join(r.Scopes, " "), r.Resource, r.Now
 	t.Secret = opt.Secret
 	opt.Only = nil
 	for _, c := range checks {
@@ -266,8 +266,9 @@ func unknownCheck(checks []*check.Check, name string) error {
 			words = append(words, string(c.Group))
 		}
 	}
-	return &usher.Error{
-		Code: usher.ErrUsage, Message: "no check and no group is called " + name,
-		Hint: "did you mean " + check.Nearest(name, words) + "? usher check --list names them all",
+	hint := "usher check --list names them all"
+	if near := check.Nearest(name, words); near != "" {
+		hint = "did you mean " + near + "? " + hint
 	}
+	return &usher.Error{Code: usher.ErrUsage, Message: "no check and no group is called " + name, Hint: hint}
 }

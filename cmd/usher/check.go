@@ -14,6 +14,7 @@ import (
 	"usher/check/live"
 	"usher/check/look"
 	"usher/guard"
+	"usher/provider/knowledge"
 	"usher/report"
 )
 
@@ -69,9 +70,6 @@ func (c *CheckCmd) Run(env *Env) error {
 		TextOptions: report.TextOptions{Color: env.Color, Width: env.Width},
 		Subject:     subject(&req), FailOn: usher.Severity(c.FailOn), Verbose: c.Verbose, Rules: rules(res),
 	}
-	if c.FailOn == "never" {
-		opt.FailOn = usher.SeverityCritical
-	}
 	if err := report.Check(env.Stdout, &res.Answer, report.Format(c.Format), opt); err != nil {
 		return err
 	}
@@ -81,8 +79,10 @@ func (c *CheckCmd) Run(env *Env) error {
 // lookTimeout bounds one request of a look.
 const lookTimeout = 10 * time.Second
 
-// asks tells whether a flag alone says what to look at.
-func (c *CheckCmd) asks() bool { return c.Issuer != "" || c.Resource != "" || c.RedirectURI != "" }
+// asks tells whether flags alone say that something else than usher.yaml is meant.
+func (c *CheckCmd) asks() bool {
+	return c.Issuer != "" || c.Resource != "" || c.RedirectURI != "" || c.ClientID != "" || c.Scope != "" || c.Expect != "" || c.Provider != "" || c.Probe
+}
 
 // status is 1 where something is wrong that counts, 2 where nothing could be judged.
 func (c *CheckCmd) status(a *usher.Answer) error {
@@ -111,6 +111,9 @@ func (c *CheckCmd) request(env *Env) (look.Request, error) {
 		}
 		r.Now = fixedClock(now)
 	}
+	if err := knownProvider(c.Provider); err != nil {
+		return r, err
+	}
 	live := ""
 	for i, arg := range c.What {
 		switch issuer, is := issuerOf(arg); {
@@ -133,7 +136,7 @@ func (c *CheckCmd) request(env *Env) (look.Request, error) {
 		r.Issuer = live
 	}
 	if live != "" || c.Resource != "" {
-		r.Client = guard.New(guard.Options{Trusted: trusted(append([]string{live, c.Resource}, c.Trust...)...), CAFile: c.CAFile, Timeout: lookTimeout})
+		r.Client = guard.New(guard.Options{Trusted: trusted(append([]string{r.Issuer, c.Resource}, c.Trust...)...), CAFile: c.CAFile, Timeout: lookTimeout})
 		if err := r.Client.Err(); err != nil {
 			return r, err
 		}
@@ -156,6 +159,26 @@ func (c *CheckCmd) request(env *Env) (look.Request, error) {
 		}
 	}
 	return r, nil
+}
+
+// knownProvider refuses a name that no provider has: judged by nobody's rules,
+// a configuration looks better than it is.
+func knownProvider(name string) error {
+	if name == "" {
+		return nil
+	}
+	var names []string
+	for _, p := range knowledge.All() {
+		if strings.EqualFold(p.Name, name) {
+			return nil
+		}
+		names = append(names, p.Name)
+	}
+	hint := "known are " + strings.Join(names, ", ")
+	if near := check.Nearest(name, names); near != "" {
+		hint = "did you mean " + near + "? " + hint
+	}
+	return &usher.Error{Code: usher.ErrUsage, Message: "nothing is known of a provider called " + name, Hint: hint}
 }
 
 // issuerOf tells an issuer from a file and from a URL of a flow.
