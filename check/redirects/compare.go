@@ -121,25 +121,39 @@ func compareOne(t *check.Target, s sent) (l look, unknown check.Verdict, ok bool
 	}
 	l = look{sent: s, reg: r, rule: ruleFor(t, r)}
 	entries := make([]oauth.RegisteredRedirect, 0, len(r.RedirectURIs))
-	star, placeholder := false, false
+	star, filled := false, false
 	for _, e := range r.RedirectURIs {
 		entries = append(entries, oauth.RegisteredRedirect{URI: e.URI, Platform: platform(e.Platform)})
 		star = star || strings.Contains(e.URI, "*")
-		placeholder = placeholder || strings.Contains(e.URI, "{")
+		filled = filled || filledWouldDo(e.URI, s.uri)
 	}
-	l.result = oauth.CompareRedirect(l.rule, entries, s.uri, contextOf(t, r, s))
-	if l.result.Verdict == oauth.RedirectMatch {
-		return l, unknown, true
+	ctx := contextOf(t, r, s)
+	untold := star && l.rule.WildcardSetting && r.WildcardRedirect == ""
+	if untold {
+		ctx.WildcardRedirect = starsOn // an entry with a star could not be there otherwise
 	}
+	l.result = oauth.CompareRedirect(l.rule, entries, s.uri, ctx)
 	switch {
+	case untold && l.result.Verdict == oauth.RedirectMatch && strings.Contains(l.result.Closest, "*"):
+		return l, check.Unknown(check.NeedRegistration, "whether the star counts is a setting of the app (wildcard_redirect), which the export does not hold"), false
+	case l.result.Verdict == oauth.RedirectMatch:
+		return l, unknown, true
 	case len(entries) == 0 && l.result.Difference == "unregistered" && !knowsNone(r) && r.Shape != "":
 		return l, check.Unknown(check.NeedRegistration, "the export of this client does not hold its redirect URIs"), false
-	case star && l.rule.WildcardSetting && r.WildcardRedirect == "":
-		return l, check.Unknown(check.NeedRegistration, "whether the star counts is a setting of the app (wildcard_redirect), which the export does not hold"), false
-	case placeholder && l.rule.Placeholders && strings.HasPrefix(s.organization, "org_"):
+	case filled && l.rule.Placeholders && strings.HasPrefix(s.organization, "org_"):
 		return l, check.Unknown(check.NeedNothing, "the request names the organization by its id, and the placeholder stands for its name"), false
 	}
 	return l, unknown, true
+}
+
+// filledWouldDo tells whether an entry lets pass what was sent with something
+// in the place of its placeholder.
+func filledWouldDo(entry, sentURI string) bool {
+	before, rest, ok := strings.Cut(entry, "{")
+	_, after, closed := strings.Cut(rest, "}")
+	middle, starts := strings.CutPrefix(sentURI, before)
+	middle, ends := strings.CutSuffix(middle, after)
+	return ok && closed && starts && ends && middle != "" && !strings.ContainsAny(middle, "./:@?#")
 }
 
 // platform gives the type of an entry as the rules name it.

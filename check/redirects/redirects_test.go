@@ -147,6 +147,11 @@ func table() []row {
 			t.AuthCalls = []*check.AuthCall{{Request: t.Request}}
 		}), unknown, "no request with a redirect URI"},
 		{"redirect-registered", "star of Okta, setting not told", target(of("okta"), entries("https://*.shop.example/cb"), sends("https://eu.shop.example/cb")), unknown, "wildcard_redirect"},
+		{"redirect-registered", "star of Okta, setting not told, another host", target(of("okta"), entries("https://*.contoso.example/cb"), sends("https://app.example/cb")), wrong, "registered is https://*.contoso.example/cb"},
+		{"redirect-registered", "organization by id, another host", target(of("auth0"), entries("https://{organization_name}.shop.example/cb"), func(t *check.Target) {
+			sends("https://app.example/cb")(t)
+			t.AuthCalls[0].Request.Params = url.Values{"organization": {"org_123"}}
+		}), wrong, "registered is"},
 		{"redirect-registered", "organization by id", target(of("auth0"), entries("https://{organization_name}.shop.example/cb"), func(t *check.Target) {
 			sends("https://acme.shop.example/cb")(t)
 			t.AuthCalls[0].Request.Params.Set("organization", "org_1")

@@ -193,12 +193,15 @@ func reachOf(t *check.Target, r *evidence.Registration, entry string, u uri) int
 	return ownHost
 }
 
+// starsOn is Okta's setting for stars (wildcard_redirect) when it is on.
+const starsOn = "SUBDOMAIN"
+
 // starContext lets Okta's setting be on where it is not known: an entry with a
 // star could not be there otherwise.
 func starContext(t *check.Target, r *evidence.Registration) oauth.RedirectContext {
 	ctx := contextOf(t, r, sent{client: r.ClientID})
 	if ctx.WildcardRedirect == "" {
-		ctx.WildcardRedirect = "SUBDOMAIN"
+		ctx.WildcardRedirect = starsOn
 	}
 	return ctx
 }
