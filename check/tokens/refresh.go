@@ -58,7 +58,7 @@ func judgeRefreshPresent(t *check.Target, c *check.TokenCall) check.Verdict {
 	}
 	where, quote := offlineAsked(t, c)
 	if where == "" {
-		if grant == "" && len(t.AuthCalls) == 0 {
+		if (grant == "" || grant == oauth.GrantAuthorizationCode) && seenRequest(t.SignInBefore(c)) == nil {
 			return check.Unknown(check.NeedAuthRequest, "the answer holds no refresh token; whether one was asked for is not known")
 		}
 		return check.NotApplicable("no refresh token was asked for, and none came")

@@ -51,6 +51,7 @@ func refreshRows() []row {
 		{"refresh-present", "Google", target(asked("scope=openid&access_type=offline", "c1"), redeemed(aCode, plain, now)), wrong, "prompt=consent"},
 		{"refresh-present", "not asked for", target(asked("scope=openid", "c1"), redeemed(aCode, plain, now)), na, ""},
 		{"refresh-present", "for itself", target(redeemed("grant_type=client_credentials&client_id=web&scope=offline_access", plain, now)), na, ""},
+		{"refresh-present", "a code, and no request", target(redeemed(aCode, plain, now)), unknown, ""},
 		{"refresh-present", "nobody knows", target(redeemed("", plain, now)), unknown, ""},
 
 		{"refresh-rotation", "kept", target(redeemed(refresh("rt-1"), gave("rt-2", ""), now), redeemed(refresh("rt-2"), gave("rt-3", ""), now.Add(time.Hour))), ok, ""},

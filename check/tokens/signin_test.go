@@ -38,7 +38,13 @@ func signinRows() []row {
 		body(sub)(t)
 		return t
 	}
+	partly := func(t *check.Target) *check.Target { // as --client-id gives it
+		t.AuthCalls[0].Partial = true
+		return t
+	}
 	return []row{
+		{"token-nonce", "a request that was told of only", partly(signedIn("state=s", nil)), unknown, ""},
+		{"token-auth-time", "a request that was told of only", partly(signedIn("state=s", nil)), unknown, ""},
 		{"token-nonce", "equal", signedIn("nonce=n1", nil), ok, ""},
 		{"token-nonce", "another", signedIn("nonce=n2", nil), wrong, "not that of the request"},
 		{"token-nonce", "lost", signedIn("nonce=n1", obj{"nonce": nil}), wrong, "holds none"},
