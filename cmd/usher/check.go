@@ -136,7 +136,7 @@ func (c *CheckCmd) request(env *Env) (look.Request, error) {
 		r.Issuer = live
 	}
 	if live != "" || c.Resource != "" {
-		r.Client = guard.New(guard.Options{Trusted: trusted(append([]string{r.Issuer, c.Resource}, c.Trust...)...), CAFile: c.CAFile, Timeout: lookTimeout})
+		r.Client = guard.New(guard.Options{Trusted: trusted(append([]string{r.Issuer, c.Resource, webOnly(c.RedirectURI)}, c.Trust...)...), CAFile: c.CAFile, Timeout: lookTimeout})
 		if err := r.Client.Err(); err != nil {
 			return r, err
 		}
@@ -187,6 +187,14 @@ func issuerOf(arg string) (string, bool) {
 		return "", false
 	}
 	return live.IssuerOf(arg), true
+}
+
+// webOnly gives an address of the web; the callback of a native app is none.
+func webOnly(uri string) string {
+	if strings.HasPrefix(uri, "https://") || strings.HasPrefix(uri, "http://") {
+		return uri
+	}
+	return ""
 }
 
 func trusted(origins ...string) []string {

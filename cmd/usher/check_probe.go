@@ -21,6 +21,8 @@ type Probes struct {
 	SecretFile    string        `help:"File with the client's secret, for its verification; - is standard input. It goes to the provider's own token endpoint alone." placeholder:"FILE"`
 	KeyFile       string        `help:"File with the client's private key (PEM or JWK), for private_key_jwt." placeholder:"FILE"`
 	KeyID         string        `help:"Key id in the header of the assertion." placeholder:"KID"`
+	Audience      string        `help:"Audience that the client's own software puts into its assertion." placeholder:"AUD"`
+	Lifetime      time.Duration `help:"Lifetime that it gives its assertion." placeholder:"DURATION"`
 	AuthMethod    string        `help:"How the client authenticates: client_secret_basic, client_secret_post, private_key_jwt, none." placeholder:"METHOD"`
 	TryMethods    bool          `help:"When the method is refused, try the others at the same endpoint."`
 	TokenEndpoint string        `help:"The token endpoint, where it lies at another origin than the issuer." placeholder:"URL"`
@@ -33,7 +35,7 @@ type Probes struct {
 // options reads the files and says how a person is asked.
 func (p *Probes) options(env *Env) (*probe.Options, error) {
 	opt := &probe.Options{
-		KeyID: p.KeyID, AuthMethod: p.AuthMethod, TryMethods: p.TryMethods, TokenEndpoint: p.TokenEndpoint, Origin: p.Origin,
+		KeyID: p.KeyID, Audience: p.Audience, Lifetime: p.Lifetime, AuthMethod: p.AuthMethod, TryMethods: p.TryMethods, TokenEndpoint: p.TokenEndpoint, Origin: p.Origin,
 		OtherClient: p.OtherClientID, Change: p.Change, Wait: p.Wait,
 	}
 	for _, f := range []struct {
