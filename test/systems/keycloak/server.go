@@ -72,7 +72,7 @@ func Start(t testing.TB, opt Options) *Server {
 func Wanted(t testing.TB) {
 	t.Helper()
 	if os.Getenv("USHER_SYSTEMS") == "" {
-		t.Skip("NOT TESTED against Keycloak: run `make systems`, or set USHER_SYSTEMS=1")
+		t.Skip("NOT TESTED against real providers: run `make systems`, or set USHER_SYSTEMS=1")
 	}
 }
 
