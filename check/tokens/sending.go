@@ -161,14 +161,16 @@ var headerForm = &check.Check{
 				continue
 			}
 			for _, h := range c.Exchange.Request.Values("Authorization") {
-				all.add(judgeHeader(c.Place, h))
+				all.add(judgeHeader(c.Place, h, c.Exchange.Status != 0))
 			}
 		}
 		return all.or(check.NotApplicable("no call has an Authorization header"))
 	},
 }
 
-func judgeHeader(place, h string) check.Verdict {
+// judgeHeader judges one Authorization header. That a call was answered tells
+// that it was sent as it stands there, which a command may not have been.
+func judgeHeader(place, h string, answered bool) check.Verdict {
 	wrong := func(title, expected, got string) check.Verdict {
 		return check.Wrong(title, "The API finds no token that it could read, and answers 400 or 401.",
 			usher.Proof{Place: place, Quote: "Authorization: " + got, Expected: expected, Got: got})
@@ -189,11 +191,11 @@ func judgeHeader(place, h string) check.Verdict {
 	case !found || strings.TrimSpace(rest) == "":
 		return wrong("The Authorization header has a scheme and no token", whole, token.Printable(how))
 	}
-	return judgeSent(how, rest, wrong, place)
+	return judgeSent(how, rest, answered, wrong, place)
 }
 
 // judgeSent judges what stands behind the scheme.
-func judgeSent(how, rest string, wrong func(title, expected, got string) check.Verdict, place string) check.Verdict {
+func judgeSent(how, rest string, answered bool, wrong func(title, expected, got string) check.Verdict, place string) check.Verdict {
 	got := token.Printable(how) + " ..."
 	first, _, several := strings.Cut(strings.TrimSpace(rest), " ")
 	trimmed := strings.TrimSpace(rest)
@@ -202,12 +204,14 @@ func judgeSent(how, rest string, wrong func(title, expected, got string) check.V
 		return wrong("There is a line end in the Authorization header", "no line end", got+" with a line end")
 	case low == "bearer" || low == "dpop":
 		return wrong("The scheme stands twice in the Authorization header", "the scheme once", token.Printable(how+" "+first)+" ...")
-	case placeholder(low):
+	case masked(trimmed):
+		return check.Unknown(check.NeedAPIRequest, "the token was masked where the call was recorded")
+	case variable(trimmed) && !answered:
+		return check.Unknown(check.NeedAPIRequest, "a variable stands in place of the token in the call that was given")
+	case placeholder(low) || variable(trimmed):
 		return wrong(fmt.Sprintf("The Authorization header says %s in place of a token", show(first)), "a token", token.Printable(how+" "+first))
 	case strings.ContainsAny(trimmed[:1], `"'<{`+"`") || strings.ContainsAny(trimmed[len(trimmed)-1:], `"'>,;`+"`"):
 		return wrong("The token in the Authorization header has quotes or other marks around it", "the token alone", got+" in quotes")
-	case masked(trimmed):
-		return check.Unknown(check.NeedAPIRequest, "the token was masked where the call was recorded")
 	case several:
 		return wrong("There are blanks within the token in the Authorization header", "one blank, before the token", got+" with blanks")
 	case strings.HasPrefix(rest, " ") || strings.HasPrefix(rest, "\t"):
@@ -222,9 +226,20 @@ func judgeSent(how, rest string, wrong func(title, expected, got string) check.V
 	return check.OK("A scheme, a blank and a token.", usher.Proof{Place: place, Quote: "Authorization: " + got})
 }
 
+// variable tells whether a command or a text was written with a name in place of
+// the token: $TOKEN of a shell, <token> of a manual.
+func variable(s string) bool {
+	if s[0] == '<' && s[len(s)-1] == '>' {
+		return true
+	}
+	name, shell := strings.CutPrefix(s, "$")
+	name = strings.TrimSuffix(strings.TrimPrefix(name, "{"), "}")
+	return shell && name != "" && strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") == ""
+}
+
 func placeholder(s string) bool {
 	switch s {
-	case "undefined", "null", "none", "nil", "nan", "[object", "true", "false", "token", "access_token", "<token>", "{token}", "${token}", "$token", "{{token}}", "your_token", "your-token":
+	case "undefined", "null", "none", "nil", "nan", "[object", "true", "false", "token", "access_token", "{token}", "{{token}}", "your_token", "your-token":
 		return true
 	}
 	return false

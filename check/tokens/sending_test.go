@@ -41,6 +41,11 @@ func sendingRows() []row {
 		{"token-header-form", "a colon", sent("Bearer: " + raw), wrong, "colon"},
 		{"token-header-form", "a colon behind DPoP", sent("DPoP: " + raw), wrong, "colon"},
 		{"token-header-form", "masked", sent("Bearer ***"), unknown, ""},
+		{"token-header-form", "masked in brackets", sent("Bearer <redacted>"), unknown, ""},
+		{"token-header-form", "a variable of a shell", target(call(0, api, now, "Authorization: Bearer $TOKEN")), unknown, ""},
+		{"token-header-form", "a variable in braces", target(call(0, api, now, "Authorization: Bearer ${ACCESS_TOKEN}")), unknown, ""},
+		{"token-header-form", "a name of a manual", target(call(0, api, now, "Authorization: Bearer <access token>")), unknown, ""},
+		{"token-header-form", "a variable that was sent", sent("Bearer $TOKEN"), wrong, "$TOKEN"},
 		{"token-header-form", "Basic", sent("Basic dTpw"), na, ""},
 
 		{"token-multiple-transport", "header", sent("Bearer " + raw), ok, ""},
