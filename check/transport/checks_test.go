@@ -214,6 +214,9 @@ func rows() []struct {
 		{"egress-blocked", "no name", target(host(check.Host{Stage: "resolve", Err: "no such host"})), wrong, "is not found"},
 		{"egress-blocked", "no connection", target(host(check.Host{Stage: "connect", Err: "timeout"})), wrong, "No connection"},
 		{"egress-blocked", "no TLS", target(host(check.Host{Stage: "tls", Err: "handshake failure"})), wrong, "TLS does not come about"},
+		{"egress-blocked", "usher does not go there", target(host(good()), host(check.Host{Name: "10.0.0.1:443", Stage: "connect", Err: "10.0.0.1 is private", Code: usher.ErrRefused})), unknown, "10.0.0.1 is private"},
+		{"egress-blocked", "callback alone", target(host(good()), host(check.Host{Name: "shop.example:443", Stage: "resolve", Err: "no such host", Roles: []string{"callback"}})), ok, ""},
+		{"egress-blocked", "callback and issuer", target(host(check.Host{Stage: "resolve", Err: "no such host", Roles: []string{"callback", "issuer"}})), wrong, "is not found"},
 		{"egress-blocked", "not tried", target(), unknown, ""},
 
 		{"token-response-no-store", "no-store", target(call(at("token"), "grant_type=password", &evidence.Exchange{Status: 200, Header: headers("Cache-Control: no-store")})), ok, ""},

@@ -11,7 +11,7 @@ import (
 var egressBlocked = &check.Check{
 	ID: "egress-blocked", Group: check.GroupTransport, Mode: check.Passive, Severity: usher.SeverityHigh,
 	Title:  "The provider can be reached from here",
-	Judged: "Name, connection, TLS and HTTP of each host are tried one after the other, each with its time.",
+	Judged: "Name, connection, TLS and HTTP of each host are tried one after the other, each with its time. Hosts of callbacks alone are left out: only browsers go there.",
 	Needs:  []check.Need{check.NeedTLS}, Cause: "network-proxy",
 	Step: usher.StepDiscovery, Fixer: usher.FixerDeveloper,
 	Fix: []usher.FixStep{
@@ -25,10 +25,18 @@ var egressBlocked = &check.Check{
 func reach(t *check.Target) []check.Verdict {
 	var out []check.Verdict
 	var fine []usher.Proof
+	refused := ""
 	for _, h := range t.Hosts {
+		if len(h.Roles) == 1 && h.Roles[0] == "callback" {
+			continue
+		}
 		p := usher.Proof{Place: h.Name, Quote: steps(h)}
 		if h.Err == "" {
 			fine = append(fine, p)
+			continue
+		}
+		if h.Code == usher.ErrRefused {
+			refused = h.Name + ": " + shorten(h.Err, 200) // nothing was sent, so nothing is known of the way
 			continue
 		}
 		p.Got = shorten(h.Err, 200)
@@ -50,6 +58,9 @@ func reach(t *check.Target) []check.Verdict {
 	}
 	if len(out) > 0 {
 		return out
+	}
+	if refused != "" {
+		return one(check.Unknown(check.NeedNothing, "usher does not go to "+refused, fine...))
 	}
 	if len(fine) == 0 {
 		return one(check.Unknown(check.NeedTLS, ""))
