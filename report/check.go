@@ -23,12 +23,15 @@ type CheckOptions struct {
 	// SARIF and JUnit name them.
 	Rules []Rule
 	// FailOn is the mildest severity that counts as a failure in JUnit and as
-	// an error in SARIF; empty is low.
+	// an error in SARIF; empty is low, a word that is no severity counts none.
 	FailOn usher.Severity
 	// Verbose lists in text what is in order and what could not be looked at
 	// one by one.
 	Verbose bool
 }
+
+// counts tells whether a severity is at or above what lets fail.
+func counts(s, failOn usher.Severity) bool { return failOn.Valid() && s.Rank() <= failOn.Rank() }
 
 // Rule is a check as SARIF wants to know it.
 type Rule struct {

@@ -99,7 +99,7 @@ func (s *junitSuite) add(f *usher.Finding, group string, failOn usher.Severity) 
 	case f.Outcome == usher.OutcomeUnknown:
 		s.Skipped++
 		c.Skipped = &junitMessage{Message: Inert(f.Detail)}
-	case f.Outcome == usher.OutcomeWrong && f.Severity.Rank() <= failOn.Rank():
+	case f.Outcome == usher.OutcomeWrong && counts(f.Severity, failOn):
 		s.Failures++
 		c.Failure = &junitMessage{Message: Inert(f.Title), Type: string(f.Severity), Text: text}
 	case f.Outcome == usher.OutcomeWrong:

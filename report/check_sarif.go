@@ -86,11 +86,14 @@ type (
 
 const sarifSchema = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
+// sarifPrint names the fingerprint by which a finding is known again.
+const sarifPrint = "usherFinding/v1"
+
 func checkSARIF(w io.Writer, answer *usher.Answer, opt CheckOptions) error {
 	a := Masked(*answer)
 	run := sarifRun{ColumnKind: "unicodeCodePoints", Results: []sarifResult{}}
 	run.Tool.Driver = sarifDriver{Name: "usher", Rules: make([]sarifRule, 0, len(opt.Rules))}
-	index := map[string]int{}
+	index, twins := map[string]int{}, map[string]int{}
 	for i, r := range opt.Rules {
 		index[r.ID] = i
 		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRuleOf(r, opt.FailOn))
@@ -100,7 +103,13 @@ func checkSARIF(w io.Writer, answer *usher.Answer, opt CheckOptions) error {
 		f := &a.Findings[i]
 		switch f.Outcome {
 		case usher.OutcomeWrong:
-			run.Results = append(run.Results, sarifResultOf(f, index, opt))
+			r := sarifResultOf(f, index, opt)
+			key := r.PartialFingerprints[sarifPrint]
+			if n := twins[key]; n > 0 { // a code host would take them for one
+				r.PartialFingerprints[sarifPrint] += "-" + strconv.Itoa(n)
+			}
+			twins[key]++
+			run.Results = append(run.Results, r)
 		case usher.OutcomeUnknown:
 			unknown++
 		}
@@ -175,14 +184,14 @@ func sarifResultOf(f *usher.Finding, index map[string]int, opt CheckOptions) sar
 	if len(r.Locations) == 0 {
 		r.Locations = []sarifLocation{{Logical: []sarifLogicalName{{Inert(opt.Subject)}}}}
 	}
-	r.PartialFingerprints = map[string]string{"usherFinding/v1": hex.EncodeToString(sum.Sum(nil)[:16])}
+	r.PartialFingerprints = map[string]string{sarifPrint: hex.EncodeToString(sum.Sum(nil)[:16])}
 	return r
 }
 
 // sarifLevel tells error from warning by what the operator lets fail.
 func sarifLevel(s, failOn usher.Severity) string {
 	switch {
-	case s.Rank() <= failOn.Rank() && s.Rank() <= usher.SeverityHigh.Rank():
+	case counts(s, failOn) && s.Rank() <= usher.SeverityHigh.Rank():
 		return "error"
 	case s == usher.SeverityInfo:
 		return "note"

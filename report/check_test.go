@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -231,5 +232,60 @@ func TestCheckSecrets(t *testing.T) {
 		if out := checkAs(t, checked(" "+secret), f, checkOptions("")); bytes.Contains(out, []byte(secret[:40])) || bytes.Contains(out, []byte("c2lnbmF0dXJl")) {
 			t.Errorf("%s shows it:\n%s", f, out)
 		}
+	}
+}
+
+// TestFailOnNever: what lets nothing fail fails nothing in what a pipeline reads.
+func TestFailOnNever(t *testing.T) {
+	opt := checkOptions("")
+	opt.FailOn = "never"
+	if out := string(checkAs(t, checked(""), report.FormatJUnit, opt)); !strings.Contains(out, `failures="0"`) || strings.Contains(out, "<failure") {
+		t.Error(out)
+	}
+	if out := string(checkAs(t, checked(""), report.FormatSARIF, opt)); strings.Contains(out, `"level": "error"`) {
+		t.Error("an error in SARIF")
+	}
+}
+
+// TestSARIFTwins: two findings of one check and one client are two alerts, and
+// keep their fingerprints from run to run.
+func TestSARIFTwins(t *testing.T) {
+	a := checked("")
+	a.Findings = append(a.Findings, a.Findings[0], a.Findings[0])
+	prints := func() (list []string) {
+		var log struct {
+			Runs []struct {
+				Results []struct{ PartialFingerprints map[string]string }
+			}
+		}
+		if err := json.Unmarshal(checkAs(t, a, report.FormatSARIF, checkOptions("")), &log); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range log.Runs[0].Results {
+			list = append(list, r.PartialFingerprints["usherFinding/v1"])
+		}
+		return list
+	}
+	list := prints()
+	if again := prints(); !slices.Equal(list, again) {
+		t.Errorf("%v and then %v", list, again)
+	}
+	slices.Sort(list)
+	if len(slices.Compact(list)) != 4 {
+		t.Errorf("%v", list)
+	}
+}
+
+// TestRecord: a value of a series is one line, and masked as any other.
+func TestRecord(t *testing.T) {
+	var b bytes.Buffer
+	for range 2 {
+		if err := report.Record(&b, map[string]any{"text": "two\nlines <b> client_secret=kW8vQ2nLz4RtY7xC", "list": []string{"a", "b"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lines := strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
+	if len(lines) != 2 || !json.Valid([]byte(lines[0])) || strings.Contains(lines[0], "kW8v") || strings.Contains(lines[0], "<") {
+		t.Errorf("%q", lines)
 	}
 }

@@ -9,10 +9,15 @@ import (
 
 // Value writes any value of a JSON contract as indented JSON, with every string
 // masked and nothing in it that could act on a terminal.
-func Value(w io.Writer, v any) error {
+func Value(w io.Writer, v any) error { return value(w, v, "  ") }
+
+// Record is Value in one line, for a series of values.
+func Record(w io.Writer, v any) error { return value(w, v, "") }
+
+func value(w io.Writer, v any, indent string) error {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
-	enc.SetIndent("", "  ")
+	enc.SetIndent("", indent)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(maskValue(reflect.ValueOf(v)).Interface()); err != nil {
 		return err
