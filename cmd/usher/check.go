@@ -41,7 +41,7 @@ type CheckCmd struct {
 	Format  string `enum:"text,json,markdown,html,sarif,junit" default:"text" help:"Form of the answer: ${enum}."`
 	FailOn  string `enum:"critical,high,medium,low,info,never" default:"low" help:"The mildest severity that ends with status 1: ${enum}."`
 	Verbose bool   `short:"v" help:"Tell each check that is in order or could not be looked at."`
-	List    bool   `help:"List every check and profile."`
+	List    bool   `help:"List every check, every profile and every provider that is known."`
 	Static  bool   `help:"Of the configuration of usher serve look at the file alone, not at the environment or at the files that it names."`
 }
 

@@ -7,6 +7,7 @@ import (
 	"usher"
 	"usher/check"
 	"usher/check/all"
+	"usher/provider/knowledge"
 )
 
 // listedCheck is one check of check --list --format json.
@@ -30,7 +31,21 @@ type listedProfile struct {
 	Requires []string `json:"requires,omitempty"`
 }
 
-// list prints every check and every profile.
+// listedProvider is what is known of a provider. A fact is true as of a day, and
+// names where it is written.
+type listedProvider struct {
+	Name    string                       `json:"provider"`
+	Title   string                       `json:"title"`
+	AsOf    string                       `json:"as_of"`
+	Sources []string                     `json:"sources"`
+	Issuers []string                     `json:"issuers,omitempty"` // a star is any run of characters but a slash
+	Can     map[string]knowledge.Ability `json:"can,omitempty"`
+	Limits  map[string]knowledge.Limit   `json:"limits,omitempty"`
+	Quirks  []knowledge.Quirk            `json:"quirks,omitempty"`
+	Ended   []knowledge.Ended            `json:"ended,omitempty"`
+}
+
+// list prints every check, every profile and every provider that is known.
 func (c *CheckCmd) list(env *Env) error {
 	var checks []listedCheck
 	for _, k := range all.Checks() {
@@ -49,14 +64,19 @@ func (c *CheckCmd) list(env *Env) error {
 		for _, p := range check.Profiles() {
 			profiles = append(profiles, listedProfile{p.Name, p.Title, p.Says, p.Requires})
 		}
+		var providers []listedProvider
+		for _, p := range knowledge.All() {
+			providers = append(providers, listedProvider{p.Name, p.Title, p.AsOf, p.Sources, p.Issuers, p.Can, p.Limits, p.Quirks, p.Ended})
+		}
 		enc := json.NewEncoder(env.Stdout)
 		enc.SetIndent("", "  ")
 		enc.SetEscapeHTML(false)
 		return enc.Encode(struct {
-			Version  int             `json:"version"`
-			Checks   []listedCheck   `json:"checks"`
-			Profiles []listedProfile `json:"profiles"`
-		}{1, checks, profiles})
+			Version   int              `json:"version"`
+			Checks    []listedCheck    `json:"checks"`
+			Profiles  []listedProfile  `json:"profiles"`
+			Providers []listedProvider `json:"providers"`
+		}{1, checks, profiles, providers})
 	case "text":
 	default:
 		return &usher.Error{Code: usher.ErrUsage, Message: "--list has no form " + c.Format, Hint: "use --format text or json"}
@@ -72,6 +92,10 @@ func (c *CheckCmd) list(env *Env) error {
 	fmt.Fprintf(env.Stdout, "\nprofiles\n")
 	for _, p := range check.Profiles() {
 		fmt.Fprintf(env.Stdout, "  %-28s %s\n", p.Name, p.Title)
+	}
+	fmt.Fprintf(env.Stdout, "\nproviders, as of\n")
+	for _, p := range knowledge.All() {
+		fmt.Fprintf(env.Stdout, "  %-28s %s  %s: %d facts, %d quirks\n", p.Name, p.AsOf, p.Title, len(p.Can)+len(p.Limits)+len(p.Scopes), len(p.Quirks))
 	}
 	return nil
 }

@@ -22,13 +22,14 @@ type WatchCmd struct {
 	Profile string        `help:"What a client would have to meet: default, oauth2.1, rfc9700, browser-based, native, fapi2, mcp." default:"default" placeholder:"NAME"`
 	Trust   []string      `help:"Further origins that are the provider's own." placeholder:"ORIGIN"`
 	CAFile  string        `help:"Certificate authorities to trust beside those of the system, as PEM." placeholder:"FILE"`
-	Format  string        `enum:"text,json" default:"text" help:"Form of the answer: ${enum}."`
+	Format  string        `enum:"text,json" default:"text" help:"Form of the answer: ${enum}; json with --every is one object a line."`
 }
 
 // leastEvery keeps a watch from being a load on the provider.
 const leastEvery = 10 * time.Second
 
-// watchAnswer is the JSON contract of watch, version 1.
+// watchAnswer is the JSON contract of watch, version 1: one value, and with
+// --every one a line.
 type watchAnswer struct {
 	Version int               `json:"version"`
 	Issuer  string            `json:"issuer"`
@@ -98,10 +99,13 @@ func (c *WatchCmd) once(ctx context.Context, env *Env, issuer string, client *gu
 			return err
 		}
 	}
-	if c.Format == "json" {
-		err = report.Value(env.Stdout, a)
-	} else {
+	switch {
+	case c.Format == "text":
 		err = c.text(env, &a, unread)
+	case c.Every > 0:
+		err = report.Record(env.Stdout, a)
+	default:
+		err = report.Value(env.Stdout, a)
 	}
 	switch {
 	case err != nil:
@@ -132,7 +136,11 @@ func (c *WatchCmd) text(env *Env, a *watchAnswer, unread bool) error {
 	case len(a.Changes) == 0:
 		w.Bold(at + "  Nothing changed at " + a.Issuer + " since " + a.Before.UTC().Format("2006-01-02 15:04:05") + ".")
 	default:
-		w.Bold(at + fmt.Sprintf("  %d changes at %s since %s:", len(a.Changes), a.Issuer, a.Before.UTC().Format("2006-01-02 15:04:05")))
+		n := "1 change"
+		if len(a.Changes) > 1 {
+			n = fmt.Sprintf("%d changes", len(a.Changes))
+		}
+		w.Bold(at + "  " + n + " at " + a.Issuer + " since " + a.Before.UTC().Format("2006-01-02 15:04:05") + ":")
 	}
 	for _, ch := range a.Changes {
 		w.Para("  "+fmt.Sprintf("%-8s  ", ch.Severity), ch.Title)

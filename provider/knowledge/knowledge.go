@@ -35,17 +35,17 @@ type Provider struct {
 
 // Ability is whether a provider can do something.
 type Ability struct {
-	Can   bool
-	Since string // version or day
-	Note  string
-	From  string // where it is written
+	Can   bool   `json:"can"`
+	Since string `json:"since,omitempty"` // version or day
+	Note  string `json:"note,omitempty"`
+	From  string `json:"from"` // where it is written
 }
 
 // Limit is one number that a provider keeps to.
 type Limit struct {
-	Value int64
-	Note  string
-	From  string
+	Value int64  `json:"value"`
+	Note  string `json:"note,omitempty"`
+	From  string `json:"from"`
 }
 
 // Scope is a scope with its risk.
@@ -57,22 +57,22 @@ type Scope struct {
 
 // Ended is something that a provider switched off or will.
 type Ended struct {
-	What string
+	What string `json:"what"`
 	// Match is text that gives its use away: a part of an endpoint, a host, a
 	// grant, a library.
-	Match   []string
-	On      string // 2006-01-02
-	Instead string
-	From    string
+	Match   []string `json:"match"`
+	On      string   `json:"on"` // 2006-01-02
+	Instead string   `json:"instead"`
+	From    string   `json:"from"`
 }
 
 // Quirk is one departure from the standard.
 type Quirk struct {
-	ID       string
-	Says     string // what it does
-	Standard string // what it departs from: "RFC 6749 section 5.1"
-	Effect   string // what that means for a client
-	From     string
+	ID       string `json:"quirk"`
+	Says     string `json:"says"`     // what it does
+	Standard string `json:"standard"` // what it departs from: "RFC 6749 section 5.1"
+	Effect   string `json:"effect"`   // what that means for a client
+	From     string `json:"from"`
 }
 
 // RedirectRule gives the provider's rule for redirect URIs.
