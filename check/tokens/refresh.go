@@ -112,6 +112,15 @@ func isRefresh(c *check.TokenCall) bool {
 	return c.Request != nil && c.Request.GrantType == oauth.GrantRefreshToken && c.Request.RefreshToken != ""
 }
 
+// perhapsSame tells whether two refreshes may be one that was given twice, in a
+// recording and as a command: neither their times nor their answers differ.
+func perhapsSame(a, b *check.TokenCall) bool {
+	if !a.Time.IsZero() && !b.Time.IsZero() && !a.Time.Equal(b.Time) {
+		return false
+	}
+	return a.Response == nil || b.Response == nil || a.Response.Error == nil && b.Response.Error == nil && a.Response.RefreshToken == b.Response.RefreshToken
+}
+
 // atOnce is how near two refreshes are that run beside each other.
 const atOnce = 10 * time.Second
 
@@ -130,8 +139,7 @@ var refreshRotation = &check.Check{
 	},
 	References: []string{"RFC 6749 section 6", "RFC 9700 section 4.14.2"},
 	Judge: func(t *check.Target) []check.Verdict {
-		type turn struct{ by, next *check.TokenCall }
-		old := map[usher.Secret]turn{}               // a used token and the call that replaced it
+		old := map[usher.Secret]*check.TokenCall{}   // a used token and the call that replaced it
 		fresh := map[usher.Secret]*check.TokenCall{} // a new token and the call that gave it
 		var all verdicts
 		refreshes := 0
@@ -139,22 +147,26 @@ var refreshRotation = &check.Check{
 			if isRefresh(c) {
 				refreshes++
 				sent := c.Request.RefreshToken
-				if before, dead := old[sent]; dead && !near(before.by.Time, c.Time) {
+				before := old[sent]
+				switch from := fresh[sent]; {
+				case before != nil && perhapsSame(before, c):
+					all.add(check.Unknown(check.NeedTokenRequest, "a refresh stands there twice, which may be one that was given twice").Of(c.Request.ClientID))
+				case before != nil && !near(before.Time, c.Time):
 					got := "the refresh token that was replaced"
 					if c.Response != nil && c.Response.Error != nil {
 						got += "; the answer is " + errorText(c.Response.Error)
 					}
 					all.add(check.Wrong("The app refreshes with a refresh token that was replaced", "It did not keep the new one. A provider that notices takes it for theft and ends the whole family, so that the person must sign in again.",
-						usher.Proof{Place: cond(before.by.Response.Place, before.by.Place), Quote: "refresh_token: another one than was sent"},
+						usher.Proof{Place: cond(before.Response.Place, before.Place), Quote: "refresh_token: another one than was sent"},
 						usher.Proof{Place: c.Place, Quote: "refresh_token: the one before", Expected: "the new refresh token", Got: got}).Of(c.Request.ClientID))
-				} else if from := fresh[sent]; from != nil && !dead {
+				case before == nil && from != nil:
 					all.add(check.OK("The refresh uses the token of the answer before.", usher.Proof{Place: c.Place, Quote: "refresh_token: that of " + cond(from.Place, "the answer before")}).Of(c.Request.ClientID))
 				}
 			}
 			if r := c.Response; r != nil && r.Error == nil && r.RefreshToken != "" {
 				if isRefresh(c) && r.RefreshToken != c.Request.RefreshToken {
-					if _, dead := old[c.Request.RefreshToken]; !dead {
-						old[c.Request.RefreshToken] = turn{by: c}
+					if old[c.Request.RefreshToken] == nil {
+						old[c.Request.RefreshToken] = c
 					}
 					fresh[r.RefreshToken] = c
 				}
@@ -194,7 +206,7 @@ var refreshSingleFlight = &check.Check{
 			}
 			timed++
 			first.Place = cond(first.Place, c.Place)
-			if before := last[c.Request.RefreshToken]; before != nil && near(before.Time, c.Time) {
+			if before := last[c.Request.RefreshToken]; before != nil && near(before.Time, c.Time) && !perhapsSame(before, c) {
 				all.add(check.Wrong("Two refreshes with one refresh token within "+span(c.Time.Sub(before.Time)), twoAtOnce,
 					usher.Proof{Place: before.Place, Quote: before.Time.UTC().Format(time.RFC3339) + " grant_type=refresh_token"},
 					usher.Proof{Place: c.Place, Quote: c.Time.UTC().Format(time.RFC3339) + " grant_type=refresh_token", Expected: "one refresh", Got: "a second one with the same token"}).Of(c.Request.ClientID))

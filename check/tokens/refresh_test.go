@@ -57,6 +57,12 @@ func refreshRows() []row {
 		{"refresh-rotation", "kept", target(redeemed(refresh("rt-1"), gave("rt-2", ""), now), redeemed(refresh("rt-2"), gave("rt-3", ""), now.Add(time.Hour))), ok, ""},
 		{"refresh-rotation", "lost", target(redeemed(refresh("rt-1"), gave("rt-2", ""), now), redeemed(refresh("rt-1"), "", now.Add(time.Hour))), wrong, "was replaced"},
 		{"refresh-rotation", "lost, out of order", target(redeemed(refresh("rt-1"), "", now.Add(time.Hour)), redeemed(refresh("rt-1"), gave("rt-2", ""), now)), wrong, "was replaced"},
+		{"refresh-rotation", "given twice", target(redeemed(refresh("rt-1"), gave("rt-2", ""), now), redeemed(refresh("rt-1"), "", time.Time{})), unknown, "given twice"},
+		{"refresh-rotation", "refused, without times", target(redeemed(refresh("rt-1"), gave("rt-2", ""), time.Time{}), func(t *check.Target) {
+			refused(refresh("rt-1"), evidence.ErrorBody{Code: "invalid_grant"})(t)
+			t.TokenCalls[1].Time = time.Time{}
+		}), wrong, "was replaced"},
+		{"refresh-single-flight", "given twice", target(redeemed(refresh("rt-1"), gave("rt-2", ""), now), redeemed(refresh("rt-1"), gave("rt-2", ""), now)), ok, ""},
 		{"refresh-rotation", "none", target(redeemed(refresh("rt-1"), gave("rt-1", ""), now), redeemed(refresh("rt-1"), gave("rt-1", ""), now.Add(time.Hour))), na, ""},
 		{"refresh-rotation", "the next is not there", target(redeemed(refresh("rt-1"), gave("rt-2", ""), now)), unknown, ""},
 
