@@ -154,9 +154,17 @@ var lifetime = &check.Check{
 			return []check.Verdict{check.Unknown(check.NeedTokenResponse, "")}
 		}
 		limit := accessLimit(t)
+		read := map[*check.TokenCall]bool{} // whose token told its life itself
 		var all verdicts
-		for _, v := range each(t, kinds{token.TypeAccess, token.TypeAny}, func(tok *check.Token, _ token.Type, _ *token.Report) check.Verdict {
-			return claimedLife(tok, limit)
+		for _, v := range each(t, kinds{token.TypeAccess, token.TypeAny}, func(tok *check.Token, kind token.Type, _ *token.Report) check.Verdict {
+			if stray(t, tok, kind) {
+				return check.Unknown(check.NeedNothing, "nothing says that the token is an access token of the provider")
+			}
+			v := claimedLife(tok, kind, limit)
+			if tok.Call != nil && v.Outcome != usher.OutcomeUnknown && v.Outcome != usher.OutcomeNotApplicable {
+				read[tok.Call] = true
+			}
+			return v
 		}) {
 			if v.Outcome != usher.OutcomeNotApplicable {
 				all.add(v)
@@ -167,7 +175,7 @@ var lifetime = &check.Check{
 				all.add(tooMany)
 				break
 			}
-			if r := c.Response; r != nil && r.Error == nil && r.AccessToken != "" && r.ExpiresIn != "" {
+			if r := c.Response; r != nil && r.Error == nil && r.AccessToken != "" && r.ExpiresIn != "" && !read[c] {
 				all.add(promisedLife(r, limit))
 			}
 		}
@@ -202,7 +210,7 @@ func accessLimit(t *check.Target) limit {
 	return l
 }
 
-func claimedLife(tok *check.Token, most limit) check.Verdict {
+func claimedLife(tok *check.Token, kind token.Type, most limit) check.Verdict {
 	if v, ok := whole(tok); !ok {
 		return v
 	}
@@ -219,7 +227,7 @@ func claimedLife(tok *check.Token, most limit) check.Verdict {
 	}
 	switch {
 	case !hasExp:
-		return check.Wrong("The access token never expires: it has no exp", "Whoever once gets hold of it keeps access until the key is withdrawn.", usher.Proof{Place: at(tok.Place, "claims"), Quote: "no exp", Expected: "exp", Got: "nothing"})
+		return check.Wrong(fmt.Sprintf("The %s never expires: it has no exp", called(kind)), "Whoever once gets hold of it keeps access until the key is withdrawn.", usher.Proof{Place: at(tok.Place, "claims"), Quote: "no exp", Expected: "exp", Got: "nothing"})
 	case !hasIat:
 		return check.Unknown(check.NeedNothing, "the token does not say when it was issued")
 	}
@@ -227,7 +235,7 @@ func claimedLife(tok *check.Token, most limit) check.Verdict {
 	p := claim(tok, "exp", "at most "+span(most.life)+" after iat")
 	p.Got = span(life) + " after iat"
 	if life > most.life+most.slack {
-		return check.Wrong(fmt.Sprintf("The access token lives %s, longer than %s (%s)", span(life), span(most.life), most.whose),
+		return check.Wrong(fmt.Sprintf("The %s lives %s, longer than %s (%s)", called(kind), span(life), span(most.life), most.whose),
 			"It cannot be taken back before its end, as APIs do not ask the issuer: a stolen one is good for as long, and a role that is withdrawn stays in it.", p)
 	}
 	p.Expected = ""

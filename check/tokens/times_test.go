@@ -2,10 +2,12 @@ package tokens_test
 
 import (
 	"fmt"
+	"testing"
 	"time"
 
 	"usher"
 	"usher/check"
+	"usher/token"
 )
 
 func timeRows() []row {
@@ -46,6 +48,8 @@ func timeRows() []row {
 		{"token-lifetime", "expires_in is a time", target(redeemed("", answer(`,"expires_in":1795608000`), now)), wrong, "a time, not a number"},
 		{"token-lifetime", "expires_in promises more", signed(nil, 3600), wrong, "promises 1 h, the token ends after 10 min"},
 		{"token-lifetime", "both agree", signed(nil, 540), ok, ""},
+		{"token-lifetime", "the session of some app", target(tokens(made(token.TypeAny, sign(key, obj{"alg": "EdDSA"}, obj{"iat": now.Unix(), "exp": now.Unix() + 30*86400})))), unknown, ""},
+		{"token-lifetime", "a token of the issuer, of no kind", target(issuer(iss), tokens(made(token.TypeAny, sign(key, obj{"alg": "EdDSA"}, obj{"iss": iss, "iat": now.Unix(), "exp": now.Unix() + 30*86400})))), wrong, "The token lives 30 days"},
 		{"token-lifetime", "no end", target(tokens(access(obj{"exp": nil}))), wrong, "never expires"},
 
 		{"token-expires-in", "there", target(redeemed("", answer(`,"expires_in":300`), now)), ok, ""},
@@ -53,5 +57,16 @@ func timeRows() []row {
 		{"token-expires-in", "a word", target(redeemed("", answer(`,"expires_in":"soon"`), now)), wrong, "no number"},
 		{"token-expires-in", "a string", target(redeemed("", answer(`,"expires_in":"3600"`), now)), wrong, "the string"},
 		{"token-expires-in", "zero", target(redeemed("", answer(`,"expires_in":0`), now)), wrong, "has ended when it comes"},
+	}
+}
+
+// TestOneLifetime holds that a token that lives too long is one mistake, though
+// its answer says the same.
+func TestOneLifetime(t *testing.T) {
+	raw := access(obj{"exp": now.Unix() + 86400}).Raw.Reveal()
+	given := target(redeemed("grant_type=authorization_code&code=c1&client_id=web", fmt.Sprintf(`{"access_token":%q,"expires_in":86460,"token_type":"Bearer"}`, raw), now))
+	found, _ := check.Run(given, []*check.Check{find(t, "token-lifetime")})
+	if len(found) != 1 || found[0].Outcome != wrong {
+		t.Errorf("%d findings: %+v", len(found), found)
 	}
 }
