@@ -57,8 +57,10 @@ func providerOf(t *check.Target, r *evidence.Registration) *knowledge.Provider {
 // begins with the entry. An empty one is none.
 type fault struct {
 	says     string
+	means    string // what follows from it, a sentence
 	expected string
 	severity usher.Severity // empty: the check's
+	left     bool           // another check judges the entry
 }
 
 // eachEntry judges the entries of each client by themselves. skip tells of
@@ -84,8 +86,12 @@ func entriesOf(r *evidence.Registration, none string, skip func(u uri) bool, loo
 		if skip != nil && skip(u) {
 			continue
 		}
+		found := look(r, e, u)
+		if found.left {
+			continue
+		}
 		judged++
-		if found := look(r, e, u); found.says != "" {
+		if found.says != "" {
 			f.add(e, found)
 		}
 	}
@@ -110,6 +116,7 @@ func withoutEntries(r *evidence.Registration) check.Verdict {
 type faults struct {
 	n        int
 	title    string
+	means    string
 	proof    []usher.Proof
 	severity usher.Severity
 }
@@ -117,7 +124,7 @@ type faults struct {
 func (f *faults) add(e evidence.RegisteredURI, found fault) {
 	f.n++
 	if f.n == 1 {
-		f.title, f.severity = "The entry "+show(e.URI)+" "+found.says, found.severity
+		f.title, f.means, f.severity = "The entry "+show(e.URI)+" "+found.says, found.means, found.severity
 	}
 	if found.severity == "" || f.severity != "" && found.severity.Rank() < f.severity.Rank() {
 		f.severity = found.severity // the worst counts; the check's own is the worst
@@ -132,7 +139,7 @@ func (f *faults) verdict(r *evidence.Registration) check.Verdict {
 	if f.n > 1 {
 		title += ", and " + strconv.Itoa(f.n-1) + " more"
 	}
-	return check.Wrong(title, "", f.proof...).Of(r.ClientID).As(f.severity)
+	return check.Wrong(title, f.means, f.proof...).Of(r.ClientID).As(f.severity)
 }
 
 // show makes a foreign text fit a sentence.

@@ -43,7 +43,7 @@ func judgeDevelopment(t *check.Target, r *evidence.Registration) check.Verdict {
 		case kind == "" && u.web():
 			real = true
 		case kind != "" && !(u.loopback() && installed(r, e)):
-			f.add(e, fault{says: kind, expected: "no entry of development"})
+			f.add(e, fault{says: kind, means: "Whoever runs something there, on any machine where a person signs in, gets codes of the client in production.", expected: "no entry of development"})
 		}
 	}
 	switch {
@@ -118,7 +118,7 @@ func judgeShared(r *evidence.Registration) check.Verdict {
 	v := entriesOf(r, "no entry is of the web", func(u uri) bool { return !u.web() || u.loopback() },
 		func(r *evidence.Registration, e evidence.RegisteredURI, u uri) fault {
 			if why := shared(u); why != "" {
-				return fault{says: why, expected: "a host of the app's own"}
+				return fault{says: why, means: "A page of somebody else there can read what arrives, or lead it on.", expected: "a host of the app's own"}
 			}
 			return fault{}
 		})
@@ -177,14 +177,6 @@ var dangling = &check.Check{
 }
 
 func judgeDangling(t *check.Target) []check.Verdict {
-	if p := t.Probed["redirect-dangling"]; p != nil {
-		switch {
-		case p.Verdict != nil:
-			return []check.Verdict{*p.Verdict}
-		case p.Skipped != "":
-			return []check.Verdict{check.Unknown(check.NeedNetwork, p.Skipped)}
-		}
-	}
 	var out []check.Verdict
 	for _, r := range t.Registrations {
 		if isClient(r) {
@@ -217,9 +209,9 @@ func danglingOf(t *check.Target, r *evidence.Registration) check.Verdict {
 			if free := takenOver(h.Alias, u.host); free != "" {
 				says, severity = "has a host that does not resolve, and anybody can take its name at "+free, ""
 			}
-			f.add(e, fault{says: says, expected: "a host that resolves", severity: severity})
+			f.add(e, fault{says: says, means: "Whoever gets hold of the name gets the codes that are sent there.", expected: "a host that resolves", severity: severity})
 		case h.ChainErr != "":
-			f.add(e, fault{says: "has a host whose certificate does not hold (" + show(h.ChainErr) + ")", expected: "a certificate of the name", severity: usher.SeverityHigh})
+			f.add(e, fault{says: "has a host whose certificate does not hold (" + show(h.ChainErr) + ")", means: "Browsers warn there. Where the certificate is of another name, the host may have passed to somebody else.", expected: "a certificate of the name", severity: usher.SeverityHigh})
 		default:
 			unclear = u.host + " was not reached: " + h.Err
 		}
@@ -294,5 +286,5 @@ var openRedirector = &check.Check{
 	Fix:        []usher.FixStep{check.Tightening("Have the app take relative targets or those of a list alone, and refuse everything else.")},
 	References: []string{"RFC 9700 section 4.11.1"},
 	Probe:      &check.Probe{What: "opens the client's own callback with a harmless foreign target and without a code; never follows the answer", Safety: check.S0},
-	Judge:      func(t *check.Target) []check.Verdict { return probed(t, "redirect-open-redirector") },
+	Judge:      func(t *check.Target) []check.Verdict { return t.FromProbe("redirect-open-redirector", check.NeedProbe) },
 }

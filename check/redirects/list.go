@@ -49,7 +49,7 @@ func judgeUnused(t *check.Target, r *evidence.Registration) check.Verdict {
 	rule, ctx, f := ruleFor(t, r), starContext(t, r), faults{}
 	for _, e := range r.RedirectURIs {
 		if !slices.ContainsFunc(used, func(u string) bool { return e.URI == u || covered(rule, ctx, e, u) }) {
-			f.add(e, fault{says: "was not sent in 90 days", expected: "a request with it"})
+			f.add(e, fault{says: "was not sent in 90 days", means: "It is one more place that codes may be sent to, and nobody watches it.", expected: "a request with it"})
 		}
 	}
 	switch {
@@ -133,13 +133,13 @@ func judgeCount(t *check.Target, r *evidence.Registration) check.Verdict {
 		return check.Unknown(check.NeedNothing, "no limit of this provider is known")
 	}
 	if n := len(r.RedirectURIs); most > 0 && n > most {
-		return check.Wrong(strconv.Itoa(n)+" redirect URIs are registered, and the limit is "+strconv.Itoa(most), "",
+		return check.Wrong(strconv.Itoa(n)+" redirect URIs are registered, and the limit is "+strconv.Itoa(most), "The provider refuses further entries, or the whole registration when it is written next.",
 			usher.Proof{Place: r.Place, Quote: strconv.Itoa(n) + " redirect URIs", Expected: "at most " + strconv.Itoa(most) + " (" + from + ")", Got: strconv.Itoa(n)})
 	}
 	f := faults{}
 	for _, e := range r.RedirectURIs {
 		if n := utf8.RuneCountInString(e.URI); longest > 0 && n > longest {
-			f.add(e, fault{says: "has " + strconv.Itoa(n) + " characters, and the limit is " + strconv.Itoa(longest), expected: "at most " + strconv.Itoa(longest) + " characters"})
+			f.add(e, fault{says: "has " + strconv.Itoa(n) + " characters, and the limit is " + strconv.Itoa(longest), means: "The provider refuses it, or cuts it off.", expected: "at most " + strconv.Itoa(longest) + " characters"})
 		}
 	}
 	if f.n > 0 {
@@ -277,16 +277,18 @@ func originFault(r *evidence.Registration, origin string) fault {
 	case origin == "+" || origin == "":
 		return fault{} // Keycloak: those of the redirect URIs
 	case strings.Trim(origin, "*") == "" || u.host == "*":
-		return fault{says: "lets the pages of every host call", expected: "the origins of the app"}
+		return fault{says: "lets the pages of every host call", means: anyPageCalls, expected: "the origins of the app"}
 	case strings.Contains(u.host, "*"):
-		return fault{says: "lets the pages of every name below the domain call", expected: "the origins of the app"}
+		return fault{says: "lets the pages of every name below the domain call", means: anyPageCalls, expected: "the origins of the app"}
 	case u.is("http") && !u.loopback() && !below(strings.ToLower(u.host), "localhost"):
-		return fault{says: "is http", expected: "https"}
+		return fault{says: "is http", means: "Whoever is on the way can put a page of his own there, and call with it.", expected: "https"}
 	case u.web() && !u.loopback() && foreignSite(r, u.host):
-		return fault{says: "is of a site that no redirect URI is of", expected: "the origin of a redirect URI", severity: usher.SeverityLow}
+		return fault{says: "is of a site that no redirect URI is of", means: anyPageCalls, expected: "the origin of a redirect URI", severity: usher.SeverityLow}
 	}
 	return fault{}
 }
+
+const anyPageCalls = "A page of such an origin can redeem codes, refresh and read the answers from a person's browser."
 
 func logoutFault(raw string) fault {
 	u := split(raw)
@@ -294,13 +296,13 @@ func logoutFault(raw string) fault {
 	case raw == "+" || raw == "-" || raw == "":
 		return fault{} // Keycloak: those of the redirect URIs, or none
 	case strings.Contains(raw, "*"):
-		return fault{says: "lets other addresses pass by its star", expected: "the URI written out"}
+		return fault{says: "lets other addresses pass by its star", means: "A link to the provider's sign-out can end at any page that the star covers.", expected: "the URI written out"}
 	case u.hasFragment:
-		return fault{says: "has a fragment (#)", expected: "a URI without #"}
+		return fault{says: "has a fragment (#)", means: "What stands behind # never reaches the app.", expected: "a URI without #"}
 	case u.is("http") && !u.loopback() && !below(strings.ToLower(u.host), "localhost"):
-		return fault{says: "is http", expected: "https"}
+		return fault{says: "is http", means: "Whoever is on the way can put a page of his own there.", expected: "https"}
 	case runs(hiddenScheme(raw)):
-		return fault{says: "has a scheme that a browser runs", expected: "https"}
+		return fault{says: "has a scheme that a browser runs", means: "Whoever starts a sign-out with it runs script in the provider's page.", expected: "https"}
 	}
 	return fault{}
 }

@@ -204,7 +204,7 @@ func judgeRedeemed(t *check.Target, r *evidence.Registration, rule oauth.Redirec
 		}
 		for _, code := range c.Response.Error.Codes {
 			if code == "AADSTS9002326" || code == "AADSTS9002327" {
-				return check.Wrong("The provider refused the code for the type of the entry ("+code+")", "",
+				return check.Wrong("The provider refused the code for the type of the entry ("+code+")", "A browser may redeem codes of spa entries alone, a server those of the others.",
 					usher.Proof{Place: c.Response.Place, Quote: code}, usher.Proof{Place: r.Place, Quote: show(r.RedirectURIs[0].URI), Got: r.RedirectURIs[0].Platform})
 			}
 		}

@@ -13,7 +13,7 @@ var serverExact = &check.Check{
 	Fix:        []usher.FixStep{check.Tightening("Have the provider compare letter for letter, or take the wildcard or prefix out of the registration.")},
 	References: []string{"RFC 9700 section 4.1.3", "RFC 6749 section 3.1.2.4"},
 	Probe:      &check.Probe{What: "sends up to ten authorization requests of the own client with an altered redirect URI and prompt=none; never follows the answer", Safety: check.S0},
-	Judge:      func(t *check.Target) []check.Verdict { return probed(t, "redirect-server-exact") },
+	Judge:      func(t *check.Target) []check.Verdict { return t.FromProbe("redirect-server-exact", check.NeedProbe) },
 }
 
 var errorNoRedirect = &check.Check{
@@ -24,19 +24,5 @@ var errorNoRedirect = &check.Check{
 	Fix:        []usher.FixStep{check.Tightening("Update the provider: with a redirect URI that it does not know it must tell the person of the error, and not send the browser there.")},
 	References: []string{"RFC 6749 section 4.1.2.1", "RFC 9700 section 4.11.2"},
 	Probe:      &check.Probe{What: "looks at the answers to the requests of redirect-server-exact", Safety: check.S0},
-	Judge:      func(t *check.Target) []check.Verdict { return probed(t, "redirect-error-no-redirect") },
-}
-
-// probed gives the verdict of a check's probe, or why there is none.
-func probed(t *check.Target, id string) []check.Verdict {
-	p := t.Probed[id]
-	switch {
-	case p == nil:
-		return []check.Verdict{check.Unknown(check.NeedProbe, "")}
-	case p.Skipped != "":
-		return []check.Verdict{check.Unknown(check.NeedProbe, "not asked: "+p.Skipped)}
-	case p.Verdict == nil:
-		return []check.Verdict{check.Unknown(check.NeedProbe, "the probe came to no verdict: "+p.Note)}
-	}
-	return []check.Verdict{*p.Verdict}
+	Judge:      func(t *check.Target) []check.Verdict { return t.FromProbe("redirect-error-no-redirect", check.NeedProbe) },
 }

@@ -22,13 +22,13 @@ var absolute = &check.Check{
 			func(r *evidence.Registration, e evidence.RegisteredURI, u uri) fault {
 				switch {
 				case u.hasFragment:
-					return fault{says: "has a fragment (#)", expected: "a URI without #"}
+					return fault{says: "has a fragment (#)", means: "Providers refuse it, or put their answer where the app does not look for it.", expected: "a URI without #"}
 				case !u.hasScheme && r.Provider == "keycloak" && strings.HasPrefix(u.path, "/"):
 					return fault{} // Keycloak puts the client's root URL before it
 				case !u.hasScheme:
-					return fault{says: "has no scheme, so that it is no absolute URI", expected: "scheme://host/path"}
+					return fault{says: "has no scheme, so that it is no absolute URI", means: "No request can send it: what an app sends has a scheme.", expected: "scheme://host/path"}
 				case u.web() && u.host == "":
-					return fault{says: "names no host", expected: "scheme://host/path"}
+					return fault{says: "names no host", means: "A browser cannot go there.", expected: "scheme://host/path"}
 				}
 				return fault{}
 			})
@@ -49,7 +49,7 @@ var encrypted = &check.Check{
 				if u.is("https") || u.loopback() || strings.HasSuffix(strings.ToLower(u.host), ".localhost") {
 					return fault{}
 				}
-				return fault{says: "sends codes over http, in the clear", expected: "https"}
+				return fault{says: "sends codes over http, in the clear", means: "Whoever is on the way between browser and app reads the code, and can change the answer.", expected: "https"}
 			})
 	},
 }
@@ -65,7 +65,7 @@ var dangerousScheme = &check.Check{
 	Judge: func(t *check.Target) []check.Verdict {
 		return eachEntry(t, "", nil, func(r *evidence.Registration, e evidence.RegisteredURI, u uri) fault {
 			if runs(hiddenScheme(e.URI)) {
-				return fault{says: "has a scheme that a browser runs", expected: "https, or the app's own scheme"}
+				return fault{says: "has a scheme that a browser runs", means: "Script in the provider's page reads its forms and sessions; a file or blob shows the code to other pages.", expected: "https, or the app's own scheme"}
 			}
 			return fault{}
 		})
@@ -101,7 +101,7 @@ var privateScheme = &check.Check{
 				if strings.Contains(u.scheme, ".") || givenOut(r, u.scheme) {
 					return fault{}
 				}
-				return fault{says: "has the scheme " + show(u.scheme) + ", which any app may claim", expected: "a scheme with a dot, such as com.example." + show(u.scheme)}
+				return fault{says: "has the scheme " + show(u.scheme) + ", which any app may claim", means: "Another app on the device that claims the same word gets the code; PKCE alone keeps it from being redeemed.", expected: "a scheme with a dot, such as com.example." + show(u.scheme)}
 			})
 	},
 }
@@ -130,7 +130,7 @@ var codeParam = &check.Check{
 	Judge: func(t *check.Target) []check.Verdict {
 		return eachEntry(t, "", nil, func(r *evidence.Registration, e evidence.RegisteredURI, u uri) fault {
 			if name := answerParam(u.query); name != "" {
-				return fault{says: "has the parameter " + name + " of its own, as the answer has", expected: "a query without " + name}
+				return fault{says: "has the parameter " + name + " of its own, as the answer has", means: "The app gets the parameter twice, and which of the two it reads depends on its framework.", expected: "a query without " + name}
 			}
 			return fault{}
 		})

@@ -23,22 +23,26 @@ var wildcard = &check.Check{
 	},
 	References: []string{"RFC 9700 section 4.1.1", "RFC 9700 section 4.1.3", "OAuth 2.1 draft section 2.3.1"},
 	Judge: func(t *check.Target) []check.Verdict {
-		return eachEntry(t, "", nil, func(r *evidence.Registration, e evidence.RegisteredURI, u uri) fault {
+		return eachEntry(t, "every entry lets other hosts pass, which redirect-wildcard-global judges", nil, func(r *evidence.Registration, e evidence.RegisteredURI, u uri) fault {
 			rule := ruleFor(t, r)
 			switch {
+			case reachOf(t, r, e.URI, u) != ownHost:
+				return fault{left: true} // redirect-wildcard-global judges it
 			case strings.Contains(e.URI, "*") && covers(t, r, rule, e.URI) != literal:
-				return fault{says: "lets other URIs pass by its star", expected: "the URI written out"}
+				return fault{says: "lets other URIs pass by its star", means: anyPage, expected: "the URI written out"}
 			case placeholder(e.URI):
-				return fault{says: "has a placeholder that is filled in from the request", expected: "the URI written out", severity: usher.SeverityMedium}
+				return fault{says: "has a placeholder that is filled in from the request", means: "Whoever starts a sign-in chooses what stands there, and with it where the code goes.", expected: "the URI written out", severity: usher.SeverityMedium}
 			case expression(e.URI):
-				return fault{says: "is a pattern", expected: "the URI written out"}
+				return fault{says: "is a pattern", means: anyPage, expected: "the URI written out"}
 			case rule.Wildcard == oauth.WildcardPrefix && u.web() && !u.loopback() && strings.Trim(u.path, "/") == "":
-				return fault{says: "lets every path of the host pass, as " + ruleName(rule) + " compares", expected: "the whole path of the callback", severity: usher.SeverityMedium}
+				return fault{says: "lets every path of the host pass, as " + ruleName(rule) + " compares", means: anyPage, expected: "the whole path of the callback", severity: usher.SeverityMedium}
 			}
 			return fault{}
 		})
 	},
 }
+
+const anyPage = "The code can be sent to every page that the pattern covers: an open redirector, an upload or a page that leaks its address among them is enough to steal it."
 
 var wildcardGlobal = &check.Check{
 	ID: "redirect-wildcard-global", Group: check.GroupRedirectURI, Mode: check.Offline, Severity: usher.SeverityCritical,
@@ -52,9 +56,9 @@ var wildcardGlobal = &check.Check{
 		return eachEntry(t, "", nil, func(r *evidence.Registration, e evidence.RegisteredURI, u uri) fault {
 			switch reachOf(t, r, e.URI, u) {
 			case anyHost:
-				return fault{says: "lets every host pass", expected: "a host of your own, written out"}
+				return fault{says: "lets every host pass", means: "Anybody can make a link of the trusted provider that sends the code of whoever follows it to a host of his own.", expected: "a host of your own, written out"}
 			case lowerHosts:
-				return fault{says: "lets every name below the domain pass", expected: "a host written out", severity: usher.SeverityHigh}
+				return fault{says: "lets every name below the domain pass", means: "Whoever holds one of these names, a forgotten one that points to a cloud too, gets the codes.", expected: "a host written out", severity: usher.SeverityHigh}
 			}
 			return fault{}
 		})
@@ -104,7 +108,7 @@ func judgeLiteral(t *check.Target, r *evidence.Registration) check.Verdict {
 		if !strings.Contains(e.URI, "*") || covers(t, r, rule, e.URI) != literal {
 			return fault{}
 		}
-		return fault{says: "has a star that " + ruleName(rule) + " does not fill in", expected: "the URIs that it was meant to cover"}
+		return fault{says: "has a star that " + ruleName(rule) + " does not fill in", means: "The provider compares the star as a letter, so what it was meant to cover is refused.", expected: "the URIs that it was meant to cover"}
 	})
 }
 
