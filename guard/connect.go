@@ -111,7 +111,7 @@ func (c *Client) look(ctx context.Context, u *url.URL, look *Connection) (net.Co
 
 // shake shakes hands and judges the certificate by itself.
 func (c *Client) shake(ctx context.Context, conn net.Conn, o origin, hello Hello, look *Connection) error {
-	roots, err := readRoots(c.opt.CAFile)
+	roots, err := c.roots()
 	if err != nil {
 		return err
 	}

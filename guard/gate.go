@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"io"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -14,8 +15,10 @@ import (
 	"usher"
 )
 
-// maxHeader is how many bytes of headers an answer may have.
-const maxHeader = 64 << 10
+const (
+	maxHeader = 64 << 10 // bytes of headers that an answer may have
+	mostRoots = 16 << 20 // bytes of a file of certificate authorities
+)
 
 // gate is the transport: it judges each request, also those of redirects, and
 // sends it through the transport of its kind. The two kinds share no
@@ -34,7 +37,7 @@ func newGate(c *Client, proxy *url.URL) *gate {
 	g.ready = func() (http.RoundTripper, http.RoundTripper, error) {
 		once.Do(func() {
 			var roots *x509.CertPool
-			if roots, err = readRoots(c.opt.CAFile); err == nil {
+			if roots, err = c.roots(); err == nil {
 				trusted = g.transport(roots, &dialer{lookup: c.pins.lookup})
 				foreign = g.transport(roots, &dialer{c.freshly, func(a netip.Addr) string { return c.pins.inside(a) }})
 			}
@@ -82,9 +85,17 @@ func readRoots(file string) (*x509.CertPool, error) {
 			Hint: "give a PEM file with the certificate of the authority that signed the server's",
 		}
 	}
-	pem, err := os.ReadFile(file)
+	f, err := os.Open(file)
 	if err != nil {
 		return nil, unreadable("cannot be read", err)
+	}
+	defer func() { _ = f.Close() }()
+	pem, err := io.ReadAll(io.LimitReader(f, mostRoots+1))
+	if err != nil {
+		return nil, unreadable("cannot be read", err)
+	}
+	if len(pem) > mostRoots {
+		return nil, unreadable("is larger than 16 MiB", nil)
 	}
 	roots, err := x509.SystemCertPool()
 	if err != nil {

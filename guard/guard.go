@@ -11,11 +11,13 @@ package guard
 
 import (
 	"context"
+	"crypto/x509"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"slices"
+	"sync"
 	"time"
 
 	"usher"
@@ -42,7 +44,7 @@ type Options struct {
 	// the origin of a URL given here does not count.
 	Trusted []string
 	// CAFile is a PEM file of certificate authorities that are trusted beside
-	// those of the system; read with the first call.
+	// those of the system; read once, with Err or the first call.
 	CAFile string
 	// Proxy is the proxy that everything goes through, http or https. The
 	// environment is never asked. The proxy resolves the names once more, so
@@ -70,6 +72,7 @@ type Client struct {
 	err     error
 	trusted []origin
 	pins    *pins
+	roots   func() (*x509.CertPool, error) // what CAFile adds up to, read once
 	gate    *gate
 	http    *http.Client
 	once    *http.Client // follows no redirect
@@ -80,6 +83,7 @@ type Client struct {
 func New(opt Options) *Client {
 	opt.fill()
 	c := &Client{opt: opt, pins: newPins(opt.Resolver, opt.Now)}
+	c.roots = sync.OnceValues(func() (*x509.CertPool, error) { return readRoots(opt.CAFile) })
 	for _, text := range opt.Trusted {
 		o, err := parseOrigin(text)
 		if err != nil && c.err == nil {
@@ -128,8 +132,15 @@ func (o *Options) fill() {
 	}
 }
 
-// Err tells what is wrong with the options, or nil.
-func (c *Client) Err() error { return c.err }
+// Err tells what is wrong with the options, or nil. It reads CAFile, so that a
+// file that cannot be used is told before anything is sent.
+func (c *Client) Err() error {
+	if c.err != nil {
+		return c.err
+	}
+	_, err := c.roots()
+	return err
+}
 
 // HTTP gives the client for those who need an *http.Client. Its Transport keeps
 // every rule but the bounds of time and redirects, which are the client's own

@@ -519,7 +519,7 @@ func TestErrorsForAPerson(t *testing.T) {
 	_, err = get(t, w.client(), w.publicURL("/ok?x=s3cr3t"))
 	wantCode(t, err, usher.ErrUnreachable, "authority that is not known")
 	w.opt.CAFile = filepath.Join(t.TempDir(), "none.pem")
-	_, err = get(t, w.client(), w.publicURL("/ok?x=s3cr3t"))
+	_, err = get(t, guard.New(w.opt), w.publicURL("/ok?x=s3cr3t"))
 	wantCode(t, err, usher.ErrUnreadable, "certificate authorities")
 }
 
@@ -531,6 +531,22 @@ func TestBadOptions(t *testing.T) {
 		wantCode(t, c.Err(), usher.ErrUsage, "")
 		_, err := get(t, c, "https://public.example/")
 		wantCode(t, err, usher.ErrUsage, "")
+	}
+}
+
+// TestCAFileIsReadBefore: what cannot be read is the operator's file, not the
+// other side's fault, and is told before anything is sent.
+func TestCAFileIsReadBefore(t *testing.T) {
+	dir := t.TempDir()
+	empty := filepath.Join(dir, "empty.pem")
+	if err := os.WriteFile(empty, []byte("no certificate"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for file, words := range map[string]string{filepath.Join(dir, "none.pem"): "cannot be read", empty: "holds no certificate", dir: "cannot be read"} {
+		wantCode(t, guard.New(guard.Options{CAFile: file}).Err(), usher.ErrUnreadable, words)
+	}
+	if err := guard.New(guard.Options{}).Err(); err != nil {
+		t.Error(err)
 	}
 }
 
