@@ -20,7 +20,12 @@ func assertion(c *check.TokenCall) *token.Parsed {
 	if c.Request.ClientAssertion == "" {
 		return nil
 	}
-	p, err := token.Parse(c.Request.ClientAssertion.Reveal())
+	return parsed(c.Request.ClientAssertion.Reveal())
+}
+
+// parsed reads a token; nil is none that can be read.
+func parsed(s string) *token.Parsed {
+	p, err := token.Parse(s)
 	if err != nil || p.Claims == nil {
 		return nil
 	}
@@ -58,6 +63,10 @@ func assertions(t *check.Target, about fault, judge func(c *check.TokenCall, p *
 		}
 		n++
 		p := assertion(c)
+		if p == nil && about != faultClaims {
+			b.add(c.Request.ClientID, check.Unknown(check.NeedTokenRequest, "the assertion cannot be read, see assertion-claims"))
+			continue
+		}
 		if p == nil {
 			b.add(c.Request.ClientID, check.Wrong("The client assertion cannot be read", "It is no signed JWT.", proof(c.Place, "client_assertion", "a signed JWT", "something else")).Because(causeAssertion))
 			continue
@@ -281,7 +290,8 @@ func judgeClaims(t *check.Target, c *check.TokenCall, p *token.Parsed, client st
 	if hasIat {
 		from = iat
 	}
-	life := time.Duration(exp-from) * time.Second
+	const most = 100 * 365 * 24 * 60 * 60 // what a Duration holds
+	life := time.Duration(min(exp-from, most)) * time.Second
 	if hasExp && (hasIat || told) && life > mostLifetime {
 		sev := usher.SeverityLow
 		if life > time.Hour {
@@ -359,13 +369,4 @@ func judgeReplay(t *check.Target) []check.Verdict {
 		b.add(client, v)
 	}
 	return b.list
-}
-
-// parsed reads a token; nil is none that can be read.
-func parsed(s string) *token.Parsed {
-	p, err := token.Parse(s)
-	if err != nil || p.Claims == nil {
-		return nil
-	}
-	return p
 }

@@ -159,7 +159,7 @@ func fits(r *evidence.Registration, p *token.Parsed, place string) check.Verdict
 		}
 		if f.Subject == sub {
 			n += 2
-		} else if strings.EqualFold(f.Subject, sub) {
+		} else if f.Subject == "" || strings.EqualFold(f.Subject, sub) {
 			n++
 		}
 		if anyOf(aud, f.Audiences) {
@@ -174,10 +174,12 @@ func fits(r *evidence.Registration, p *token.Parsed, place string) check.Verdict
 	switch {
 	case f.Issuer != iss:
 		name, want, got = "issuer", f.Issuer, iss
-	case f.Subject != sub:
+	case f.Subject != sub && f.Subject != "":
 		name, want, got = "subject", f.Subject, sub
 	case len(f.Audiences) > 0 && !anyOf(aud, f.Audiences):
 		name, want, got = "audience", strings.Join(f.Audiences, " "), strings.Join(aud, " ")
+	case f.Subject == "":
+		return check.Unknown(check.NeedNothing, "issuer and audience are those of "+f.Name+", which tells the subject by an expression that usher does not work out", proof(place, claimsOf(p), "", ""), proof(f.Place, f.Name, "", ""))
 	default:
 		return check.OK("issuer, subject and audience are those of "+f.Name, proof(place, claimsOf(p), "", ""), proof(f.Place, f.Name, "", ""))
 	}

@@ -159,6 +159,9 @@ func assertionCases() []kase {
 		{check: "assertion-claims", name: "from the future", target: target(assertionCall(m{"iat": now.Add(time.Hour).Unix(), "exp": now.Add(61 * time.Minute).Unix()}, nil)), want: wrong, words: "from the future", cause: "clock-skew"},
 		{check: "assertion-claims", name: "long", target: target(assertionCall(m{"exp": now.Add(30 * time.Minute).Unix()}, nil)), want: wrong, words: "lives 30 minutes", severity: usher.SeverityLow},
 		{check: "assertion-claims", name: "very long", target: target(assertionCall(m{"exp": now.Add(48 * time.Hour).Unix()}, nil)), want: wrong, words: "lives 2 days", severity: usher.SeverityMedium},
+		{check: "assertion-claims", name: "for centuries", target: target(assertionCall(m{"exp": now.Unix() + 10_000_000_000}, nil)), want: wrong, words: "days", severity: usher.SeverityMedium},
+		{check: "assertion-audience", name: "no JWT", target: target(ask("client_assertion", "opaque-value-0123456789")), want: unknown},
+		{check: "assertion-key-registered", name: "no JWT", target: target(ask("client_assertion", "opaque-value-0123456789")), want: unknown},
 		{check: "assertion-claims", name: "no jti", target: target(assertionCall(m{"jti": nil}, nil)), want: wrong, words: "jti"},
 		{check: "assertion-claims", name: "no exp", target: target(assertionCall(m{"exp": nil}, nil)), want: wrong, words: "exp"},
 		{check: "assertion-claims", name: "another client", target: target(assertionCall(m{"sub": "api"}, nil)), want: wrong, words: "another client"},
@@ -242,6 +245,8 @@ func bindingCases() []kase {
 
 		{check: "federated-credential-subject", name: "fits", target: target(trust(github), outside(github.Subject, github.Audiences[0])), want: ok},
 		{check: "federated-credential-subject", name: "another branch", target: target(trust(github), outside("repo:contoso/shop:ref:refs/heads/dev", github.Audiences[0])), want: wrong, words: "subject is repo:contoso/shop:ref:refs/heads/dev, trusted is", cause: "client-assertion-invalid"},
+		{check: "federated-credential-subject", name: "a subject by an expression", target: target(trust(evidence.Federated{Name: "any branch", Issuer: github.Issuer, Audiences: github.Audiences, Place: "app.json:9"}), outside("repo:contoso/shop:ref:refs/heads/dev", github.Audiences[0])), want: unknown, words: "by an expression"},
+		{check: "federated-credential-subject", name: "by an expression and by name", target: target(trust(evidence.Federated{Name: "any branch", Issuer: github.Issuer, Audiences: github.Audiences}, github), outside(github.Subject, github.Audiences[0])), want: ok},
 		{check: "federated-credential-subject", name: "case", target: target(trust(github), outside("repo:Contoso/shop:ref:refs/heads/main", github.Audiences[0])), want: wrong, words: "upper and lower case"},
 		{check: "federated-credential-subject", name: "another audience", target: target(trust(github), outside(github.Subject, "https://other.example")), want: wrong, words: "audience is https://other.example"},
 		{check: "federated-credential-subject", name: "another issuer", target: target(trust(github), jwtToken(unsigned(`{"iss":"https://token.actions.githubusercontent.com/contoso","sub":"repo:contoso/shop:ref:refs/heads/main","aud":"api://AzureADTokenExchange"}`), token.TypeAny)), want: wrong, words: "issuer is https://token.actions.githubusercontent.com/contoso"},
