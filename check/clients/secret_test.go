@@ -126,6 +126,9 @@ func secretCases() []kase {
 		{check: "secret-exposed", name: "in an access log", target: target(event(func(e *usher.Event) { e.Request.Path = "/token?grant_type=x&client_secret=[secret]" })), want: wrong, words: "in its address"},
 		{check: "secret-exposed", name: "an empty parameter", target: target(event(func(e *usher.Event) { e.Request.Path = "/token?client_secret=&x=1" })), want: ok},
 		{check: "secret-exposed", name: "nowhere", target: target(event(nil), authorize()), want: ok},
+		{check: "secret-exposed", name: "a request that was told of only", target: target(func(t *check.Target) {
+			t.AuthCalls = append(t.AuthCalls, &check.AuthCall{Partial: true, Request: &oauth.AuthorizationRequest{ClientID: "web"}})
+		}), want: unknown},
 		{check: "secret-exposed", name: "nothing to look in", target: target(web()), want: unknown},
 
 		{check: "secret-shared", name: "two clients", target: target(web(value(good)), web(value(good), func(r *evidence.Registration) { r.ClientID = "api" })), want: wrong, words: "web and api have the same secret"},
