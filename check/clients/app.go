@@ -47,7 +47,7 @@ func judgeApps(t *check.Target) []check.Verdict {
 		case deviceMissing(t, e):
 			here.Quote, here.Expected, here.Got = e.StatusCode, "a device id", "none"
 			b.add(client, check.Wrong("A policy asks for a device, and the sign-in to "+e.Client.String()+" brings none", "The app or browser does not hand on the device's identity: the broker is missing, or the browser has no extension or profile for it.", here).Because(causePolicyDevice))
-		case app != "" || e.UserAgent != "":
+		case app != "" || e.UserAgent != "" && e.Kind == usher.EventSignIn:
 			b.add(client, check.OK("the app is of a kind that policies can judge", here))
 		}
 	}

@@ -328,6 +328,7 @@ func appCases() []kase {
 		{check: "conditional-access-client", name: "device there and not compliant", target: target(event(func(e *usher.Event) {
 			e.Status, e.StatusCode, e.Device.UID, e.OAuth.ClientApp = usher.StatusFailure, "AADSTS53000", "d1", "Browser"
 		})), want: ok},
+		{check: "conditional-access-client", name: "an access log", target: target(event(func(e *usher.Event) { e.Kind, e.UserAgent = usher.EventOther, safari })), want: unknown},
 		{check: "conditional-access-client", name: "not told", target: target(event(nil)), want: unknown},
 
 		{check: "embedded-webview", name: "Safari", target: target(agent(safari)), want: ok},
