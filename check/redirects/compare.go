@@ -210,8 +210,8 @@ func redeemedFrom(t *check.Target, client string) string {
 var registered = &check.Check{
 	ID: "redirect-registered", Group: check.GroupRedirectURI, Mode: check.Offline, Severity: usher.SeverityCritical,
 	Title:  "The redirect URI that is sent is registered",
-	Judged: "Every redirect URI of a request is held against the client's entries by the rule of its provider; the nearest entry and the one difference are named.",
-	Needs:  []check.Need{check.NeedAuthRequest, check.NeedRegistration},
+	Judged: "Every redirect URI of a request is held against the client's entries by the rule of its provider; the nearest entry and the one difference are named. Without the registration it is the provider that tells, when it is probed.",
+	Needs:  []check.Need{check.NeedAuthRequest},
 	Cause:  "redirect-uri-mismatch", Step: usher.StepAuthRequest, Fixer: usher.FixerDeveloper,
 	Fix: []usher.FixStep{
 		check.Neutral("Have the app send one of the redirect URIs that are registered, letter for letter."),
@@ -220,6 +220,12 @@ var registered = &check.Check{
 	References: []string{"RFC 6749 section 3.1.2.3", "RFC 9700 section 4.1.3"},
 	Judge: func(t *check.Target) []check.Verdict {
 		var out []check.Verdict
+		if len(t.Registrations) == 0 {
+			if t.Probed["redirect-registered"] != nil {
+				return t.FromProbe("redirect-registered", check.NeedRegistration)
+			}
+			return []check.Verdict{check.Unknown(check.NeedRegistration, "")}
+		}
 		for _, c := range compare(t) {
 			out = append(out, judgeRegistered(c).Of(c.client))
 		}

@@ -148,6 +148,8 @@ func table() []row {
 		}), unknown, "no request with a redirect URI"},
 		{"redirect-registered", "star of Okta, setting not told", target(of("okta"), entries("https://*.shop.example/cb"), sends("https://eu.shop.example/cb")), unknown, "wildcard_redirect"},
 		{"redirect-registered", "star of Okta, setting not told, another host", target(of("okta"), entries("https://*.contoso.example/cb"), sends("https://app.example/cb")), wrong, "registered is https://*.contoso.example/cb"},
+		{"redirect-registered", "no registration", target(sends(cb)), unknown, "the client's registration"},
+		{"redirect-registered", "no registration, and the provider refuses it", target(sends(cb), probe("redirect-registered", verdict(check.Wrong("The provider does not take it", "It shows a page.", usher.Proof{Place: "GET https://login.example/authorize", Quote: "redirect_uri"})))), wrong, "does not take it"},
 		{"redirect-registered", "organization by id, another host", target(of("auth0"), entries("https://{organization_name}.shop.example/cb"), func(t *check.Target) {
 			sends("https://app.example/cb")(t)
 			t.AuthCalls[0].Request.Params = url.Values{"organization": {"org_123"}}
