@@ -27,7 +27,6 @@ const (
 	causeCodeReused   = "code-reused"
 	causeCodeExpired  = "code-expired"
 	causeState        = "state-mismatch"
-	causeNonce        = "nonce-mismatch"
 	causeRedirect     = "redirect-uri-mismatch"
 	causeIssuer       = "issuer-mismatch"
 	causeCookie       = "cookie-blocked"

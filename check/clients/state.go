@@ -6,7 +6,6 @@ import (
 	"usher"
 	"usher/check"
 	"usher/oauth"
-	"usher/token"
 )
 
 var statePresent = &check.Check{
@@ -121,8 +120,8 @@ func stateOf(c *check.AuthCall) check.Verdict {
 
 var noncePresent = &check.Check{
 	ID: "nonce-present", Group: check.GroupClient, Mode: check.Offline, Severity: usher.SeverityMedium,
-	Title:  "Each sign-in has a nonce that stands in its ID token",
-	Judged: "nonce in requests for OpenID Connect: needed where an ID token comes from the authorization endpoint, wanted with code; and the same value in the ID token.",
+	Title:  "Each sign-in has a nonce of its own",
+	Judged: "nonce in requests for OpenID Connect: needed where an ID token comes from the authorization endpoint, wanted with code, and new for each. Whether the ID token brings it back, token-nonce judges.",
 	Step:   usher.StepAuthRequest, Fixer: usher.FixerDeveloper,
 	Fix: []usher.FixStep{
 		check.Tightening("Send a new random nonce with each request, keep it with the browser's session, and compare it with the ID token's."),
@@ -159,46 +158,11 @@ func judgeNonce(t *check.Target) []check.Verdict {
 			first[r.Nonce] = c
 		}
 	}
-	n := 0
-	for _, tok := range t.Tokens {
-		if tok == nil || tok.Parsed == nil || tok.Claims == nil || n == maxAssertions || t.Kind(tok) != token.TypeID {
-			continue
-		}
-		n++
-		nonceOf(t, &b, tok, first)
-	}
 	return b.or(check.Unknown(check.NeedAuthRequest, ""))
 }
 
 func otherRequest(a, b *oauth.AuthorizationRequest) bool {
 	return a.State != b.State || a.CodeChallenge != b.CodeChallenge
-}
-
-// nonceOf compares the nonce of an ID token with that of its request.
-func nonceOf(t *check.Target, b *book, tok *check.Token, sent map[string]*check.AuthCall) {
-	c := t.SignInOf(tok)
-	if c == nil || c.Request == nil || c.Partial || c.Request == t.Request || c.Request.Nonce == "" {
-		return
-	}
-	if tok.Call != nil && tok.Call.Request != nil && tok.Call.Request.GrantType == oauth.GrantRefreshToken {
-		return // a refreshed ID token may go without
-	}
-	client := c.Request.ClientID
-	got, _ := tok.Claims["nonce"].(string)
-	want := usher.Secret(c.Request.Nonce).Fingerprint()
-	switch {
-	case got == c.Request.Nonce:
-	case got == "":
-		b.add(client, check.Wrong("The ID token has no nonce, and "+client+" sent one", "The app cannot tell whether the token belongs to its request, and must refuse it.", proof(c.Place, "nonce="+want, "", ""), proof(tok.Place, "nonce", want, "nothing")).
-			As(usher.SeverityHigh).Because(causeNonce).Do("Look for what drops it: a proxy, a cached answer, or a provider that does not copy it."))
-	default:
-		detail := "The app must refuse it: it belongs to another request."
-		if sent[got] != nil {
-			detail = "It belongs to another sign-in of the same browser: a second tab, or a reload."
-		}
-		b.add(client, check.Wrong("The nonce of the ID token is not the one that "+client+" sent", detail, proof(c.Place, "nonce="+want, "", ""), proof(tok.Place, "nonce", want, usher.Secret(got).Fingerprint())).
-			As(usher.SeverityHigh).Because(causeNonce).Do("Keep the nonce with the state of its own sign-in, so that a second one does not overwrite it."))
-	}
 }
 
 var issResponseChecked = &check.Check{
