@@ -51,7 +51,7 @@ func (r *reader) keycloakMore(reg *Registration, v *value, p *piece) {
 	reg.note("GrantTypes", v.get("standardFlowEnabled"))
 	reg.note("Notes", v.get("description"))
 	if logout := attributes.get("post.logout.redirect.uris"); logout.str() != "" {
-		for _, u := range strings.Split(logout.str(), "##") {
+		for _, u := range strings.SplitN(logout.str(), "##", 1000) {
 			reg.LogoutURIs = append(reg.LogoutURIs, RegisteredURI{URI: u, Place: p.place(int(logout.at))})
 		}
 	}
@@ -64,22 +64,33 @@ func (r *reader) keycloakMore(reg *Registration, v *value, p *piece) {
 	r.clientKeys(reg, attributes.get("jwks.string"), p)
 }
 
+// maxClients bounds the clients that are read of one realm, so that room is left
+// for what else was given.
+const maxClients = 300
+
 // keycloakRealm reads the export of a realm: each client in it.
 func (r *reader) keycloakRealm(v *value, p *piece) bool {
 	if v.get("realm").str() == "" || !v.get("clients").is(jsonArray) {
 		return false
 	}
-	n := 0
+	n, left := 0, 0
 	for i := range v.get("clients").kids {
 		c := &v.get("clients").kids[i]
 		switch c.get("clientId").str() { // Keycloak's own
 		case "account", "account-console", "admin-cli", "broker", "realm-management", "security-admin-console":
 			continue
 		}
-		if reg := r.keycloakRegistration(c, p); reg != nil && n < 100 {
+		if n == maxClients {
+			left++
+			continue
+		}
+		if reg := r.keycloakRegistration(c, p); reg != nil {
 			n++
 			r.registered(reg, c, p)
 		}
+	}
+	if left > 0 {
+		r.ignore(p.place(int(v.at)), "the realm has more than "+itoa(maxClients)+" clients; "+itoa(left)+" were left out: export them one by one")
 	}
 	it := &Item{Line: p.line(int(v.at))}
 	it.Kind, it.Place, it.Provider = usher.KindRegistration, p.place(int(v.at)), "keycloak"
