@@ -24,11 +24,13 @@ const looksFolder = "looks"
 // news are checks that say what changed since the look before.
 var news = [...]string{"discovery-drift", "jwks-flapping", "jwks-rotation-overlap"}
 
-// lookFor bounds one look with everything in it.
+// lookFor bounds one look, at a provider or at a client: many slow clients do
+// not take each other's time.
 const lookFor = 2 * time.Minute
 
 // checkup looks at the providers and the clients of the configuration, on its
-// schedule, and takes what it finds to the book.
+// schedule, and takes what it finds to the book. It looks at one after the
+// other: no two looks overlap, and no provider meets all of them at once.
 func (s *Server) checkup(ctx context.Context) {
 	every := time.Duration(s.cfg.Checks.Every)
 	for t := time.NewTicker(every); ; {
@@ -48,8 +50,6 @@ func (s *Server) checkup(ctx context.Context) {
 
 // lookAt looks at one provider and at each of our clients there.
 func (s *Server) lookAt(ctx context.Context, p *Provider) {
-	ctx, cancel := context.WithTimeout(ctx, lookFor)
-	defer cancel()
 	client := guard.New(guard.Options{Trusted: []string{p.Issuer}, Timeout: 10 * time.Second, Now: s.env.Now})
 	dir := snapshot.Dir(filepath.Join(s.store.Dir(), looksFolder))
 	history, err := dir.Read(p.Issuer)
@@ -60,7 +60,7 @@ func (s *Server) lookAt(ctx context.Context, p *Provider) {
 	req := look.Request{
 		Issuer: p.Issuer, Client: client, Provider: p.Kind, Profile: s.cfg.Checks.Profile, Previous: look.Earlier(history), Now: s.env.Now,
 	}
-	res, err := look.At(ctx, req)
+	res, err := at(ctx, req)
 	if err != nil {
 		s.failedLook(ctx, p.Name, "", err)
 		return
@@ -81,8 +81,18 @@ func (s *Server) lookAt(ctx context.Context, p *Provider) {
 		}
 	}
 	for i := range p.Clients {
+		if ctx.Err() != nil {
+			return
+		}
 		s.lookAtClient(ctx, p, &p.Clients[i], client, told)
 	}
+}
+
+// at looks once, within its bound.
+func at(ctx context.Context, req look.Request) (*look.Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookFor)
+	defer cancel()
+	return look.At(ctx, req)
 }
 
 // lookAtClient holds one client against its registration, where it may be asked
@@ -109,7 +119,7 @@ func (s *Server) lookAtClient(ctx context.Context, p *Provider, k *Client, clien
 			req.Probe = &probe.Options{Secret: secret, AuthMethod: k.AuthMethod}
 		}
 	}
-	res, err := look.At(ctx, req)
+	res, err := at(ctx, req)
 	if err != nil {
 		s.failedLook(ctx, p.Name, k.ClientID, err)
 		return
@@ -125,13 +135,12 @@ func (s *Server) lookAtClient(ctx context.Context, p *Provider, k *Client, clien
 	s.take(ctx, p, res)
 }
 
-// take takes what a look found to the book. What is wrong and mild opens no
-// case; what is ok is told all the same, for it may prove one.
+// take takes what a look found to the book.
 func (s *Server) take(ctx context.Context, p *Provider, res *look.Result) {
-	least := usher.Severity(s.cfg.Checks.FailOn).Rank()
-	findings := slices.DeleteFunc(slices.Clone(res.Answer.Findings), func(f usher.Finding) bool {
-		return f.Outcome == usher.OutcomeWrong && f.Severity.Rank() > least
-	})
+	if ctx.Err() != nil {
+		return // the server stops: what looks unreachable was not asked
+	}
+	findings := telling(res.Answer.Findings, usher.Severity(s.cfg.Checks.FailOn))
 	tenant := p.Name
 	if len(p.Tenants) > 0 {
 		tenant = p.Tenants[0]
@@ -144,6 +153,23 @@ func (s *Server) take(ctx context.Context, p *Provider, res *look.Result) {
 		return
 	}
 	s.log.Debug("looked", "provider", p.Name, "findings", len(findings), "cases", len(changed))
+}
+
+// telling leaves out what is wrong and milder than least: it opens no case. What
+// is ok is told all the same, for it may prove one, but not where the same
+// check finds something mild at the same client: that is not fixed.
+func telling(findings []usher.Finding, least usher.Severity) []usher.Finding {
+	type subject struct{ check, client string }
+	mild := map[subject]bool{}
+	for i := range findings {
+		if f := &findings[i]; f.Outcome == usher.OutcomeWrong && f.Severity.Rank() > least.Rank() {
+			mild[subject{f.Check, f.Subject.Client}] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(findings), func(f usher.Finding) bool {
+		return f.Outcome == usher.OutcomeWrong && f.Severity.Rank() > least.Rank() ||
+			f.Outcome == usher.OutcomeOK && mild[subject{f.Check, f.Subject.Client}]
+	})
 }
 
 func (s *Server) failedLook(ctx context.Context, provider, client string, err error) {

@@ -22,6 +22,7 @@ const rightSecret = "pX7vN2qLz8RkT4wYc1Jb6Hs9Dm3Fg5Ae"
 type standIn struct {
 	*httptest.Server
 	moved  atomic.Bool  // the document names another issuer
+	hangs  atomic.Bool  // nothing answers any more
 	secret atomic.Value // string
 	seen   atomic.Int64 // requests to the token endpoint
 }
@@ -30,7 +31,13 @@ func newStandIn(t *testing.T) *standIn {
 	p := &standIn{}
 	p.secret.Store(rightSecret)
 	mux := http.NewServeMux()
-	p.Server = httptest.NewServer(mux)
+	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p.hangs.Load() {
+			<-r.Context().Done()
+			return
+		}
+		mux.ServeHTTP(w, r)
+	}))
 	t.Cleanup(p.Close)
 	mux.HandleFunc("GET /realms/shop/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
 		iss := p.URL + "/realms/shop"
@@ -130,5 +137,59 @@ providers:
 	}
 	if strings.Contains(b.stderr.String(), rightSecret) || p.seen.Load() == 0 {
 		t.Errorf("%d requests; the log:\n%s", p.seen.Load(), b.stderr)
+	}
+}
+
+// TestChecksDown: a provider that answers nothing any more has mended nothing,
+// and does not keep the server from stopping while it is waited for.
+func TestChecksDown(t *testing.T) {
+	p := newStandIn(t)
+	b := newBench(t, "")
+	cfg, _, err := serve.Parse(filepath.Join(b.dir, "usher.yaml"), []byte(`
+listen: 127.0.0.1:0
+data: d
+checks: {every: 1h}
+providers:
+- {name: shop, kind: keycloak, issuer: `+p.URL+`/realms/shop, tenants: [shop]}
+`), serve.LoadOptions{Static: true})
+	if err != nil {
+		t.Fatal(err.(serve.Problems).Text())
+	}
+	cfg.Checks.Every = usher.Duration(100 * time.Millisecond)
+	p.moved.Store(true)
+	b.server = serve.New(cfg, serve.Env{Stderr: b.stderr, Terminal: b.told})
+	if err := b.server.Start(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	b.wait("issuer-identical", func(list []usher.Case) bool { return len(list) > 0 })
+	p.hangs.Store(true)
+	time.Sleep(500 * time.Millisecond) // a look is under way, and waits
+	for _, c := range b.cases() {
+		if c.State != usher.CaseOpen {
+			t.Errorf("%s is %s although nobody answers", c.Finding.Check, c.State)
+		}
+	}
+	start := time.Now()
+	b.stop()
+	if d := time.Since(start); d > 3*time.Second {
+		t.Errorf("stopping took %v", d)
+	}
+}
+
+// TestTelling: what is mild opens no case, and what is ok beside it proves none.
+func TestTelling(t *testing.T) {
+	f := func(check, client string, o usher.Outcome, s usher.Severity) usher.Finding {
+		return usher.Finding{Check: check, Outcome: o, Severity: s, Subject: usher.Subject{Client: client}}
+	}
+	got := serve.Telling([]usher.Finding{
+		f("a", "web", usher.OutcomeWrong, usher.SeverityLow), f("a", "web", usher.OutcomeOK, usher.SeverityHigh), f("a", "app", usher.OutcomeOK, usher.SeverityHigh),
+		f("b", "web", usher.OutcomeWrong, usher.SeverityHigh), f("b", "web", usher.OutcomeOK, usher.SeverityHigh), f("c", "web", usher.OutcomeUnknown, usher.SeverityLow),
+	}, usher.SeverityHigh)
+	var told []string
+	for _, x := range got {
+		told = append(told, x.Check+" "+x.Subject.Client+" "+string(x.Outcome))
+	}
+	if want := "a app ok, b web wrong, b web ok, c web unknown"; strings.Join(told, ", ") != want {
+		t.Errorf("%q", told)
 	}
 }
