@@ -95,6 +95,9 @@ func fetching() []row {
 		{"jwks-reachable", "no key set", target(doc(nil), answered("jwks", issuer+"/keys", 200, jsonType)), wrong, "no key set"},
 		{"jwks-reachable", "encryption alone", target(doc(nil), keys(rsaKey("a", m{"use": "enc", "alg": "RSA-OAEP"}))), wrong, "no key that a token"},
 		{"jwks-reachable", "another algorithm", target(doc(m{"id_token_signing_alg_values_supported": []string{"ES256"}}), keys(rsaKey("a", nil))), wrong, "no key that a token"},
+		{"jwks-reachable", "HMAC for ID tokens alone", target(doc(m{"id_token_signing_alg_values_supported": []string{"HS256"}}), keys(rsaKey("a", nil)), answered("jwks", issuer+"/keys", 200, jsonType)), ok, ""},
+		{"jwks-reachable", "HMAC for ID tokens alone, no keys", target(doc(m{"id_token_signing_alg_values_supported": []string{"HS256"}}), keys(), answered("jwks", issuer+"/keys", 200, jsonType)), ok, ""},
+		{"jwks-reachable", "a kind that is not known here", target(doc(m{"id_token_signing_alg_values_supported": []string{"ML-DSA-44"}}), keys(m{"kty": "AKP", "kid": "a", "alg": "ML-DSA-44", "pub": "AAAA"})), unknown, "not known here"},
 		{"jwks-reachable", "a file", target(doc(nil), keys(rsaKey("a", nil))), unknown, ""},
 		{"jwks-reachable", "nothing", target(doc(nil)), unknown, ""},
 	}

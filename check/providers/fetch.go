@@ -1,11 +1,13 @@
 package providers
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
 	"usher"
 	"usher/check"
+	"usher/token"
 )
 
 var discoveryReachable = &check.Check{
@@ -36,6 +38,9 @@ var discoveryReachable = &check.Check{
 			if !strings.HasPrefix(a.Role, "discovery") {
 				continue
 			}
+			if a.NoNetwork {
+				return one(noNetwork(a))
+			}
 			why := badAnswer(a, maxDiscovery)
 			if why == "" {
 				why = "it is no discovery document"
@@ -51,6 +56,12 @@ var discoveryReachable = &check.Check{
 		return one(check.Wrong("The discovery document cannot be had: "+first,
 			"Without it a client knows neither endpoints nor keys.", failed...))
 	},
+}
+
+// noNetwork is said of an answer that this machine could not ask for: of the
+// provider it tells nothing.
+func noNetwork(a *check.Answer) check.Verdict {
+	return check.Unknown(check.NeedNetwork, "It could not be asked from here: "+shorten(a.Err, 200)+".", proofOf(a))
 }
 
 const (
@@ -151,6 +162,8 @@ func pathForm(t *check.Target) check.Verdict {
 		return check.Wrong("The document lies at the form of RFC 8414 alone", "OpenID Connect clients look behind the path, at "+shorten(root+path, 160)+"/.well-known/openid-configuration, and find nothing.", proof...)
 	case inserted:
 		return check.OK("in front of the path, as RFC 8414 has it", proof...)
+	case suffix.answer != nil && suffix.answer.NoNetwork:
+		return noNetwork(suffix.answer)
 	case suffix.answer != nil && insertedTried:
 		return check.Wrong("The document is at none of the addresses that the standards name", "A client that is given the issuer "+shorten(issuer, 160)+" finds no document.", proof...)
 	}
@@ -291,6 +304,9 @@ func keysReachable(t *check.Target) check.Verdict {
 		if a.Role != "jwks" {
 			continue
 		}
+		if a.NoNetwork {
+			return noNetwork(a)
+		}
 		ct := strings.ToLower(a.Header.Get("Content-Type"))
 		bad := badAnswer(a, maxKeySet)
 		if a.Status == 200 && a.Err == "" && a.Size <= maxKeySet && !strings.Contains(ct, "html") {
@@ -315,6 +331,9 @@ func keysReachable(t *check.Target) check.Verdict {
 		}
 		sets++
 		if !usable(t, k) {
+			if leavesUnknown(k) {
+				return check.Unknown(check.NeedNothing, "its keys are of kinds that are not known here, so that nothing can be said of them", usher.Proof{Place: k.Place, Quote: count(len(k.Left), "entry", "entries") + " left out"})
+			}
 			return check.Wrong("The key set has no key that a token could be verified with",
 				"None of its keys is a public one for signatures of an announced algorithm.", usher.Proof{Place: k.Place, Quote: count(len(k.Keys), "key", "keys") + ", " + count(len(k.Left), "entry", "entries") + " left out"})
 		}
@@ -330,16 +349,34 @@ func keysReachable(t *check.Target) check.Verdict {
 	return check.Unknown(check.NeedKeys, "")
 }
 
+// leavesUnknown tells whether a set has keys of kinds that are not known here.
+func leavesUnknown(k *check.KeySet) bool {
+	return slices.ContainsFunc(k.Left, func(l token.LeftKey) bool { return strings.Contains(l.Why, "not known here") })
+}
+
 // usable tells whether a set has a public signing key for what is announced.
+// Where ID tokens are signed with the client's secret (HMAC) alone, access
+// tokens may be signed with any.
 func usable(t *check.Target, k *check.KeySet) bool {
+	var announced []string
+	if len(t.Metadata) == 1 {
+		for _, alg := range t.Metadata[0].IDTokenAlgs {
+			if !strings.HasPrefix(alg, "HS") && alg != "none" {
+				announced = append(announced, alg)
+			}
+		}
+		if len(announced) == 0 && len(t.Metadata[0].IDTokenAlgs) > 0 && len(k.Keys)+len(k.Left) == 0 {
+			return true // none is needed
+		}
+	}
 	for _, key := range k.Keys {
 		if key.Kty == "oct" || key.Use == "enc" || encAlg(key.Alg) {
 			continue
 		}
-		if len(t.Metadata) != 1 || len(t.Metadata[0].IDTokenAlgs) == 0 {
+		if len(announced) == 0 {
 			return true
 		}
-		for _, alg := range t.Metadata[0].IDTokenAlgs {
+		for _, alg := range announced {
 			if fits(key.Kty, key.Crv, alg) && (key.Alg == "" || key.Alg == alg || sameFamily(key.Alg, alg)) {
 				return true
 			}
