@@ -87,6 +87,9 @@ func without(t *check.Target, a, b []string) []string {
 	for _, s := range b {
 		held[fold(t, s)] = true
 	}
+	if t.Provider.Name == "github" {
+		a = slices.DeleteFunc(slices.Clone(a), func(s string) bool { return containedIn(b, s) })
+	}
 	var out []string
 	for _, s := range a {
 		if !held[fold(t, s)] && !slices.Contains(out, s) {
@@ -94,6 +97,30 @@ func without(t *check.Target, a, b []string) []string {
 		}
 	}
 	return out
+}
+
+// containedIn tells whether one of GitHub's scopes lies in another that is held:
+// of scopes that contain each other GitHub gives back the widest alone.
+func containedIn(held []string, scope string) bool {
+	parent := ""
+	switch scope {
+	case "repo:status", "repo_deployment", "public_repo", "repo:invite", "security_events":
+		parent = "repo"
+	case "read:user", "user:email", "user:follow":
+		parent = "user"
+	case "manage_runners:org", "write:org":
+		parent = "admin:org"
+	case "read:org":
+		return slices.Contains(held, "write:org") || slices.Contains(held, "admin:org")
+	default:
+		if name, ok := strings.CutPrefix(scope, "read:"); ok {
+			return slices.Contains(held, "write:"+name) || slices.Contains(held, "admin:"+name)
+		}
+		if name, ok := strings.CutPrefix(scope, "write:"); ok {
+			parent = "admin:" + name
+		}
+	}
+	return parent != "" && slices.Contains(held, parent)
 }
 
 // words splits scopes that came with commas between, where the provider writes

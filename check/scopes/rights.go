@@ -245,6 +245,8 @@ func judgeApplication(t *check.Target, r *evidence.Registration) check.Verdict {
 	switch {
 	case alone != nil:
 		return check.OK("The client gets tokens of its own.", *alone)
+	case people != nil && !showsApps(t):
+		return check.Unknown(check.NeedLogs, "people sign in with the client, which has permissions of its own; the log shows no sign-in of any app itself, so that it may not hold those: give them too (Entra: service principal sign-ins)", own...)
 	case people == nil:
 		return check.Unknown(check.NeedLogs, "the client has permissions of its own; whether it ever acts without a person shows in its sign-in log", own...)
 	case len(r.RedirectURIs) == 0:
@@ -268,8 +270,16 @@ func actsAlone(t *check.Target, r *evidence.Registration) *usher.Proof {
 	return nil
 }
 
-// signsIn finds a sign-in of a person with the client, in a log that would show
-// those of the app itself too. What one request shows is no habit.
+// showsApps tells whether the log holds sign-ins of apps at all: providers keep
+// them in a log of their own.
+func showsApps(t *check.Target) bool {
+	return slices.ContainsFunc(t.Events, func(e *usher.Event) bool {
+		return e.Kind == usher.EventAppSignIn || e.OAuth.GrantType == oauth.GrantClientCredentials
+	})
+}
+
+// signsIn finds sign-ins of people with the client. What one or two show is no
+// habit.
 func signsIn(t *check.Target, r *evidence.Registration) *usher.Proof {
 	n := 0
 	for _, e := range t.Events {

@@ -207,6 +207,11 @@ var graph = []knowledge.Scope{
 	{Name: "Sites.Read.All", Risk: "low"},
 }
 
+// otherApp is a sign-in of another app itself: the log holds such.
+func otherApp(t *check.Target) {
+	event(1, func(e *usher.Event) { e.Kind, e.Client = usher.EventAppSignIn, usher.Party{UID: "job"} })(t)
+}
+
 func signIns(n int) option {
 	return func(t *check.Target) {
 		for i := range n {
@@ -319,6 +324,9 @@ func grantRows() []row {
 	return []row{
 		{"scope-granted-less", "same", target(tells(app, "a b", "b a")), ok, ""},
 		{"scope-granted-less", "not told", target(tells(app, "a b", "-")), ok, "RFC 6749 section 5.1"},
+		{"scope-granted-less", "GitHub, one in another", target(of("github"), asks("user user:email repo:status repo"), tells(code, "", "repo,user")), ok, ""},
+		{"scope-granted-less", "GitHub, less", target(of("github"), asks("user gist"), tells(code, "", "user")), wrong, "gist is missing"},
+		{"scope-granted-less", "GitHub, the narrower", target(of("github"), asks("repo"), tells(code, "", "public_repo")), wrong, "repo is missing"},
 		{"scope-granted-less", "less", target(tells(app, "a b", "a")), wrong, "b is missing"},
 		{"scope-granted-less", "of the authorization request", target(asks("openid orders"), tells(code, "", "openid")), wrong, "orders is missing"},
 		{"scope-granted-less", "openid shows in the ID token", target(asks("openid orders"), tells(code, "", "orders", func(c *check.TokenCall) { c.Response.IDToken = "it" })), ok, ""},
@@ -456,7 +464,8 @@ func rightRows() []row {
 		{"scope-broad", "nothing", target(), unknown, ""},
 
 		{"scope-app-vs-delegated", "people alone", target(permitted(evidence.Permission{Name: "User.Read"})), ok, ""},
-		{"scope-app-vs-delegated", "never alone", target(permitted(own), signIns(4)), wrong, "Mail.Send"},
+		{"scope-app-vs-delegated", "never alone", target(permitted(own), signIns(4), otherApp), wrong, "Mail.Send"},
+		{"scope-app-vs-delegated", "a log of people alone", target(permitted(own), signIns(4)), unknown, "service principal"},
 		{"scope-app-vs-delegated", "acts alone", target(permitted(own), signIns(4), event(1, by(app))), ok, ""},
 		{"scope-app-vs-delegated", "acts alone in a request", target(permitted(own), tells(app, "", "-")), ok, ""},
 		{"scope-app-vs-delegated", "no log", target(permitted(own)), unknown, ""},
