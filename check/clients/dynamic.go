@@ -306,7 +306,7 @@ func judgePerIssuer(t *check.Target) []check.Verdict {
 		now := use{server, place, told}
 		if secret != "" {
 			was, there := bySecret[secret]
-			if there && was.server != server && !(was.known && told) && (ownDomain(was.server) || ownDomain(server)) {
+			if there && was.server != server && !(was.known && told) && (ownDomain(was.server) || ownDomain(server) || oneOwner(was.server, server)) {
 				b.add(client, check.Unknown(check.NeedDiscovery, "the secret goes to "+was.server+" and "+server+", which may be two names of one provider; their documents tell", proof(was.place, was.server, "", ""), proof(place, server, "", "")))
 				return
 			}
@@ -357,6 +357,12 @@ func ownDomain(host string) bool {
 		}
 	}
 	return false
+}
+
+// oneOwner tells whether two hosts belong together: they lie in one domain, as
+// login.salesforce.com and a customer's own there, or on this machine.
+func oneOwner(a, b string) bool {
+	return sameSite("https://"+a, "https://"+b) || loopback(a) && loopback(b)
 }
 
 // serverOf names the authorization server of an endpoint: the issuer of the

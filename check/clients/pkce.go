@@ -93,6 +93,10 @@ func challenge(t *check.Target, c *check.AuthCall) check.Verdict {
 		if reg := registration(t, r.ClientID); reg != nil && reg.PKCERequired != nil && *reg.PKCERequired {
 			return check.Wrong(theClient(r.ClientID)+" sends no PKCE challenge, and its registration demands one", "The provider refuses the request.", proof(c.Place, "code_challenge", "a challenge with S256", "nothing"), proof(reg.Place, "PKCE required", "", "true")).Because(causePKCEMissing)
 		}
+		if contains(r.Scope, "openid") && r.Nonce != "" && withoutPKCE(t, r.ClientID) == usher.SeverityMedium {
+			return check.Wrong(theClient(r.ClientID)+" sends no PKCE challenge", "Its nonce stands in, which RFC 9700 lets a confidential client of OpenID Connect do, as long as it compares it before the code is used. PKCE asks for no such care.", proof(c.Place, "code_challenge", "a challenge with S256", "nothing")).
+				As(usher.SeverityLow)
+		}
 		return check.Wrong(theClient(r.ClientID)+" sends no PKCE challenge", "A code that is stolen on its way back can be redeemed by the thief, and a code of another session can be slipped in.", proof(c.Place, "code_challenge", "a challenge with S256", "nothing")).
 			As(withoutPKCE(t, r.ClientID))
 	case r.CodeChallengeMethod == "":

@@ -52,7 +52,10 @@ func judgeMode(t *check.Target, c *check.AuthCall) check.Verdict {
 		here.Expected = "fragment or form_post"
 		return check.Wrong(theClient(r.ClientID)+" asks for tokens in the query", "They would stand in logs and Referer headers; providers refuse it.", here).As(usher.SeverityHigh)
 	}
-	if m := metadataOf(t, r.Endpoint); m != nil && len(m.ResponseModes) > 0 && !contains(m.ResponseModes, mode) {
+	if m := metadataOf(t, r.Endpoint); m != nil && len(m.ResponseModes) > 0 && !contains(m.ResponseModes, mode) && !wentOn(c) {
+		if mode == "web_message" {
+			return check.Unknown(check.NeedAuthResponse, "it is for an answer to a frame of the same page, which providers take without listing it", here, proof(m.Place, "response_modes_supported", "", strings.Join(m.ResponseModes, ", ")))
+		}
 		list := strings.Join(m.ResponseModes, ", ")
 		here.Expected = list
 		return check.Wrong(theClient(r.ClientID)+" asks for the response mode "+mode+", which the provider does not offer", "It offers "+list+".", here, proof(m.Place, "response_modes_supported", "", list))
@@ -67,6 +70,9 @@ func judgeMode(t *check.Target, c *check.AuthCall) check.Verdict {
 	}
 	return check.OK("it fits what is asked for", here)
 }
+
+// wentOn tells whether the provider answered a request with what was asked for.
+func wentOn(c *check.AuthCall) bool { return c.Response != nil && c.Response.Error == "" }
 
 var samesiteState = &check.Check{
 	ID: "samesite-state", Group: check.GroupClient, Mode: check.Offline, Severity: usher.SeverityHigh,
@@ -187,6 +193,10 @@ func cookie(k *http.Cookie, a *check.Answer, start, back *url.URL, post, cross b
 	case k.SameSite == http.SameSiteStrictMode && cross:
 		here.Expected = "SameSite=Lax"
 		return check.Wrong("The cookie "+k.Name+" is SameSite=Strict", "The browser comes back from another site and does not send it, so the app does not know its own sign-in.", here)
+	case post && cross && k.SameSite == 0:
+		here.Expected = "SameSite=None; Secure"
+		return check.Wrong("The cookie "+k.Name+" names no SameSite, and the browser comes back by form_post", "Chrome and Edge take that for Lax and send it with a POST from another site for its first two minutes alone: slow sign-ins fail. Firefox and Safari send it for now.", here).As(usher.SeverityMedium).
+			Do("Set SameSite=None and Secure on " + k.Name + ", or let the answer come by a redirect (response_mode=query).")
 	case post && cross && k.SameSite != http.SameSiteNoneMode:
 		here.Expected = "SameSite=None; Secure"
 		return check.Wrong("The cookie "+k.Name+" is "+site+", and the browser comes back by form_post", "A POST from another site brings no such cookie.", here).
