@@ -180,6 +180,9 @@ func judgeAudience(t *check.Target, c *check.TokenCall, p *token.Parsed, client 
 			}
 		}
 	}
+	if granted(c) {
+		return check.Wrong("The client assertion of "+client+" is for "+aud[0]+", the issuer is "+issuer, "This provider took it all the same; the issuer alone is right everywhere.", here).As(usher.SeverityLow).Do("Set aud to " + issuer + ".")
+	}
 	return check.Wrong("The client assertion of "+client+" is for "+aud[0]+", the issuer is "+issuer, "The provider must refuse an assertion that is not for it.", here).As(usher.SeverityHigh).Because(causeAssertion).Do("Set aud to " + issuer + ".")
 }
 

@@ -142,6 +142,7 @@ func secretCases() []kase {
 		{check: "secret-shared", name: "nothing", target: target(web()), want: unknown},
 
 		{check: "secret-chars", name: "plus in Basic", target: target(ask("basic", "web:abc+def0123456789")), want: wrong, words: "has a +", cause: "client-secret-invalid"},
+		{check: "secret-chars", name: "plus in Basic, accepted", target: target(gave(ask("basic", "web:abc+def0123456789"))), want: ok},
 		{check: "secret-chars", name: "percent in Basic", target: target(ask("basic", "web:abc%zz0123456789")), want: wrong, words: "has a %"},
 		{check: "secret-chars", name: "encoded", target: target(ask("basic", "web:abc%2Bdef0123456789")), want: ok},
 		{check: "secret-chars", name: "plain", target: target(ask("basic", "web:"+good)), want: ok},
