@@ -239,6 +239,9 @@ type Answer struct {
 	// "unreachable" (no answer), "refused" (usher does not go there),
 	// "too-large", "unreadable"; empty when all is well.
 	Code string
+	// NoNetwork tells that Err lies on this side: no name server answers, or
+	// there is no route.
+	NoNetwork bool
 	// Defect says why the body is not what it should be, in a clause: "is
 	// text/html, no JSON"; empty when it is, or was not looked at.
 	Defect string

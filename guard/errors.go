@@ -41,6 +41,10 @@ func Explain(u *url.URL, err error) error {
 	switch {
 	case errors.Is(err, context.Canceled):
 		why, hint = "was not waited for: the call was cancelled", ""
+	case errors.As(err, &dns) && !dns.IsNotFound:
+		why, hint = "was not found: no name server tells where "+dns.Name+" lies", "see whether this machine has a network, and its name servers (/etc/resolv.conf)"
+	case noRoute(err):
+		why, hint = "cannot be reached: this machine has no route to it", "see whether this machine has a network, and whether it must go through a proxy"
 	case errors.As(err, &dns):
 		why, hint = "cannot be found: the name "+dns.Name+" does not resolve", "see the spelling of the host, and the name servers of this machine"
 	case errors.As(err, &unknown):
@@ -63,6 +67,17 @@ func Explain(u *url.URL, err error) error {
 		err = whole.Err
 	}
 	return &usher.Error{Code: code, Message: shown(u) + " " + why, Hint: hint, Err: quiet{err}}
+}
+
+// NoNetwork tells whether an error lies on this side: no name server answers, or
+// there is no route. Nothing is known of the other side then.
+func NoNetwork(err error) bool {
+	var dns *net.DNSError
+	return errors.As(err, &dns) && !dns.IsNotFound && !errors.Is(err, context.Canceled) || noRoute(err)
+}
+
+func noRoute(err error) bool {
+	return errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETDOWN) || errors.Is(err, syscall.EADDRNOTAVAIL)
 }
 
 // quiet keeps an error for errors.Is and errors.As and prints nothing of it,

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -281,6 +282,25 @@ func TestNoNetwork(t *testing.T) {
 	}
 	if h := target.Hosts[0]; h.Stage != guard.StageConnect || h.Err == "" || h.Code != usher.ErrUnreachable {
 		t.Errorf("%+v", h)
+	}
+}
+
+// nameless is a name server that is away, or that knows nobody.
+type nameless struct{ knows bool }
+
+func (n nameless) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
+	return nil, &net.DNSError{Err: "server misbehaving", Name: host, IsTemporary: !n.knows, IsNotFound: n.knows}
+}
+
+// TestNoNameServer: that no name server answers is told apart from a name that
+// there is not.
+func TestNoNameServer(t *testing.T) {
+	for _, n := range []nameless{{false}, {true}} {
+		const issuer = "https://sso.example/realms/shop"
+		target := gather(t, guard.New(guard.Options{Trusted: []string{issuer}, Resolver: n}), live.Options{Issuer: issuer})
+		if a := answer(t, target, "discovery"); a.NoNetwork == n.knows || a.Code != usher.ErrUnreachable {
+			t.Errorf("%+v: %+v", n, a)
+		}
 	}
 }
 

@@ -121,7 +121,7 @@ func (g *gatherer) read(ctx context.Context, what get) (*check.Answer, []byte) {
 
 // fail notes why there is no answer.
 func fail(a *check.Answer, err error) {
-	a.Err, a.Code = err.Error(), usher.ErrUnreachable
+	a.Err, a.Code, a.NoNetwork = err.Error(), usher.ErrUnreachable, guard.NoNetwork(err)
 	var told *usher.Error
 	if errors.As(err, &told) {
 		a.Err, a.Code = strings.TrimRight(told.Message, ": "), told.Code
