@@ -78,7 +78,7 @@ func TestSeverity(t *testing.T) {
 		{"jwks-use-alg", "not derivable", target(doc(m{"id_token_signing_alg_values_supported": []string{"RS256", "PS256"}}), keys(rsaKey("a", m{"alg": nil}))), usher.SeverityLow},
 		{"jwks-issuer-member", "no token", target(keys(rsaKey("a", m{"issuer": "https://x/{tenantid}"}))), usher.SeverityInfo},
 		{"discovery-drift", "something new", target(doc(m{"registration_endpoint": issuer + "/reg"}), seen(now.Add(-day), m{})), usher.SeverityInfo},
-		{"discovery-drift", "endpoint gone", target(doc(nil), seen(now.Add(-day), m{"registration_endpoint": issuer + "/reg"})), usher.SeverityHigh},
+		{"discovery-drift", "endpoint gone", target(doc(nil), seen(now.Add(-day), m{"registration_endpoint": issuer + "/reg"})), usher.SeverityMedium},
 		{"par-supported", "FAPI", target(held("fapi2"), doc(m{"pushed_authorization_request_endpoint": nil})), usher.SeverityHigh},
 	} {
 		if f := judge(t, c.target, c.id); f.Outcome != wrong || f.Severity != c.want {

@@ -59,12 +59,18 @@ func member(name string, older, newer *Look) []Change {
 	case name == "issuer":
 		return one(usher.SeverityCritical, "the issuer is another one",
 			"every client that compares iss refuses the tokens of the new one", "find out whether the provider moved; change the configured issuer in every client and API together")
+	case name == "jwks_uri" && !has:
+		return one(usher.SeverityHigh, "the document names no keys any more",
+			"whoever reads the address from it can verify no token", "ask the provider where its keys are")
 	case name == "jwks_uri":
 		return one(usher.SeverityHigh, "the keys are published at another address",
-			"APIs that have the address in their configuration go on with old keys until those end", "let clients read jwks_uri from the discovery document")
+			"APIs that have the old address in their configuration see no new key, and fail at the next rotation", "let clients read jwks_uri from the discovery document")
 	case isAddress(name):
 		return address(name, had, has, before, after, one)
 	case strings.HasSuffix(name, "_supported"):
+		if !has && older.List(name) != nil {
+			return silent(name, one)
+		}
 		if list := lists(name, older.List(name), newer.List(name), before, after); list != nil {
 			return list
 		}
@@ -72,6 +78,9 @@ func member(name string, older, newer *Look) []Change {
 	case name == "require_pushed_authorization_requests" && after == "true":
 		return one(usher.SeverityHigh, "authorization requests must be pushed first",
 			"clients that send the browser with plain parameters are refused (RFC 9126)", "push the request to pushed_authorization_request_endpoint")
+	case name == "require_signed_request_object" && after == "true":
+		return one(usher.SeverityHigh, "authorization requests must be signed",
+			"clients that send plain parameters are refused (RFC 9101)", "sign the requests, with a key that is registered for the client")
 	case name == "mtls_endpoint_aliases":
 		return one(usher.SeverityMedium, "the addresses for clients with certificates changed",
 			"clients with mutual TLS must call these addresses", "read the aliases from the discovery document (RFC 8705 section 5)")
@@ -96,7 +105,7 @@ func address(name string, had, has bool, before, after string, one func(usher.Se
 		return one(usher.SeverityInfo, "there is a "+what+" now", news(name), "")
 	}
 	return one(weight, "the "+what+" moved from "+before+" to "+after,
-		"clients that have the old address in their configuration call a place that may end", "let clients read it from the discovery document, or change it in each")
+		"clients that have the old address in their configuration call a place that may end, and firewalls must let the new one through", "let clients read it from the discovery document, or change it in each")
 }
 
 // news says what an address that is new makes possible.
@@ -116,6 +125,17 @@ func news(name string) string {
 		return "devices without a browser can sign in now (RFC 8628), and so can whoever talks a user into typing a code"
 	}
 	return "it can be used now"
+}
+
+// silent tells of a list that the document no longer has. Nothing in it need have
+// ended: where a member is absent, a default of RFC 8414 section 2 stands.
+func silent(name string, one func(usher.Severity, string, string, string) []Change) []Change {
+	if name == "code_challenge_methods_supported" {
+		return one(usher.SeverityHigh, "PKCE is no longer announced",
+			"it may still work, but clients that look for S256 here, those of MCP among them, refuse the provider or send no challenge", "ask the provider; have each client send S256 whatever the metadata says")
+	}
+	return one(usher.SeverityMedium, name+" is no longer published",
+		"clients that read it take the default in its place (RFC 8414 section 2), which may be less than before", "ask the provider, and see which client reads it")
 }
 
 // lists compares lists word by word: what is gone breaks who uses it.
@@ -143,27 +163,27 @@ func lists(name string, was, is []string, before, after string) []Change {
 }
 
 func gone(name, word string) (weight usher.Severity, means, do string) {
-	switch name {
-	case "id_token_signing_alg_values_supported", "token_endpoint_auth_signing_alg_values_supported", "request_object_signing_alg_values_supported", "dpop_signing_alg_values_supported", "userinfo_signing_alg_values_supported":
+	switch {
+	case strings.HasSuffix(name, "_alg_values_supported"):
 		if word == "none" || strings.HasPrefix(word, "HS") {
 			return usher.SeverityInfo, "a weak algorithm is no longer on offer", ""
 		}
 		return usher.SeverityHigh, "tokens and requests that are signed with " + word + " will be refused or no longer issued", "move clients and APIs to an algorithm that is still listed"
-	case "grant_types_supported":
+	case name == "grant_types_supported":
 		if word == "password" || word == "implicit" {
 			return usher.SeverityHigh, "apps that still use the grant " + word + " can no longer sign anybody in", "move them to the authorization code with PKCE"
 		}
 		return usher.SeverityHigh, "apps that use the grant " + word + " are refused", "find the apps in the sign-in log and move them"
-	case "response_types_supported", "response_modes_supported":
+	case name == "response_types_supported" || name == "response_modes_supported":
 		return usher.SeverityHigh, "authorization requests with " + word + " are refused", "use one that is still listed; code is the one to have"
-	case "token_endpoint_auth_methods_supported":
-		return usher.SeverityHigh, "clients that authenticate with " + word + " are refused", "register another method for them"
-	case "code_challenge_methods_supported":
+	case strings.HasSuffix(name, "_auth_methods_supported"):
+		return usher.SeverityHigh, "clients that authenticate with " + word + " will be refused, on a day that is not yours to choose", "register another method for them"
+	case name == "code_challenge_methods_supported":
 		if word == "plain" {
 			return usher.SeverityInfo, "the weak method of PKCE is no longer on offer", ""
 		}
-		return usher.SeverityMedium, "PKCE with " + word + " is no longer announced, though it may still work", "ask the provider; a client that reads the metadata may stop sending a challenge"
-	case "scopes_supported", "claims_supported":
+		return usher.SeverityHigh, "PKCE with " + word + " may still work, but clients that look for it here, those of MCP among them, refuse the provider or send no challenge", "ask the provider; have each client send S256 whatever the metadata says"
+	case name == "scopes_supported" || name == "claims_supported":
 		return usher.SeverityMedium, "apps that ask for " + word + " may be refused or miss it", "see whether a client asks for it"
 	}
 	return usher.SeverityLow, "clients that rely on " + word + " may be refused", "see whether a client uses it"
@@ -173,7 +193,7 @@ func come(name, word string) (weight usher.Severity, means, do string) {
 	switch name {
 	case "code_challenge_methods_supported":
 		if word == "S256" {
-			return usher.SeverityInfo, "PKCE is announced now: clients that read the metadata will send a challenge", "turn PKCE on in every client (RFC 9700 section 2.1.1)"
+			return usher.SeverityInfo, "PKCE is announced now: clients that read the metadata will send a challenge", "send S256 from every client (RFC 9700 section 2.1.1)"
 		}
 		return usher.SeverityLow, "a weak method of PKCE is on offer", "use S256"
 	case "id_token_signing_alg_values_supported":
