@@ -9,6 +9,7 @@ import (
 	"usher/check"
 	"usher/evidence"
 	"usher/oauth"
+	"usher/provider/knowledge"
 )
 
 var acrKnown = &check.Check{
@@ -114,9 +115,29 @@ var capabilityGap = &check.Check{
 // gap is one thing that is used and not listed.
 type gap struct {
 	what, value, member string
-	proof               usher.Proof
-	cause               string
+	place, cause        string
 	worked              bool // the provider took it all the same
+	proof               usher.Proof
+}
+
+// comparison is what one client uses, held against the lists of a document.
+type comparison struct {
+	held int // values that a list tells of
+	gaps []gap
+}
+
+// hold compares one value with a list; offered tells whether it stands there.
+// What is not said, or not listed at all, is not compared.
+func (c *comparison) hold(m *check.Metadata, g gap, list []string, offered func(list []string, value string) bool) {
+	if _, there := m.Raw[g.member]; !there || g.value == "" || len(list) == 0 {
+		return
+	}
+	c.held++
+	if offered(list, g.value) {
+		return
+	}
+	g.proof = usher.Proof{Place: g.place, Quote: g.what + " " + shorten(g.value, 80), Expected: names(list), Got: g.value}
+	c.gaps = append(c.gaps, g)
 }
 
 func gaps(t *check.Target) []check.Verdict {
@@ -124,27 +145,32 @@ func gaps(t *check.Target) []check.Verdict {
 		return one(check.Unknown(check.NeedAuthRequest, ""))
 	}
 	var order []string
-	found := map[string][]gap{}
-	add := func(client string, list []gap) {
-		if _, there := found[client]; !there {
-			order = append(order, client)
+	found := map[string]*comparison{}
+	of := func(client string) *comparison {
+		c := found[client]
+		if c == nil {
+			c = &comparison{}
+			found[client], order = c, append(order, client)
 		}
-		found[client] = append(found[client], list...)
+		return c
 	}
 	for i, r := range t.Registrations {
-		if i < 50 {
-			add(r.ClientID, registeredGaps(r, documentOf(t, "")))
+		if m := documentFor(t, r); m != nil && i < 50 {
+			of(r.ClientID).registered(r, m)
 		}
 	}
 	for i, call := range t.AuthCalls {
 		if call.Request != nil && i < 200 {
-			add(call.Request.ClientID, requestGaps(t, call))
+			of(call.Request.ClientID).authorization(call, documentOf(t, call.Request.Endpoint))
 		}
 	}
 	for i, call := range t.TokenCalls {
 		if call.Request != nil && i < 200 {
-			add(call.Request.ClientID, tokenGaps(t, call))
+			of(call.Request.ClientID).token(call, documentOf(t, call.Request.Endpoint))
 		}
+	}
+	if len(order) == 0 {
+		return one(check.Unknown(check.NeedAuthRequest, ""))
 	}
 	out := make([]check.Verdict, 0, len(order))
 	for _, client := range order {
@@ -153,14 +179,31 @@ func gaps(t *check.Target) []check.Verdict {
 	return out
 }
 
-func gapVerdict(t *check.Target, list []gap) check.Verdict {
-	if len(list) == 0 {
-		return check.OK("nothing is used that the document does not list", usher.Proof{Place: t.Metadata[0].Place, Quote: "the lists of the document"})
+// documentFor gives the document of the provider that holds a registration: the
+// only one, or the one that is known to be its own.
+func documentFor(t *check.Target, r *evidence.Registration) *check.Metadata {
+	if len(t.Metadata) == 1 {
+		return t.Metadata[0]
+	}
+	for _, m := range t.Metadata {
+		if r.Provider != "" && knowledge.Of(m.Issuer).Name == r.Provider {
+			return m
+		}
+	}
+	return nil
+}
+
+func gapVerdict(t *check.Target, c *comparison) check.Verdict {
+	switch {
+	case c.held == 0:
+		return check.Unknown(check.NeedAuthRequest, "nothing that the client is known to use is of a kind that the document lists")
+	case len(c.gaps) == 0:
+		return check.OK("nothing is used that the document does not list", usher.Proof{Place: t.Metadata[0].Place, Quote: count(c.held, "value", "values") + " compared with the lists of the document"})
 	}
 	var words []string
 	var proof []usher.Proof
 	worked := true
-	for _, g := range list {
+	for _, g := range c.gaps {
 		word := g.what + " " + shorten(g.value, 60)
 		if contains(words, word) {
 			continue
@@ -169,7 +212,7 @@ func gapVerdict(t *check.Target, list []gap) check.Verdict {
 		proof = append(proof, g.proof)
 		worked = worked && g.worked
 	}
-	v := check.Wrong("The client uses what the provider does not list: "+names(words), "The provider will refuse it, or take it for something else.", proof...).Because(list[0].cause)
+	v := check.Wrong("The client uses what the provider does not list: "+names(words), "The provider will refuse it, or take it for something else.", proof...).Because(c.gaps[0].cause)
 	if worked {
 		v.Detail = "The provider took it all the same. Other clients configure themselves by the document, and will not use it."
 		return v.As(usher.SeverityInfo)
@@ -177,90 +220,58 @@ func gapVerdict(t *check.Target, list []gap) check.Verdict {
 	return v
 }
 
-// lacks tells whether a list is there and does not hold a value.
-func lacks(m *check.Metadata, list []string, name, value string) bool {
-	if _, there := m.Raw[name]; !there || value == "" || len(list) == 0 {
-		return false
-	}
-	return !contains(list, value)
-}
-
-func registeredGaps(r *evidence.Registration, m *check.Metadata) (out []gap) {
+func (c *comparison) registered(r *evidence.Registration, m *check.Metadata) {
 	for _, rt := range r.ResponseTypes {
-		if lacksResponseType(m, rt) {
-			out = append(out, gap{what: "response type", value: rt, member: "response_types_supported", cause: "response-type-not-allowed", proof: usher.Proof{Place: r.Place, Quote: "response type " + shorten(rt, 80), Expected: names(m.ResponseTypes), Got: rt}})
-		}
+		c.hold(m, gap{what: "response type", value: rt, member: "response_types_supported", place: r.Place, cause: "response-type-not-allowed"}, m.ResponseTypes, offersResponseType)
 	}
 	for _, g := range r.GrantTypes {
-		if lacksGrant(m, g) {
-			out = append(out, gap{what: "grant", value: g, member: "grant_types_supported", cause: "grant-not-allowed", proof: usher.Proof{Place: r.Place, Quote: "grant " + shorten(g, 80), Expected: names(m.GrantTypes), Got: g}})
-		}
+		c.hold(m, gap{what: "grant", value: g, member: "grant_types_supported", place: r.Place, cause: "grant-not-allowed"}, m.GrantTypes, offersGrant)
 	}
 	for _, a := range r.AuthMethods {
-		if a != oauth.AuthNone && standardMethod(a) && lacks(m, m.AuthMethods, "token_endpoint_auth_methods_supported", a) {
-			out = append(out, gap{what: "authentication", value: a, member: "token_endpoint_auth_methods_supported", cause: "client-auth-method", proof: usher.Proof{Place: r.Place, Quote: "authentication " + shorten(a, 80), Expected: names(m.AuthMethods), Got: a}})
+		if standardMethod(a) {
+			c.hold(m, gap{what: "authentication", value: a, member: "token_endpoint_auth_methods_supported", place: r.Place, cause: "client-auth-method"}, m.AuthMethods, contains)
 		}
 	}
-	return out
 }
 
-func requestGaps(t *check.Target, call *check.AuthCall) (out []gap) {
-	r, m := call.Request, documentOf(t, call.Request.Endpoint)
+func (c *comparison) authorization(call *check.AuthCall, m *check.Metadata) {
+	r := call.Request
 	worked := call.Response != nil && call.Response.Error == "" && (call.Response.Code != "" || call.Response.IDToken != "" || call.Response.AccessToken != "")
-	add := func(what, value, member, cause string, list []string) {
-		out = append(out, gap{what, value, member, usher.Proof{Place: call.Place, Quote: what + " " + shorten(value, 80), Expected: names(list), Got: value}, cause, worked})
+	hold := func(what, value, member, cause string, list []string, offered func([]string, string) bool) {
+		c.hold(m, gap{what: what, value: value, member: member, place: call.Place, cause: cause, worked: worked}, list, offered)
 	}
-	if lacksResponseType(m, r.ResponseType) {
-		add("response type", r.ResponseType, "response_types_supported", "response-type-not-allowed", m.ResponseTypes)
-	}
-	if lacks(m, m.ResponseModes, "response_modes_supported", r.ResponseMode) {
-		add("response mode", r.ResponseMode, "response_modes_supported", "request-malformed", m.ResponseModes)
-	}
+	hold("response type", r.ResponseType, "response_types_supported", "response-type-not-allowed", m.ResponseTypes, offersResponseType)
+	hold("response mode", r.ResponseMode, "response_modes_supported", "request-malformed", m.ResponseModes, contains)
 	method := r.CodeChallengeMethod
 	if method == "" && r.CodeChallenge != "" {
 		method = "plain"
 	}
-	if lacks(m, m.CodeChallengeMethods, "code_challenge_methods_supported", method) {
-		add("PKCE method", method, "code_challenge_methods_supported", "request-malformed", m.CodeChallengeMethods)
-	}
-	if prompts, there := m.List("prompt_values_supported"); there && r.Prompt != "" {
+	hold("PKCE method", method, "code_challenge_methods_supported", "request-malformed", m.CodeChallengeMethods, contains)
+	if r.Prompt != "" {
+		prompts, _ := m.List("prompt_values_supported")
 		for _, p := range strings.Fields(r.Prompt) {
-			if !contains(prompts, p) {
-				add("prompt", p, "prompt_values_supported", "request-malformed", prompts)
-			}
+			hold("prompt", p, "prompt_values_supported", "request-malformed", prompts, contains)
 		}
 	}
-	return out
 }
 
-func tokenGaps(t *check.Target, call *check.TokenCall) (out []gap) {
-	r, m := call.Request, documentOf(t, call.Request.Endpoint)
+func (c *comparison) token(call *check.TokenCall, m *check.Metadata) {
+	r := call.Request
 	worked := call.Response != nil && call.Response.Error == nil && (call.Response.AccessToken != "" || call.Response.IDToken != "")
-	if lacksGrant(m, r.GrantType) {
-		out = append(out, gap{"grant", r.GrantType, "grant_types_supported", usher.Proof{Place: call.Place, Quote: "grant_type " + shorten(r.GrantType, 80), Expected: names(m.GrantTypes), Got: r.GrantType}, "grant-not-allowed", worked})
-	}
+	c.hold(m, gap{what: "grant", value: r.GrantType, member: "grant_types_supported", place: call.Place, cause: "grant-not-allowed", worked: worked}, m.GrantTypes, offersGrant)
 	method := r.AuthMethod
 	if method == oauth.AuthPrivateKeyJWT && contains(m.AuthMethods, oauth.AuthSecretJWT) {
 		method = "" // the request does not tell a key from a secret
 	}
-	if method != oauth.AuthNone && lacks(m, m.AuthMethods, "token_endpoint_auth_methods_supported", method) {
-		out = append(out, gap{"authentication", method, "token_endpoint_auth_methods_supported", usher.Proof{Place: call.Place, Quote: "authentication " + method, Expected: names(m.AuthMethods), Got: method}, "client-auth-method", worked})
+	if method != oauth.AuthNone {
+		c.hold(m, gap{what: "authentication", value: method, member: "token_endpoint_auth_methods_supported", place: call.Place, cause: "client-auth-method", worked: worked}, m.AuthMethods, contains)
 	}
-	return out
 }
 
-// lacksResponseType compares response types as sets of words.
-func lacksResponseType(m *check.Metadata, rt string) bool {
-	if _, there := m.Raw["response_types_supported"]; !there || rt == "" || len(m.ResponseTypes) == 0 {
-		return false
-	}
+// offersResponseType compares response types as sets of words.
+func offersResponseType(list []string, rt string) bool {
 	want := words(rt)
-	for _, offered := range m.ResponseTypes {
-		if slices.Equal(words(offered), want) {
-			return false
-		}
-	}
-	return true
+	return slices.ContainsFunc(list, func(offered string) bool { return slices.Equal(words(offered), want) })
 }
 
 func words(s string) []string {
@@ -269,19 +280,14 @@ func words(s string) []string {
 	return list
 }
 
-// lacksGrant forgives short names of grants, which some providers write.
-func lacksGrant(m *check.Metadata, grant string) bool {
-	if !lacks(m, m.GrantTypes, "grant_types_supported", grant) {
-		return false
+// offersGrant forgives what many documents do not list although it is on:
+// refresh tokens, implicit, short names, and grants of the provider's own.
+func offersGrant(list []string, grant string) bool {
+	if grant == oauth.GrantRefreshToken || grant == "implicit" || strings.Contains(grant, "://") {
+		return true
 	}
-	short := grant[strings.LastIndexByte(grant, ':')+1:]
-	for _, g := range m.GrantTypes {
-		if g[strings.LastIndexByte(g, ':')+1:] == short {
-			return false
-		}
-	}
-	// Refresh tokens and implicit are often not listed and on all the same.
-	return grant != oauth.GrantRefreshToken && grant != "implicit"
+	last := func(s string) string { return s[strings.LastIndexByte(s, ':')+1:] }
+	return slices.ContainsFunc(list, func(offered string) bool { return last(offered) == last(grant) })
 }
 
 func standardMethod(a string) bool {

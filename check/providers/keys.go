@@ -47,7 +47,7 @@ func noPrivate(k *check.KeySet) check.Verdict {
 	if list == nil && k.KeySet != nil {
 		for i, key := range k.Keys {
 			if key.Private {
-				proof = append(proof, usher.Proof{Place: k.Place, Quote: "key " + strconv.Itoa(i+1) + " (" + shorten(key.Kid, 60) + ") is private", Expected: "a public key"})
+				proof = append(proof, usher.Proof{Place: k.Place, Quote: "key " + strconv.Itoa(i+1) + " (kid " + shorten(key.Kid, 60) + ") is private", Expected: "a public key"})
 			}
 		}
 	}
@@ -58,10 +58,11 @@ func noPrivate(k *check.KeySet) check.Verdict {
 	return check.OK("", usher.Proof{Place: k.Place, Quote: keyCount(k)})
 }
 
-// keyName names an entry by its kid or its place in the set.
+// keyName names an entry by its kid or its place in the set. A key id may be
+// long and random: the word kid before it keeps it from being masked as a secret.
 func keyName(entry map[string]rawMessage, i int) string {
 	if kid := check.Member(entry, "kid"); kid != "" {
-		return "key " + shorten(kid, 60)
+		return "kid " + shorten(kid, 60)
 	}
 	return "key " + strconv.Itoa(i+1)
 }
@@ -92,7 +93,7 @@ var jwksSymmetric = &check.Check{
 			if k.Entries() == nil {
 				for _, key := range k.Keys {
 					if key.Kty == "oct" {
-						proof = append(proof, usher.Proof{Place: k.Place, Quote: "key " + shorten(key.Kid, 60) + ": kty oct", Expected: "RSA, EC or OKP", Got: "oct"})
+						proof = append(proof, usher.Proof{Place: k.Place, Quote: "kid " + shorten(key.Kid, 60) + ": kty oct", Expected: "RSA, EC or OKP", Got: "oct"})
 					}
 				}
 			}
@@ -121,7 +122,7 @@ func strong(k *check.KeySet) check.Verdict {
 	var proof []usher.Proof
 	for _, key := range k.Keys {
 		if key.Kty == "RSA" && key.Bits < 2048 {
-			proof = append(proof, usher.Proof{Place: k.Place, Quote: "key " + shorten(key.Kid, 60) + ": RSA of " + strconv.Itoa(key.Bits) + " bits", Expected: "at least 2048 bits", Got: strconv.Itoa(key.Bits) + " bits"})
+			proof = append(proof, usher.Proof{Place: k.Place, Quote: "kid " + shorten(key.Kid, 60) + ": RSA of " + strconv.Itoa(key.Bits) + " bits", Expected: "at least 2048 bits", Got: strconv.Itoa(key.Bits) + " bits"})
 		}
 	}
 	for i, entry := range k.Entries() {
@@ -134,7 +135,7 @@ func strong(k *check.KeySet) check.Verdict {
 	}
 	for _, left := range k.Left {
 		if strings.Contains(left.Why, "not on the curve") || strings.Contains(left.Why, "small order") {
-			proof = append(proof, usher.Proof{Place: k.Place, Quote: "key " + shorten(left.Kid, 60) + ": " + left.Why, Expected: "a point on its curve"})
+			proof = append(proof, usher.Proof{Place: k.Place, Quote: "kid " + shorten(left.Kid, 60) + ": " + left.Why, Expected: "a point on its curve"})
 		}
 	}
 	if len(proof) > 0 {

@@ -56,7 +56,7 @@ func saysUse(t *check.Target, k *check.KeySet) check.Verdict {
 		if key.Alg == "" {
 			noAlg++
 			derivable = derivable && oneAlg(t, key.Kty, key.Crv)
-			proof = append(proof, usher.Proof{Place: k.Place, Quote: "key " + shorten(key.Kid, 60) + " (" + key.Kty + ") has no alg", Expected: "alg", Got: "absent"})
+			proof = append(proof, usher.Proof{Place: k.Place, Quote: "kid " + shorten(key.Kid, 60) + " (" + key.Kty + ") has no alg", Expected: "alg", Got: "absent"})
 		}
 	}
 	switch {
@@ -202,7 +202,7 @@ func keyIssuer(t *check.Target, k *check.KeySet) check.Verdict {
 	var proof []usher.Proof
 	for _, key := range k.Keys {
 		if key.Issuer != "" {
-			proof = append(proof, usher.Proof{Place: k.Place, Quote: "key " + shorten(key.Kid, 60) + ": issuer " + shorten(key.Issuer, 120)})
+			proof = append(proof, usher.Proof{Place: k.Place, Quote: "kid " + shorten(key.Kid, 60) + ": issuer " + shorten(key.Issuer, 120)})
 		}
 	}
 	if len(proof) == 0 {
