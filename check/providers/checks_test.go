@@ -52,6 +52,8 @@ func issuers() []row {
 		{"issuer-template", "token fits, no list", target(entra, tokenOf(token.TypeID, "k", m{"iss": "https://login.example/t1/v2.0", "tid": "t1"})), wrong, "is a template"},
 		{"issuer-template", "another tenant", target(entra, tenants("t1"), tokenOf(token.TypeID, "k", m{"iss": "https://login.example/t2/v2.0", "tid": "t2"})), wrong, "not allowed"},
 		{"issuer-template", "v1 issuer", target(entra, tenants("t1"), tokenOf(token.TypeID, "k", m{"iss": "https://sts.example/t1/", "tid": "t1"})), wrong, "does not come of the template"},
+		{"issuer-template", "an assertion of the client", target(entra, tenants("t1"), tokenOf(token.TypeAssertion, "k", m{"iss": "web"})), unknown, ""},
+		{"issuer-template", "a token of another provider", target(entra, doc(nil), tenants("t1"), tokenOf(token.TypeID, "k", m{"iss": issuer})), unknown, ""},
 		{"issuer-template", "listed, no token", target(entra, tenants("t1")), unknown, ""},
 
 		{"issuer-url-form", "https", target(doc(nil)), ok, ""},
@@ -302,6 +304,10 @@ func features() []row {
 		{"revocation-offered", "no", target(doc(m{"revocation_endpoint": nil})), wrong, "no way to revoke"},
 		{"introspection-offered", "yes", target(doc(nil)), ok, ""},
 		{"introspection-offered", "opaque", target(doc(m{"introspection_endpoint": nil}), opaque), wrong, "opaque"},
+		{"introspection-offered", "opaque, of a provider that has APIs of its own", target(doc(m{"introspection_endpoint": nil}), knows(knowledge.Provider{Name: "google", Title: "Google"}), opaque), unknown, "APIs of Google itself"},
+		{"introspection-offered", "opaque, sent to an own API", target(doc(m{"introspection_endpoint": nil}), knows(knowledge.Provider{Name: "auth0", Title: "Auth0"}), opaque, func(t *check.Target) {
+			t.APICalls = append(t.APICalls, &check.APICall{Place: "flow.har#4", Token: t.Tokens[0], Exchange: &evidence.Exchange{URL: "https://api.shop.test/orders"}})
+		}), wrong, "opaque"},
 		{"introspection-offered", "JWT", target(doc(m{"introspection_endpoint": nil}), tokenOf(token.TypeAccess, "a", m{"iss": issuer})), none, ""},
 		{"introspection-offered", "no token", target(doc(m{"introspection_endpoint": nil})), unknown, ""},
 		{"logout-offered", "yes", target(doc(nil)), ok, ""},
@@ -373,6 +379,9 @@ func clocks() []row {
 
 		{"federation-keys-pinned", "issuer", target(setting("issuer: https://id.example")), ok, ""},
 		{"federation-keys-pinned", "a key", target(setting("jwt_public_key: |\n  -----BEGIN PUBLIC KEY-----")), wrong, "written down"},
+		{"federation-keys-pinned", "a key of push messages", target(setting("VAPID_PUBLIC_KEY=BOr1")), unknown, ""},
+		{"federation-keys-pinned", "an assembly of .NET", target(setting("<assemblyIdentity name=\"System.IdentityModel.Tokens.Jwt\" publicKeyToken=\"31bf3856ad364e35\"/>")), unknown, ""},
+		{"federation-keys-pinned", "an authority of TLS", target(setting("ca: -----BEGIN CERTIFICATE-----")), unknown, ""},
 		{"federation-keys-pinned", "an address of keys", target(setting("public_key_url: https://id.example/keys/jwks")), ok, ""},
 		{"federation-keys-pinned", "a client's own, registered", target(registered(evidence.Registration{ClientID: "web"}), keys(rsaKey("a", nil)), func(t *check.Target) { t.KeySets[0].Client = "web" }), wrong, "in place of an address"},
 		{"federation-keys-pinned", "a client's own, by address", target(registered(evidence.Registration{ClientID: "web", KeysURI: "https://app.example/jwks"}), keys(rsaKey("a", nil)), func(t *check.Target) { t.KeySets[0].Client = "web" }), unknown, ""},

@@ -240,6 +240,9 @@ func introspection(t *check.Target, m *check.Metadata) check.Verdict {
 			continue
 		}
 		if tok.Form == token.FormOpaque {
+			if known(t).Name != "generic" && !usedElsewhere(t, m, tok) {
+				return check.Unknown(check.NeedAPIRequest, "the access token is opaque; for the APIs of "+known(t).Title+" itself that is in order, and a call of an own API would tell whether one takes it", usher.Proof{Place: tok.Place, Quote: "an opaque access token"})
+			}
 			return check.Wrong("The access token is opaque, and the provider names no introspection endpoint", "The API can neither read the token nor ask about it.",
 				member(m, "introspection_endpoint", "an address", "absent"), usher.Proof{Place: tok.Place, Quote: "an opaque access token"})
 		}
@@ -249,6 +252,22 @@ func introspection(t *check.Target, m *check.Metadata) check.Verdict {
 		return check.NotApplicable("the access tokens are JWTs, which the API reads by itself")
 	}
 	return check.Unknown(check.NeedToken, "it matters for opaque access tokens alone; an access token would tell", member(m, "introspection_endpoint", "", ""))
+}
+
+// usedElsewhere tells whether a token was sent to an API that is not the
+// provider's.
+func usedElsewhere(t *check.Target, m *check.Metadata, tok *check.Token) bool {
+	home := hostOf(m.Issuer)
+	for _, c := range t.APICalls {
+		if c.Token != tok || c.Exchange == nil {
+			continue
+		}
+		host := hostOf(c.Exchange.URL)
+		if host != home && host != hostOf(m.UserinfoEndpoint) && !knownHost(t, host) && !near(home, host) {
+			return true
+		}
+	}
+	return false
 }
 
 var logoutOffered = &check.Check{

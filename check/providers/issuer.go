@@ -135,8 +135,8 @@ func template(t *check.Target, m *check.Metadata) check.Verdict {
 	seen := 0
 	for _, tok := range t.Tokens {
 		iss, tid := claim(tok, "iss"), claim(tok, "tid")
-		if iss == "" || tok.Form != token.FormJWS {
-			continue
+		if iss == "" || tok.Form != token.FormJWS || tok.Type == token.TypeAssertion || tok.Type == token.TypeDPoP || ofAnother(t, m, iss) {
+			continue // of the client, or of another provider that was given too
 		}
 		place := usher.Proof{Place: tok.Place, Quote: "iss: " + shorten(iss, 160) + ", tid: " + shorten(tid, 80)}
 		if want := m.Issuer[:open] + tid + m.Issuer[end+1:]; tid == "" || iss != want {
@@ -158,6 +158,16 @@ func template(t *check.Target, m *check.Metadata) check.Verdict {
 	}
 	return check.Wrong("The issuer is a template: "+shorten(m.Issuer, 160),
 		"The document is that of an endpoint for many tenants. Whoever compares iss with it as it stands refuses every token; whoever does not compare lets in every tenant.", proof)
+}
+
+// ofAnother tells whether an issuer is that of another document.
+func ofAnother(t *check.Target, m *check.Metadata, issuer string) bool {
+	for _, other := range t.Metadata {
+		if other != m && other.Issuer == issuer {
+			return true
+		}
+	}
+	return false
 }
 
 func claim(tok *check.Token, name string) string {
