@@ -43,7 +43,7 @@ func judgeKey(t *check.Target, c *check.TokenCall, p *token.Parsed, client strin
 			got := proof(c.Place, pr.Place, pr.Expected, pr.Got)
 			switch pr.Code {
 			case token.CodeKeyNotFound:
-				return check.Wrong(fmt.Sprintf("The client %s signs with the key %q, which is not registered", client, p.Kid), "Registered are: "+kids(keys)+".", got, proof(place, kids(keys), "", ""))
+				return check.Wrong(fmt.Sprintf("The client %s signs with the kid %q, which is not registered", client, p.Kid), "Registered are: "+kids(keys)+".", got, proof(place, kids(keys), "", ""))
 			case token.CodeSignature:
 				return check.Wrong(theClient(client)+" signs with another key than the registered one", "The assertion names a registered key, or none, and its signature does not fit.", got, proof(place, kids(keys), "", ""))
 			case token.CodeKeyUnfit:
@@ -89,9 +89,9 @@ func kids(keys *token.KeySet) string {
 			break
 		}
 		if k.Kid != "" {
-			out = append(out, k.Kid)
+			out = append(out, "kid "+k.Kid)
 		} else {
-			out = append(out, k.Kty+" "+k.Thumbprint)
+			out = append(out, k.Kty+", thumbprint "+k.Thumbprint)
 		}
 	}
 	if out == nil {

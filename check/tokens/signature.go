@@ -171,7 +171,7 @@ func kidsOf(keys *token.KeySet) string {
 		case k.Kid == "":
 			names = append(names, k.Kty+" without kid")
 		default:
-			names = append(names, fmt.Sprintf("%q", token.Printable(k.Kid)))
+			names = append(names, fmt.Sprintf("kid %q", token.Printable(k.Kid)))
 		}
 	}
 	if len(names) == 0 {
@@ -256,7 +256,7 @@ var kidFound = &check.Check{
 			}
 			for _, left := range keys.Left {
 				if left.Kid == tok.Kid {
-					return check.Wrong(fmt.Sprintf("The key %q is published, but cannot be used: %s", token.Printable(tok.Kid), left.Why), "A verifier leaves such an entry out.", p)
+					return check.Wrong(fmt.Sprintf("The key with the kid %q is published, but cannot be used: %s", token.Printable(tok.Kid), left.Why), "A verifier leaves such an entry out.", p)
 				}
 			}
 			if stray(t, tok, kind) {
@@ -267,7 +267,7 @@ var kidFound = &check.Check{
 			if iss, want := text(tok, "iss"), t.ExpectOf(tok).Issuer; want != "" && iss != "" && iss != want {
 				detail = fmt.Sprintf("The set%s has %s. The token names the issuer %q and these keys are for %q: they do not belong together.", when, kidsOf(keys), token.Printable(iss), token.Printable(want))
 			}
-			return check.Wrong(fmt.Sprintf("No published key is called %q", token.Printable(tok.Kid)), detail, p)
+			return check.Wrong(fmt.Sprintf("No published key has the kid %q", token.Printable(tok.Kid)), detail, p)
 		})
 	},
 }

@@ -52,7 +52,7 @@ func signatureRows() []row {
 		{"token-embedded-key", "no keys given", target(tokens(foreign)), unknown, ""},
 
 		{"token-kid-found", "found", target(tokens(good), keys), ok, ""},
-		{"token-kid-found", "not found", target(tokens(rotated), keys), wrong, `has "k1"`},
+		{"token-kid-found", "not found", target(tokens(rotated), keys), wrong, `has kid "k1"`},
 		{"token-kid-found", "when it was read", target(tokens(rotated), keys), wrong, "read 2026-11-25T12:00:00Z"},
 		{"token-kid-found", "another environment", target(tokens(elsewhere), keys, issuer(iss)), wrong, "do not belong together"},
 		{"token-kid-found", "opaque", target(tokens(opaque), keys), na, ""},
