@@ -75,8 +75,8 @@ func judgeClientIDKnown(t *check.Target) []check.Verdict {
 // there is no such client where the authorization endpoint shows a page.
 func unknownAtToken(t *check.Target, client string) (check.Verdict, bool) {
 	a := t.Probed["secret-valid"]
-	switch {
-	case a == nil:
+	switch o := idProbed(t); {
+	case a == nil || o == usher.OutcomeWrong || o == usher.OutcomeOK:
 		return check.Verdict{}, false
 	case a.Verdict != nil:
 		return *a.Verdict, a.Verdict.Outcome == usher.OutcomeWrong && a.Verdict.Cause == causeUnknown

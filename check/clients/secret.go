@@ -70,11 +70,14 @@ func judgeSecretValid(t *check.Target) []check.Verdict {
 	})
 	told := !onlyUnknown(asked)
 	if t.Secret != "" && !told {
-		b.add(client, own.held(t)) // what can be said without the provider
+		// What can be said without the provider; why it is not known, the probe knows better.
+		if v := own.held(t); v.Outcome != usher.OutcomeUnknown || t.Probed["secret-valid"] == nil {
+			b.add(client, v)
+		}
 	}
 	if told || len(b.list) == 0 || t.Probed["secret-valid"] != nil {
 		for _, v := range asked {
-			if v.Outcome == usher.OutcomeWrong && (v.Cause == causeUnknown || nobody(t)) {
+			if v.Outcome == usher.OutcomeWrong && notLookedAt(t, v.Cause) {
 				v = unlooked(v.Proof...)
 			}
 			b.add(client, v)
@@ -83,22 +86,31 @@ func judgeSecretValid(t *check.Target) []check.Verdict {
 	return b.list
 }
 
-// unlooked is the verdict on a secret of a client that the provider does not
-// know: client-id-known says what is wrong.
+// unlooked is the verdict on a secret of a client that the provider refuses
+// itself: client-id-known says what is wrong.
 func unlooked(p ...usher.Proof) check.Verdict {
-	return check.Unknown(check.NeedNothing, "the provider does not know the client, so its secret is not looked at; see client-id-known", p...)
+	return check.Unknown(check.NeedNothing, "the provider refuses the client id itself, so that it does not look at the secret; see client-id-known", p...)
 }
 
-// nobody tells whether a probe found that the provider does not know the client.
-func nobody(t *check.Target) bool {
-	a := t.Probed["client-id-known"]
-	if a == nil {
+// notLookedAt tells whether the probe of a secret was refused for its client id:
+// by what the probe of the id found, else by the cause of the refusal.
+func notLookedAt(t *check.Target, cause string) bool {
+	switch idProbed(t) {
+	case usher.OutcomeWrong:
+		return true
+	case usher.OutcomeOK:
 		return false
 	}
-	if a.Verdict != nil {
-		return a.Verdict.Outcome == usher.OutcomeWrong && (a.Verdict.Cause == "" || a.Verdict.Cause == causeUnknown)
+	return cause == causeUnknown
+}
+
+// idProbed gives what the probe of the client id found by itself; empty where it
+// left that open.
+func idProbed(t *check.Target) usher.Outcome {
+	if a := t.Probed["client-id-known"]; a != nil && a.Verdict != nil {
+		return a.Verdict.Outcome
 	}
-	return causeOf(t, a.Error) == causeUnknown
+	return ""
 }
 
 // sent is a secret on its way to the provider.

@@ -76,6 +76,23 @@ func secretCases() []kase {
 			v := check.Wrong("The provider does not know the client web", "", usher.Proof{Place: "POST x"}).Because("client-unknown")
 			t.Probed["secret-valid"].Verdict = &v
 		}), want: unknown, words: "see client-id-known"},
+		{check: "secret-valid", name: "the probe could not tell", target: target(own(good), func(t *check.Target) {
+			v := check.Unknown(check.NeedNothing, "it looks at the code first")
+			t.Probed = map[string]*check.ProbeAnswer{"secret-valid": {Verdict: &v, Status: 400}}
+		}), want: unknown, words: "it looks at the code first"},
+		{check: "secret-valid", name: "the probe was not sent", target: target(own(good), func(t *check.Target) {
+			t.Probed = map[string]*check.ProbeAnswer{"secret-valid": {Skipped: "another origin"}}
+		}), want: unknown, words: "another origin"},
+		{check: "secret-valid", name: "a client that is switched off", target: target(own(good), func(t *check.Target) {
+			off := check.Wrong("switched off", "", usher.Proof{Place: "GET x"}).Because("client-disabled")
+			no := check.Wrong("does not know the client", "", usher.Proof{Place: "POST x"}).Because("client-unknown")
+			t.Probed = map[string]*check.ProbeAnswer{"client-id-known": {Verdict: &off}, "secret-valid": {Verdict: &no}}
+		}), want: unknown, words: "see client-id-known"},
+		{check: "secret-valid", name: "a client that is known", target: target(own(good), func(t *check.Target) {
+			yes := check.OK("", usher.Proof{Place: "GET x"})
+			no := check.Wrong("does not take the key", "", usher.Proof{Place: "POST x"}).Because("client-unknown")
+			t.Probed = map[string]*check.ProbeAnswer{"client-id-known": {Verdict: &yes}, "secret-valid": {Verdict: &no}}
+		}), want: wrong},
 		{check: "secret-valid", name: "wrong at Auth0", target: target(vendor("auth0"), refused(ask("client_secret", good), "access_denied", "Unauthorized")), want: wrong, cause: "client-secret-invalid"},
 		{check: "secret-valid", name: "access_denied of somebody", target: target(refused(ask("client_secret", good), "access_denied", "")), want: unknown},
 		{check: "secret-valid", name: "a device that was denied", target: target(refused(ask("client_secret", good, "grant_type", "urn:ietf:params:oauth:grant-type:device_code", "device_code", "d"), "access_denied", "")), want: ok},

@@ -34,6 +34,11 @@ func knownCases() []kase {
 		{check: "client-id-known", name: "Keycloak leaves it open", target: target(refused(ask("client_secret", "x"), "invalid_client", "Invalid client or Invalid client credentials")), want: unknown},
 		{check: "client-id-known", name: "the tenant is not known", target: target(refused(ask("client_secret", "x"), "invalid_request", "AADSTS90002: Tenant not found", "AADSTS90002")), want: unknown},
 		{check: "client-id-known", name: "a wrong secret", target: target(refused(ask("client_secret", "x"), "invalid_client", "AADSTS7000215", "AADSTS7000215")), want: ok, words: "knew the client"},
+		{check: "client-id-known", name: "switched off, whatever the token endpoint says", target: target(asked("web"), func(t *check.Target) {
+			off := check.Wrong("switched off", "", usher.Proof{Place: "GET x"}).Because("client-disabled")
+			no := check.Wrong("does not know the client", "", usher.Proof{Place: "POST x"}).Because("client-unknown")
+			t.Probed = map[string]*check.ProbeAnswer{"client-id-known": {Verdict: &off}, "secret-valid": {Verdict: &no}}
+		}), want: wrong, words: "switched off", cause: "client-disabled"},
 		{check: "client-id-known", name: "the token endpoint says so", target: target(asked("web"), probed("secret-valid", errorOf("invalid_client", "Client not found"))), want: wrong, words: "knows no client web", cause: "client-unknown"},
 		{check: "client-id-known", name: "a refusal that says nothing", target: target(refused(ask("client_secret", "x"), "invalid_client", "")), want: unknown},
 
