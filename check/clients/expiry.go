@@ -279,8 +279,11 @@ func judgeOverlap(t *check.Target, r *evidence.Registration) check.Verdict {
 	if v, told := removedInUse(t, r); told {
 		return v
 	}
-	if yes, told := can(t, knowledge.CanTwoSecrets); told && !yes {
-		return check.NotApplicable("the provider keeps one secret a client, so there is no overlap")
+	if about := knownOf(t, r); about != nil {
+		a, told := about.Can[knowledge.CanTwoSecrets]
+		if told && !a.Can {
+			return check.NotApplicable("the provider keeps one secret a client, so there is no overlap")
+		}
 	}
 	// Of each credential, the one that was made next.
 	var pairs int

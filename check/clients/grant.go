@@ -287,6 +287,9 @@ func judgePassword(t *check.Target) []check.Verdict {
 		if m == nil || m.Metadata == nil {
 			continue
 		}
+		if contains(m.ResponseTypes, oauth.GrantPassword) { // as glewlwyd lists it
+			return offered("The provider offers the password grant", "response_types_supported", "password", m)
+		}
 		if hasGrant(m.GrantTypes, oauth.GrantPassword) {
 			return offered("The provider offers the password grant", "grant_types_supported", "password", m)
 		}

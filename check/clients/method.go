@@ -226,7 +226,8 @@ func judgeWeak(t *check.Target, r *evidence.Registration) check.Verdict {
 		return check.Unknown(check.NeedTokenRequest, "the registration does not say how the client authenticates")
 	}
 	offer, place := "", ""
-	if m := metadataOf(t, ""); m != nil {
+	about, other := knownOf(t, r), elsewhere(t, r)
+	if m := metadataOf(t, ""); m != nil && !other {
 		for _, have := range m.AuthMethods {
 			if have == oauth.AuthPrivateKeyJWT || have == oauth.AuthTLS || have == oauth.AuthSelfSignedTLS {
 				offer, place = have, m.Place
@@ -235,12 +236,12 @@ func judgeWeak(t *check.Target, r *evidence.Registration) check.Verdict {
 		}
 	}
 	for _, c := range [...]string{knowledge.CanPrivateKeyJWT, knowledge.CanMTLS, knowledge.CanWorkloadFederation} {
-		if yes, _ := can(t, c); yes && offer == "" {
-			offer, place = c, t.Provider.Title
+		if about != nil && about.Can[c].Can && offer == "" {
+			offer, place = c, about.Title
 		}
 	}
 	if offer == "" {
-		if len(t.Metadata) > 0 {
+		if len(t.Metadata) > 0 && !other {
 			return check.OK("the provider offers nothing better than a secret", proof(r.Place, methodsOf(r), "", ""))
 		}
 		return check.Unknown(check.NeedDiscovery, "what the provider offers beside a secret stands in its discovery document", proof(r.Place, methodsOf(r), "", ""))

@@ -65,6 +65,8 @@ func methodCases() []kase {
 
 		{check: "auth-method-weak", name: "offered in the document", target: target(web(), offers(`["client_secret_basic","private_key_jwt"]`)), want: wrong, words: "takes private_key_jwt"},
 		{check: "auth-method-weak", name: "known of the provider", target: target(entra(creds(evidence.Credential{Kind: "secret"})), &knowledge.Provider{Name: "entra", Title: "Entra", Can: map[string]knowledge.Ability{knowledge.CanPrivateKeyJWT: {Can: true}}}), want: wrong},
+		{check: "auth-method-weak", name: "offered by another provider than the client's", target: target(web(func(r *evidence.Registration) { r.Provider = "google" }), knowledge.Named("okta"), offers(`["client_secret_basic","private_key_jwt"]`)), want: unknown},
+		{check: "auth-method-weak", name: "a provider that was not recognized", target: target(web(func(r *evidence.Registration) { r.Provider = "google" }), knowledge.Named("generic"), offers(`["client_secret_basic","private_key_jwt"]`)), want: wrong, words: "takes private_key_jwt"},
 		{check: "auth-method-weak", name: "not offered", target: target(web(), offers(`["client_secret_basic"]`)), want: ok},
 		{check: "auth-method-weak", name: "a key", target: target(web(func(r *evidence.Registration) { r.AuthMethods = []string{"private_key_jwt"} })), want: ok},
 		{check: "auth-method-weak", name: "public", target: target(web(public)), want: na},
@@ -317,6 +319,7 @@ func grantCases() []kase {
 		{check: "grant-password", name: "a request", target: target(ask("grant_type", "password", "username", "kim", "password", "pw")), want: wrong, words: "sends people's passwords"},
 		{check: "grant-password", name: "the log", target: target(event(func(e *usher.Event) { e.OAuth.GrantType = "password" })), want: wrong, words: "with their passwords"},
 		{check: "grant-password", name: "the provider's document", target: target(discovery(`"grant_types_supported":["authorization_code","password"]`)), want: wrong, words: "The provider offers"},
+		{check: "grant-password", name: "among the response types", target: target(discovery(`"response_types_supported":["code","password"],"grant_types_supported":["authorization_code"]`)), want: wrong, words: "The provider offers"},
 		{check: "grant-password", name: "Entra does not say", target: target(entra()), want: unknown},
 
 		{check: "grant-device-exposure", name: "off", target: target(web()), want: ok},

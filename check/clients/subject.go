@@ -10,6 +10,7 @@ import (
 	"usher/check"
 	"usher/evidence"
 	"usher/oauth"
+	"usher/provider/knowledge"
 )
 
 // maxProofs bounds the proofs of one verdict: a person reads a few.
@@ -365,6 +366,21 @@ func can(t *check.Target, what string) (yes, told bool) {
 	}
 	a, told := t.Provider.Can[what]
 	return a.Can, told
+}
+
+// knownOf gives what is known of the provider that a client is registered at:
+// the registration says which, else it is the one that is asked. Nil is unknown.
+func knownOf(t *check.Target, r *evidence.Registration) *knowledge.Provider {
+	if r.Provider == "" || t.Provider != nil && t.Provider.Name == r.Provider {
+		return t.Provider
+	}
+	return knowledge.Named(r.Provider)
+}
+
+// elsewhere tells whether a client is registered at another provider than the
+// one that is known to be asked.
+func elsewhere(t *check.Target, r *evidence.Registration) bool {
+	return r.Provider != "" && t.Provider != nil && t.Provider.Name != "generic" && t.Provider.Name != r.Provider
 }
 
 func providerIs(t *check.Target, name string) bool {
