@@ -123,6 +123,7 @@ func TestCheckOIDCProvider(t *testing.T) {
 	})
 	holdPage(t, "npm oidc-provider", rows)
 
+	t.Run("quick", p.quick)
 	t.Run("credentials", p.credentials)
 	t.Run("redirect URI", p.redirects)
 	t.Run("callback pages", p.callbacks)
@@ -308,6 +309,22 @@ func (p *providers) signIn(address string) (string, error) {
 	return "", io.ErrNoProgress
 }
 
+// quick: a look at a provider on this machine, from the program's start to its
+// end, takes 300 ms at most. The best of five counts, as the machine does other
+// things as well.
+func (p *providers) quick(t *testing.T) {
+	best := time.Hour
+	for range 5 {
+		start := time.Now()
+		look(t, p.args("good")...)
+		best = min(best, time.Since(start))
+	}
+	t.Logf("a look takes %v", best.Round(time.Millisecond))
+	if best > 300*time.Millisecond {
+		t.Errorf("a look takes %v, want 300 ms at most", best)
+	}
+}
+
 // credentials: right and wrong ones are told apart, and the unknown client from
 // the wrong secret.
 func (p *providers) credentials(t *testing.T) {
@@ -320,11 +337,9 @@ func (p *providers) credentials(t *testing.T) {
 	l.says("secret-valid")
 	cause(t, l, "secret-valid", "client-secret-invalid")
 	l = ask("nobody", right)
-	l.is("client-id-known", usher.OutcomeWrong)
+	l.says("client-id-known")
 	cause(t, l, "client-id-known", "client-unknown")
-	if f := l.of("secret-valid"); f.Outcome == usher.OutcomeWrong && f.Cause == "client-secret-invalid" || f.Outcome == usher.OutcomeOK {
-		t.Errorf("of the secret of an unknown client usher says %s, %s", f.Outcome, f.Title)
-	}
+	l.is("secret-valid", usher.OutcomeUnknown)
 }
 
 // redirects: a redirect URI that is not registered is found out by asking.
