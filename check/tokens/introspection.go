@@ -3,6 +3,7 @@ package tokens
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -90,7 +91,7 @@ func inactive(t *check.Target, in *check.Introspection, raw map[string]json.RawM
 			}
 		}
 	}
-	for name := range raw {
+	for _, name := range slices.Sorted(maps.Keys(raw)) {
 		switch name {
 		case "active", "iss", "iat", "jti":
 			continue

@@ -115,6 +115,11 @@ func endingRows() []row {
 		{"revoke-on-logout", "refused", target(rt, left("revoke", 401)), wrong, "401"},
 		{"revoke-on-logout", "Keycloak ends them", target(provider("keycloak"), rt, left("logout", 302)), ok, ""},
 		{"revoke-on-logout", "in the log", target(events(event("1", "user.logout", "", "s1"), event("2", "token.revoke", "revoke", "s1"), event("3", "user.logout", "", "s2"))), wrong, "without revocation"},
+		{"revoke-on-logout", "revocations of another client", target(func(t *check.Target) {
+			spa := event("1", "user.logout", "", "s1")
+			spa.Client.UID = "spa"
+			events(spa, event("2", "token.revoke", "revoke", "s2"))(t)
+		}), unknown, ""},
 		{"revoke-on-logout", "no revocation at all", target(events(event("1", "user.logout", "", "s1"))), unknown, ""},
 		{"revoke-on-logout", "no logout", target(rt), unknown, ""},
 
@@ -145,7 +150,7 @@ func introspectionRows() []row {
 		{"introspection-active", "another audience", target(introspected(`{"active":true,"aud":"x"}`, 0, ""), expect(check.Expect{Audiences: []string{api}})), wrong, `for "x"`},
 		{"introspection-active", "ended", target(introspected(fmt.Sprintf(`{"active":true,"exp":%d}`, now.Unix()-3600), 200, "")), wrong, "has ended"},
 		{"introspection-active", "401", target(introspected(`{"active":false}`, 401, "")), wrong, "401"},
-		{"introspection-active", "described", target(introspected(`{"active":false,"sub":"u1"}`, 200, "")), wrong, "described"},
+		{"introspection-active", "described", target(introspected(`{"active":false,"username":"u","sub":"u1","scope":"s","exp":1}`, 200, "")), wrong, "exp is there"},
 		{"introspection-active", "taken all the same", taken, wrong, "calls inactive"},
 
 		{"introspection-jwt", "good", target(keys, issuer(iss), introspected(signed("", nil, nil), 200, "")), ok, ""},
