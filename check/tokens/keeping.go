@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -189,15 +190,15 @@ func leaked(e *usher.Event) (field, what string) {
 	}
 	if len(e.Unmapped) > 0 && len(e.Unmapped) < 500 {
 		for name, text := range e.Unmapped {
-			if what := credential(text); what != "" {
-				return name, what
+			if field != "" && field < name {
+				continue // the first by name, so that every run says the same
 			}
-			if what := credential(name + "=" + text); what != "" {
-				return name, what
+			if w := cmp.Or(credential(text), credential(name+"="+text)); w != "" {
+				field, what = name, w
 			}
 		}
 	}
-	return "", ""
+	return field, what
 }
 
 // credential names the credential that stands, masked or not, in a text.
@@ -247,7 +248,7 @@ var storageBrowser = &check.Check{
 	Judge: func(t *check.Target) []check.Verdict {
 		for _, f := range t.Settings {
 			low := strings.ToLower(f.Key + " " + f.Value)
-			if strings.Contains(low, "localstorage") {
+			if strings.Contains(low, "localstorage") && !off(f.Value) {
 				return []check.Verdict{check.Wrong("The app keeps its tokens in local storage", "Every script on the page, also one that was slipped in, reads it, and it outlives the tab.",
 					usher.Proof{Place: f.Place, Quote: cond(token.Printable(f.Quote), f.Key+": "+f.Value), Expected: "memory, or a back end", Got: "localStorage"})}
 			}
@@ -276,6 +277,15 @@ var storageBrowser = &check.Check{
 		}
 		return all.or(check.NotApplicable("no browser app is there"))
 	},
+}
+
+// off tells whether a setting is switched off.
+func off(value string) bool {
+	switch strings.ToLower(strings.Trim(strings.TrimSpace(value), `"'`)) {
+	case "false", "off", "no", "0", "null", "none":
+		return true
+	}
+	return false
 }
 
 func implicit(r *evidence.Registration) bool {

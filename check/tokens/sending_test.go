@@ -92,6 +92,7 @@ func keepingRows() []row {
 			t.Logs = []*check.LogText{{Place: "access.log:8", Text: `"GET /api/orders?page=2 HTTP/1.1" 401`}}
 		}), ok, ""},
 		{"token-in-logs", "texts are not there", note(usher.Event{}), unknown, ""},
+		{"token-in-logs", "in two fields", note(usher.Event{Unmapped: map[string]string{"b": "access_token=[secret]", "a": "refresh_token=[secret]", "c": "id_token=[secret]"}}), wrong, "refresh tokens, in a"},
 		{"token-in-logs", "an id that was masked", note(usher.Event{Unmapped: map[string]string{"session": "[secret]"}}), ok, ""},
 
 		{"token-storage-browser", "local storage", target(registered(spa), storage), wrong, "local storage"},
@@ -100,6 +101,9 @@ func keepingRows() []row {
 		{"token-storage-browser", "in memory", target(registered(spa), func(t *check.Target) {
 			t.Settings = append(t.Settings, evidence.Fact{Key: "setting", Value: "cachelocation=memory", Place: "auth.ts:4", Quote: "cacheLocation: 'memory'"})
 		}), ok, ""},
+		{"token-storage-browser", "local storage switched off", target(registered(spa), func(t *check.Target) {
+			t.Settings = append(t.Settings, evidence.Fact{Key: "useLocalStorage", Value: "false", Place: "auth.ts:4"})
+		}), unknown, ""},
 		{"token-storage-browser", "a server", target(registered(server)), na, ""},
 
 		{"passthrough", "one API", target(tokens(tok), call(200, api, now, bearer(tok)), call(200, api+"/b", now, bearer(tok))), ok, ""},
