@@ -8,6 +8,7 @@ import (
 
 	"usher"
 	"usher/check"
+	"usher/evidence"
 	"usher/oauth"
 	"usher/token"
 )
@@ -67,11 +68,18 @@ func judge401(t *check.Target, c *check.APICall) check.Verdict {
 		p.Expected, p.Got = `error="invalid_token"`, "no error"
 		return check.Wrong("The 401 to a call with a token does not say what is wrong with it", "Without error the caller cannot tell whether a refresh would help.", p).As(usher.SeverityLow)
 	}
-	if (len(t.Resources) > 0 || t.Profile != nil && t.Profile.Name == "mcp") && bearer.Params["resource_metadata"] == "" {
+	if (publishes(t, c.Exchange) || t.Profile != nil && t.Profile.Name == "mcp") && bearer.Params["resource_metadata"] == "" {
 		p.Expected, p.Got = "resource_metadata", "none"
 		return check.Wrong("The 401 does not say where the API's metadata is", "Clients that find their way by it cannot begin.", p)
 	}
 	return check.OK("The 401 says what is wrong.", p)
+}
+
+// publishes tells whether metadata is there of the API that was called.
+func publishes(t *check.Target, x *evidence.Exchange) bool {
+	return slices.ContainsFunc(t.Resources, func(r *check.ResourceMetadata) bool {
+		return hostOf(&evidence.Exchange{URL: cond(r.Resource, r.URL)}) == hostOf(x)
+	})
 }
 
 var status401or403 = &check.Check{

@@ -105,6 +105,8 @@ func apiRows() []row {
 	}
 	withPRM := answered(401, `Bearer error="invalid_token"`)
 	withPRM.Resources = []*check.ResourceMetadata{{Resource: api}}
+	elsewhere := answered(401, `Bearer error="invalid_token"`)
+	elsewhere.Resources = []*check.ResourceMetadata{{Resource: "https://files.example"}}
 	bare := target(call(401, api, now, bearer(tok)))
 	bare.APICalls[0].Exchange.Header = nil
 	return []row{
@@ -113,6 +115,7 @@ func apiRows() []row {
 		{"api-401-challenge", "Basic", answered(401, `Basic realm="x"`), wrong, "Basic"},
 		{"api-401-challenge", "no error", answered(401, `Bearer realm="x"`), wrong, "does not say what is wrong"},
 		{"api-401-challenge", "no metadata", withPRM, wrong, "metadata"},
+		{"api-401-challenge", "metadata of another API", elsewhere, ok, ""},
 		{"api-401-challenge", "no headers", bare, unknown, ""},
 		{"api-401-challenge", "200", target(call(200, api, now)), na, ""},
 
