@@ -13,7 +13,7 @@ var entra = &Provider{
 	},
 	Issuers: []string{
 		"login.microsoftonline.com/*/v2.0", "login.microsoftonline.com/*", "login.microsoftonline.us/*/v2.0", "login.microsoftonline.us/*",
-		"login.partner.microsoftonline.cn/*/v2.0", "sts.windows.net/*", "*.ciamlogin.com/*/v2.0", "*.b2clogin.com/*/v2.0", "login.windows.net/*",
+		"login.partner.microsoftonline.cn/*/v2.0", "sts.windows.net/*", "*.ciamlogin.com/*/v2.0", "*.b2clogin.com/*/v2.0", "*.b2clogin.com/tfp/*/*/v2.0", "login.windows.net/*",
 	},
 	Can: map[string]Ability{
 		CanPKCE:               {Can: true, Note: "its metadata is silent about it", From: "auth code flow, code_challenge"},
@@ -66,7 +66,7 @@ var entra = &Provider{
 		{Name: "offline_access", Risk: "low"},
 	},
 	Ended: []Ended{
-		{What: "Azure AD Graph", Match: []string{"graph.windows.net"}, On: "2025-06-30", Instead: "Microsoft Graph (graph.microsoft.com)", From: "migrate from Azure AD Graph"},
+		{What: "Azure AD Graph", Match: []string{"graph.windows.net"}, On: "2025-09-01", Instead: "Microsoft Graph (graph.microsoft.com)", From: "important update: Azure AD Graph retirement, early September 2025"},
 		{What: "ADAL", Match: []string{"adal4j", "adal-node", "adal.js", "Microsoft.IdentityModel.Clients.ActiveDirectory"}, On: "2023-06-30", Instead: "MSAL", From: "migrate to MSAL"},
 		{What: "basic authentication of Exchange Online", Match: []string{"outlook.office365.com/EWS/basic"}, On: "2022-10-01", Instead: "OAuth 2.0", From: "deprecation of basic authentication"},
 	},
@@ -208,11 +208,11 @@ var cognito = &Provider{
 		CanIssResponse: {Can: false, From: "authorize endpoint"}, CanDPoP: {Can: false, From: "token endpoint"}, CanPrivateKeyJWT: {Can: false, From: "token endpoint"},
 		CanLogout: {Can: true, Note: "with parameters of its own: client_id and logout_uri", From: "logout endpoint"}, CanPassword: {Can: false, Note: "USER_PASSWORD_AUTH of its own API is another thing", From: "token endpoint"},
 		CanImplicit: {Can: true, From: "authorize endpoint"}, CanClientCredentials: {Can: true, From: "token endpoint"}, CanRegister: {Can: false, From: "its list of endpoints"},
-		CanJWTAccessToken: {Can: true, Note: "without aud; client_id names the client", From: "using the access token"}, CanTwoSecrets: {Can: false, From: "app clients"},
+		CanJWTAccessToken: {Can: true, Note: "without aud; client_id names the client", From: "using the access token"}, CanTwoSecrets: {Can: true, Since: "2026", From: "AddUserPoolClientSecret: two active secrets"},
 		CanRotateRefresh: {Can: true, Since: "2025-04", From: "refresh token rotation"},
 	},
 	Limits: map[string]Limit{
-		LimitAccessMinutes: {Value: 60, Note: "default", From: "using tokens"}, LimitRefreshMaxDays: {Value: 30, Note: "default; up to ten years", From: "refresh tokens"}, LimitRedirectURIs: {Value: 100, From: "quotas"},
+		LimitAccessMinutes: {Value: 60, Note: "default", From: "using tokens"}, LimitRefreshMaxDays: {Value: 30, Note: "default; up to ten years", From: "refresh tokens"}, LimitRedirectURIs: {Value: 100, From: "quotas"}, LimitSecrets: {Value: 2, From: "AddUserPoolClientSecret"},
 	},
 	Scopes: []Scope{
 		{Name: "aws.cognito.signin.user.admin", Risk: "broad", Note: "reads and changes the user's own account"},

@@ -41,7 +41,7 @@ var gitlab = &Provider{
 	Issuers: []string{"gitlab.com"},
 	Can: map[string]Ability{
 		CanPKCE: {Can: true, From: "OAuth 2.0 identity provider API"}, CanRevoke: {Can: true, From: "revoke a token"}, CanIntrospect: {Can: true, From: "its metadata"},
-		CanPassword: {Can: true, Note: "deprecated", From: "resource owner password credentials flow"}, CanImplicit: {Can: false, Since: "15.0", From: "deprecations"},
+		CanPassword: {Can: false, Since: "19.0", Note: "of gitlab.com since 18.5; older servers of your own may still have it", From: "deprecation of the resource owner password grant"}, CanImplicit: {Can: false, Since: "15.0", From: "deprecations"},
 		CanDevice: {Can: true, Since: "17.2", From: "device authorization grant flow"}, CanClientCredentials: {Can: true, From: "its metadata"}, CanLogout: {Can: false, From: "its metadata"},
 		CanRotateRefresh: {Can: true, From: "access tokens expire after two hours; refresh tokens are used once"},
 	},
@@ -57,7 +57,6 @@ var gitlab = &Provider{
 		{Name: "email", Risk: "low"},
 		{Name: "read_user", Risk: "low"},
 	},
-	Ended:  []Ended{{What: "tokens that never expire", Match: []string{"gitlab:never-expiring"}, On: "2022-05-22", Instead: "refresh tokens", From: "deprecations, 15.0"}},
 	Quirks: []Quirk{{ID: "plain-pkce", Says: "PKCE with plain is announced", Standard: "RFC 9700 section 2.1.1", Effect: "use S256", From: "its metadata"}},
 }
 
@@ -72,7 +71,7 @@ var apple = &Provider{
 	},
 	Limits: map[string]Limit{
 		LimitCodeSeconds: {Value: 300, From: "authorization codes are valid for five minutes"}, LimitSecretDays: {Value: 180, Note: "the client secret is a JWT that lives six months at most", From: "creating a client secret"},
-		LimitRedirectURIs: {Value: 10, From: "configure Sign in with Apple for the web"},
+		LimitRedirectURIs: {Value: 100, Note: "website URLs of an organization; an individual has 10", From: "configure Sign in with Apple for the web"},
 	},
 	Scopes: []Scope{{Name: "name", Risk: "low"}, {Name: "email", Risk: "low"}, {Name: "openid", Risk: "low"}},
 	Quirks: []Quirk{
@@ -117,10 +116,10 @@ var slack = &Provider{
 	Scopes: []Scope{
 		{Name: "admin", Risk: "admin"}, {Name: "admin.*", Risk: "admin"}, {Name: "*:history", Risk: "broad", Note: "reads messages"}, {Name: "files:read", Risk: "broad"}, {Name: "openid", Risk: "low"}, {Name: "profile", Risk: "low"}, {Name: "email", Risk: "low"},
 	},
-	Ended: []Ended{{What: "classic apps and the scope bot", Match: []string{"slack.com/api/oauth.access?", "slack.com/oauth/authorize?"}, On: "2027-11-16", Instead: "oauth.v2.access and granular scopes", From: "legacy custom bots and classic apps"}},
 	Quirks: []Quirk{
 		{ID: "ok-false", Says: "errors come with status 200 and ok=false", Standard: "RFC 6749 section 5.2", Effect: "look at ok before anything else", From: "Web API, responses"},
 		{ID: "comma-scopes", Says: "scopes are separated by commas", Standard: "RFC 6749 section 3.3", Effect: "split at both", From: "installing with OAuth"},
+		{ID: "classic-apps", Says: "classic apps (oauth.access, the scope bot) go on to work, new ones cannot be made", Standard: "RFC 9700 section 2.3", Effect: "move to oauth.v2.access and granular scopes; their end was put off without a day", From: "migrating classic apps"},
 		{ID: "two-tokens", Says: "one answer holds a bot's token and, in authed_user, a person's", Standard: "RFC 6749 section 5.1", Effect: "take the one that you need", From: "oauth.v2.access"},
 	},
 }
@@ -142,13 +141,13 @@ var keycloak = &Provider{
 		{Name: "openid", Risk: "low"}, {Name: "profile", Risk: "low"}, {Name: "email", Risk: "low"}, {Name: "address", Risk: "low"}, {Name: "phone", Risk: "low"}, {Name: "offline_access", Risk: "low"}, {Name: "roles", Risk: "low"}, {Name: "web-origins", Risk: "low"}, {Name: "microprofile-jwt", Risk: "low"}, {Name: "acr", Risk: "low"}, {Name: "basic", Risk: "low"},
 	},
 	Ended: []Ended{
-		{What: "the path /auth of WildFly distributions", Match: []string{"/auth/realms/"}, On: "2022-06-30", Instead: "the same path without /auth, unless http-relative-path says otherwise", From: "migrating to Quarkus"},
 		{What: "its Java adapters", Match: []string{"keycloak-servlet-filter-adapter", "keycloak-spring-boot-starter", "keycloak-tomcat-adapter"}, On: "2024-06-10", Instead: "the OpenID Connect support of the framework", From: "release notes, 25"},
 	},
 	Quirks: []Quirk{
 		{ID: "aud-account", Says: "access tokens have the audience account unless a mapper adds another", Standard: "RFC 9068 section 2.2", Effect: "add an audience mapper for the API", From: "audience support"},
 		{ID: "hostname", Says: "the issuer follows the address that was asked, unless hostname is set", Standard: "RFC 8414 section 3.3", Effect: "set hostname, and X-Forwarded headers at the proxy", From: "configuring the hostname"},
 		{ID: "full-scope", Says: "tokens hold every role of the user while full scope is allowed", Standard: "RFC 9700 section 2.3", Effect: "switch it off and give roles by scope", From: "role scope mappings"},
+		{ID: "auth-path", Says: "issuers had /auth before /realms until version 17, and still have where http-relative-path says so", Standard: "RFC 8414 section 3.3", Effect: "after a move to 17 or later, change the issuer in every client, or set http-relative-path=/auth", From: "migrating to Quarkus"},
 		{ID: "star-at-end", Says: "a star at the end of a redirect URI covers every path", Standard: "RFC 9700 section 2.1", Effect: "register whole URIs", From: "client settings"},
 	},
 }
