@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"slices"
@@ -78,7 +79,7 @@ func judge401(t *check.Target, c *check.APICall) check.Verdict {
 // publishes tells whether metadata is there of the API that was called.
 func publishes(t *check.Target, x *evidence.Exchange) bool {
 	return slices.ContainsFunc(t.Resources, func(r *check.ResourceMetadata) bool {
-		return hostOf(&evidence.Exchange{URL: cond(r.Resource, r.URL)}) == hostOf(x)
+		return hostOf(&evidence.Exchange{URL: cmp.Or(r.Resource, r.URL)}) == hostOf(x)
 	})
 }
 
@@ -107,7 +108,7 @@ var status401or403 = &check.Check{
 func judgeStatus(t *check.Target, c *check.APICall) check.Verdict {
 	code := ""
 	for _, ch := range c.Challenges {
-		code = cond(code, ch.Params["error"])
+		code = cmp.Or(code, ch.Params["error"])
 	}
 	p := usher.Proof{Place: c.Place, Quote: strings.TrimSpace(fmt.Sprintf("%d %s", c.Exchange.Status, token.Printable(code)))}
 	swap := func(title, detail, want string) check.Verdict {
@@ -158,7 +159,7 @@ var resourceMetadata = &check.Check{
 				break
 			}
 			v := judgeResource(t, r)
-			v.Subject.Resource = cond(r.Resource, r.URL)
+			v.Subject.Resource = cmp.Or(r.Resource, r.URL)
 			all.add(v)
 		}
 		return all.end()
@@ -172,7 +173,7 @@ func judgeResource(t *check.Target, r *check.ResourceMetadata) check.Verdict {
 		if title == "" {
 			title, detail = what, means
 		}
-		p.Place = cond(p.Place, r.Place, r.URL)
+		p.Place = cmp.Or(p.Place, r.Place, r.URL)
 		found = append(found, p)
 	}
 	if a := r.Answer; a != nil && a.Status != 0 && a.Status != 200 {
@@ -218,7 +219,7 @@ func judgeResource(t *check.Target, r *check.ResourceMetadata) check.Verdict {
 	if title != "" {
 		return check.Wrong(title, detail, found...)
 	}
-	p := usher.Proof{Place: cond(r.Place, r.URL), Quote: "resource: " + show(r.Resource)}
+	p := usher.Proof{Place: cmp.Or(r.Place, r.URL), Quote: "resource: " + show(r.Resource)}
 	if r.URL == "" {
 		return check.Unknown(check.NeedNetwork, "the metadata is sound in itself; whether it is published under the address of its resource cannot be told from a file", p)
 	}

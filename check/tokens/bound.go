@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -119,7 +120,7 @@ func judgeProof(t *check.Target, place string, x *evidence.Exchange, when time.T
 			}
 			found = append(found, usher.Proof{Place: at(tok.Place, "claims.jti"), Quote: "jti: that of " + before, Expected: "a new jti", Got: "one that was used"})
 		}
-		seen[jti] = cond(place, "a request before")
+		seen[jti] = cmp.Or(place, "a request before")
 	}
 	if title != "" {
 		return check.Wrong("The DPoP proof is not in order: "+lower(title), "The server refuses the request (invalid_dpop_proof).", found...)
@@ -163,7 +164,7 @@ var dpopNonce = &check.Check{
 			}
 			asks := c.Response != nil && c.Response.Error != nil && c.Response.Error.Code == oauth.ErrUseDPoPNonce
 			if c.Exchange != nil || asks {
-				calls = append(calls, nonceCall{cond(c.Place, "token request"), c.Exchange, asks})
+				calls = append(calls, nonceCall{cmp.Or(c.Place, "token request"), c.Exchange, asks})
 			}
 		}
 		var answers []nonceCall

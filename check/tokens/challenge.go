@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -37,7 +38,7 @@ var claimsChallenge = &check.Check{
 			}
 			if r := c.Response; r != nil && r.Error != nil && r.Error.Claims != "" && asked < maxWrong {
 				asked++
-				all.add(answeredChallenge(t, challenge{place: cond(r.Place, c.Place), claims: r.Error.Claims, err: r.Error, token: c, client: clientOfCall(c)}))
+				all.add(answeredChallenge(t, challenge{place: cmp.Or(r.Place, c.Place), claims: r.Error.Claims, err: r.Error, token: c, client: clientOfCall(c)}))
 			}
 		}
 		for i, c := range t.APICalls {
@@ -65,7 +66,7 @@ var claimsChallenge = &check.Check{
 			}
 			if r := c.Response; r != nil && r.Error != "" && r.Params.Get("claims") != "" && asked < maxWrong {
 				asked++
-				all.add(answeredChallenge(t, challenge{place: cond(c.ResponsePlace, c.Place), claims: r.Params.Get("claims"), err: &evidence.ErrorBody{Code: r.Error, Description: r.ErrorDescription, Suberror: r.ErrorSubcode}, auth: c}))
+				all.add(answeredChallenge(t, challenge{place: cmp.Or(c.ResponsePlace, c.Place), claims: r.Params.Get("claims"), err: &evidence.ErrorBody{Code: r.Error, Description: r.ErrorDescription, Suberror: r.ErrorSubcode}, auth: c}))
 			}
 		}
 		return all.or(check.NotApplicable("no answer holds a claims challenge"))
@@ -133,10 +134,10 @@ func followUp(t *check.Target, c challenge) (asked, passed string) {
 			continue
 		}
 		if sameClaims(a.Request.Claims, c.claims, want) {
-			return "", cond(a.Place, "authorization request")
+			return "", cmp.Or(a.Place, "authorization request")
 		}
 		if !a.Time.IsZero() && !when.IsZero() && a.Time.After(when) && asked == "" {
-			asked = cond(a.Place, "authorization request")
+			asked = cmp.Or(a.Place, "authorization request")
 		}
 	}
 	later := c.token == nil
@@ -149,7 +150,7 @@ func followUp(t *check.Target, c challenge) (asked, passed string) {
 			continue
 		}
 		if k.Request != nil && later && after(k.Time, when) && sameClaims(k.Request.Params.Get("claims"), c.claims, want) {
-			return "", cond(k.Place, "token request")
+			return "", cmp.Or(k.Place, "token request")
 		}
 	}
 	return asked, ""
@@ -203,16 +204,6 @@ func errorText(e *evidence.ErrorBody) string {
 		add("description", e.Description)
 	}
 	return strings.Join(parts, ", ")
-}
-
-// cond gives the first text that is not empty.
-func cond(texts ...string) string {
-	for _, s := range texts {
-		if s != "" {
-			return s
-		}
-	}
-	return ""
 }
 
 // interaction tells whether an error asks for the person.

@@ -53,7 +53,7 @@ func judgeIntrospection(t *check.Target, in *check.Introspection) check.Verdict 
 	case json.Unmarshal(raw["active"], &active) != nil:
 		return check.Wrong(fmt.Sprintf("active is %s, not true or false", token.Printable(string(raw["active"]))), `A reader that takes "false" for something true lets every token in.`, p)
 	}
-	client := member(raw, "client_id")
+	client := check.Member(raw, "client_id")
 	p.Expected, p.Got = "", ""
 	if !active {
 		return inactive(t, in, raw, p).Of(client)

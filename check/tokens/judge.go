@@ -350,13 +350,6 @@ func same(a, b *check.Token) bool {
 	return a == b || a != nil && b != nil && a.Raw != "" && a.Raw == b.Raw
 }
 
-// member gives a member of an answer that is a string.
-func member(raw map[string]json.RawMessage, name string) string {
-	var s string
-	_ = json.Unmarshal(raw[name], &s)
-	return s
-}
-
 // sorted lists names in the order of the alphabet, at most eight.
 func sorted(names []string) string {
 	slices.Sort(names)

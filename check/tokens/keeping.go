@@ -95,7 +95,7 @@ func useOf(e *usher.Event) usher.Proof {
 
 // placeOf names a record of a log.
 func placeOf(e *usher.Event) string {
-	return "log record " + cond(e.Original, e.UID, e.Time.UTC().Format(time.RFC3339))
+	return "log record " + cmp.Or(e.Original, e.UID, e.Time.UTC().Format(time.RFC3339))
 }
 
 var inLogs = &check.Check{
@@ -116,9 +116,9 @@ var inLogs = &check.Check{
 		looked, place := 0, ""
 		for _, l := range t.Logs {
 			looked++
-			place = cond(place, l.Place)
+			place = cmp.Or(place, l.Place)
 			if what := credential(oauth.Redact(l.Text)); what != "" {
-				leaks = noted(leaks, cond(l.Place, "log"), "the record", what)
+				leaks = noted(leaks, cmp.Or(l.Place, "log"), "the record", what)
 			}
 			if looked == maxRecords {
 				all.add(check.Unknown(check.NeedNothing, "only the first 20000 records are looked at"))
@@ -133,7 +133,7 @@ var inLogs = &check.Check{
 				continue
 			}
 			looked++
-			place = cond(place, placeOf(e))
+			place = cmp.Or(place, placeOf(e))
 			if field, what := leaked(e); what != "" {
 				leaks = noted(leaks, placeOf(e), field, what)
 			}
@@ -250,10 +250,10 @@ var storageBrowser = &check.Check{
 			low := strings.ToLower(f.Key + " " + f.Value)
 			if strings.Contains(low, "localstorage") && !off(f.Value) {
 				return []check.Verdict{check.Wrong("The app keeps its tokens in local storage", "Every script on the page, also one that was slipped in, reads it, and it outlives the tab.",
-					usher.Proof{Place: f.Place, Quote: cond(token.Printable(f.Quote), f.Key+": "+f.Value), Expected: "memory, or a back end", Got: "localStorage"})}
+					usher.Proof{Place: f.Place, Quote: cmp.Or(token.Printable(f.Quote), f.Key+": "+f.Value), Expected: "memory, or a back end", Got: "localStorage"})}
 			}
 			if strings.Contains(low, "cachelocation") && strings.Contains(low, "memory") {
-				return []check.Verdict{check.OK("The app keeps its tokens in memory.", usher.Proof{Place: f.Place, Quote: cond(token.Printable(f.Quote), f.Key+": "+f.Value)})}
+				return []check.Verdict{check.OK("The app keeps its tokens in memory.", usher.Proof{Place: f.Place, Quote: cmp.Or(token.Printable(f.Quote), f.Key+": "+f.Value)})}
 			}
 		}
 		if !t.Has(check.NeedRegistration) {
@@ -262,7 +262,7 @@ var storageBrowser = &check.Check{
 		var all verdicts
 		for _, r := range t.Registrations {
 			browser, place := browserApp(r)
-			p := usher.Proof{Place: cond(place, r.Place), Quote: "a browser app"}
+			p := usher.Proof{Place: cmp.Or(place, r.Place), Quote: "a browser app"}
 			switch {
 			case !browser && r.Public == nil && len(r.RedirectURIs) == 0:
 				all.add(check.Unknown(check.NeedRegistration, "the registration does not say whether it is a browser app").Of(r.ClientID))

@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"cmp"
 	"fmt"
 
 	"usher"
@@ -20,7 +21,7 @@ func asked(t *check.Target, id string, need check.Need, without string) (a *chec
 	case a.Skipped != "":
 		return a, check.Unknown(need, "not asked: "+a.Skipped), false
 	case a.Status == 0:
-		return a, check.Unknown(check.NeedNetwork, cond(a.Note, "the probe got no answer"), answerProof(a, "")), false
+		return a, check.Unknown(check.NeedNetwork, cmp.Or(a.Note, "the probe got no answer"), answerProof(a, "")), false
 	}
 	return a, check.Verdict{}, true
 }

@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -77,7 +78,7 @@ func judgeRefreshPresent(t *check.Target, c *check.TokenCall) check.Verdict {
 // offlineAsked gives the place where offline use was asked for.
 func offlineAsked(t *check.Target, c *check.TokenCall) (place, quote string) {
 	if c.Request != nil && slices.Contains(c.Request.Scope, "offline_access") {
-		return cond(c.Place, "token request"), "scope: offline_access"
+		return cmp.Or(c.Place, "token request"), "scope: offline_access"
 	}
 	a := t.SignInBefore(c)
 	if a == nil || a.Request == nil {
@@ -85,9 +86,9 @@ func offlineAsked(t *check.Target, c *check.TokenCall) (place, quote string) {
 	}
 	switch {
 	case slices.Contains(a.Request.Scope, "offline_access"):
-		return cond(a.Place, "authorization request"), "scope: offline_access"
+		return cmp.Or(a.Place, "authorization request"), "scope: offline_access"
 	case a.Request.Params.Get("access_type") == "offline":
-		return cond(a.Place, "authorization request"), "access_type=offline"
+		return cmp.Or(a.Place, "authorization request"), "access_type=offline"
 	}
 	return "", ""
 }
@@ -157,10 +158,10 @@ var refreshRotation = &check.Check{
 						got += "; the answer is " + errorText(c.Response.Error)
 					}
 					all.add(check.Wrong("The app refreshes with a refresh token that was replaced", "It did not keep the new one. A provider that notices takes it for theft and ends the whole family, so that the person must sign in again.",
-						usher.Proof{Place: cond(before.Response.Place, before.Place), Quote: "refresh_token: another one than was sent"},
+						usher.Proof{Place: cmp.Or(before.Response.Place, before.Place), Quote: "refresh_token: another one than was sent"},
 						usher.Proof{Place: c.Place, Quote: "refresh_token: the one before", Expected: "the new refresh token", Got: got}).Of(c.Request.ClientID))
 				case before == nil && from != nil:
-					all.add(check.OK("The refresh uses the token of the answer before.", usher.Proof{Place: c.Place, Quote: "refresh_token: that of " + cond(from.Place, "the answer before")}).Of(c.Request.ClientID))
+					all.add(check.OK("The refresh uses the token of the answer before.", usher.Proof{Place: c.Place, Quote: "refresh_token: that of " + cmp.Or(from.Place, "the answer before")}).Of(c.Request.ClientID))
 				}
 			}
 			if r := c.Response; r != nil && r.Error == nil && r.RefreshToken != "" {
@@ -205,7 +206,7 @@ var refreshSingleFlight = &check.Check{
 				continue
 			}
 			timed++
-			first.Place = cond(first.Place, c.Place)
+			first.Place = cmp.Or(first.Place, c.Place)
 			if before := last[c.Request.RefreshToken]; before != nil && near(before.Time, c.Time) && !perhapsSame(before, c) {
 				all.add(check.Wrong("Two refreshes with one refresh token within "+span(c.Time.Sub(before.Time)), twoAtOnce,
 					usher.Proof{Place: before.Place, Quote: before.Time.UTC().Format(time.RFC3339) + " grant_type=refresh_token"},
@@ -219,7 +220,7 @@ var refreshSingleFlight = &check.Check{
 				continue // Entra's ids are of the tokens that were issued
 			}
 			timed++
-			first.Place = cond(first.Place, placeOf(e))
+			first.Place = cmp.Or(first.Place, placeOf(e))
 			if before := lastEvent[e.OAuth.TokenUID]; before != nil && near(before.Time, e.Time) {
 				all.add(check.Wrong("Two refreshes with one refresh token within "+span(e.Time.Sub(before.Time)), twoAtOnce,
 					usher.Proof{Place: placeOf(before), Quote: before.Time.UTC().Format(time.RFC3339Nano) + " " + token.Printable(before.Code)},
@@ -402,7 +403,7 @@ func judgeIdle(t *check.Target, c *check.TokenCall) check.Verdict {
 		return check.Unknown(check.NeedLogs, "when the refresh token was last used is not known")
 	}
 	idle := t.Now.Sub(c.Time)
-	p := usher.Proof{Place: cond(place, c.Place), Quote: "last used " + c.Time.UTC().Format(time.RFC3339), Expected: "a use within " + span(limit) + " (" + whose + ")", Got: span(idle) + " ago"}
+	p := usher.Proof{Place: cmp.Or(place, c.Place), Quote: "last used " + c.Time.UTC().Format(time.RFC3339), Expected: "a use within " + span(limit) + " (" + whose + ")", Got: span(idle) + " ago"}
 	switch {
 	case idle > limit:
 		return check.Wrong(fmt.Sprintf("The refresh token has ended: it lives %s unused, and was last used %s ago", span(limit), span(idle)), "The next refresh is refused, and the person must sign in again.", p)

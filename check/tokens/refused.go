@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -37,7 +38,7 @@ var refreshRevokedCause = &check.Check{
 			case r.Error != nil && refused(r.Error):
 				all.add(namedRefusal(t, c).Of(clientOfCall(c)))
 			case r.Error == nil && r.AccessToken != "" && isRefresh(c):
-				all.add(check.OK("The refresh token is taken.", usher.Proof{Place: cond(c.Place, r.Place), Quote: "grant_type=refresh_token, and an access token for it"}).Of(clientOfCall(c)))
+				all.add(check.OK("The refresh token is taken.", usher.Proof{Place: cmp.Or(c.Place, r.Place), Quote: "grant_type=refresh_token, and an access token for it"}).Of(clientOfCall(c)))
 			}
 		}
 		for _, v := range refusalsInLogs(t) {
@@ -65,7 +66,7 @@ func namedRefusal(t *check.Target, c *check.TokenCall) check.Verdict {
 	case c.Request.GrantType == oauth.GrantPassword:
 		what = "The password"
 	}
-	place := cond(c.Response.Place, c.Place)
+	place := cmp.Or(c.Response.Place, c.Place)
 	proofs := []usher.Proof{{Place: place, Quote: errorText(e)}}
 	if e.Description != "" { // what errorText says of it stands in the detail
 		proofs[0].Quote = "error_description: " + token.Printable(e.Description)
@@ -117,12 +118,12 @@ func reason(provider string, e *evidence.ErrorBody, refresh bool) (why, bool) {
 func ofCode(k *catalog.Code) why {
 	w := why{code: k.Code, cause: k.Cause, title: lower(k.Title), means: sentence(k.Meaning), fix: k.Fix}
 	if entry := catalog.Cause(k.Cause); entry != nil {
-		w.title = cond(w.title, lower(entry.Title))
+		w.title = cmp.Or(w.title, lower(entry.Title))
 		if len(w.fix) == 0 {
 			w.fix = entry.Fix
 		}
 	}
-	w.title = cond(w.title, lower(k.Meaning))
+	w.title = cmp.Or(w.title, lower(k.Meaning))
 	return w
 }
 
@@ -238,7 +239,7 @@ func refusalsInLogs(t *check.Target) []check.Verdict {
 		if e.OAuth.GrantType != oauth.GrantRefreshToken || !e.Refused() {
 			continue
 		}
-		code := cond(e.StatusCode, e.OAuth.Error)
+		code := cmp.Or(e.StatusCode, e.OAuth.Error)
 		found := false
 		for _, g := range groups {
 			if g.client == e.Client.UID && g.code == code {
@@ -254,13 +255,13 @@ func refusalsInLogs(t *check.Target) []check.Verdict {
 	var out []check.Verdict
 	for _, g := range groups {
 		e := g.first
-		p := usher.Proof{Place: placeOf(e), Quote: strings.TrimSpace(token.Printable(g.code) + " " + token.Printable(cond(e.StatusDetail, e.OAuth.Description)))}
+		p := usher.Proof{Place: placeOf(e), Quote: strings.TrimSpace(token.Printable(g.code) + " " + token.Printable(cmp.Or(e.StatusDetail, e.OAuth.Description)))}
 		times := fmt.Sprintf("%d in the log.", g.count)
 		codes := []string{g.code}
 		if e.Provider == "entra" && !strings.HasPrefix(g.code, "AADSTS") {
 			codes = []string{"AADSTS" + g.code}
 		}
-		body := &evidence.ErrorBody{Codes: codes, Description: cond(e.StatusDetail, e.OAuth.Description)}
+		body := &evidence.ErrorBody{Codes: codes, Description: cmp.Or(e.StatusDetail, e.OAuth.Description)}
 		why, ok := reason(e.Provider, body, true)
 		if !ok {
 			out = append(out, check.Wrong(fmt.Sprintf("Refreshes are refused with %s", show(g.code)), times+" The log does not say why in words that are known here.", p).Of(g.client))

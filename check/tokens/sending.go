@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"strings"
@@ -78,7 +79,7 @@ var tokenType = &check.Check{
 		}
 		for _, c := range t.AuthCalls {
 			if r := c.Response; r != nil && r.AccessToken != "" {
-				all.add(answeredType(&check.TokenResponse{Place: cond(c.ResponsePlace, c.Place), TokenType: r.Params.Get("token_type")}))
+				all.add(answeredType(&check.TokenResponse{Place: cmp.Or(c.ResponsePlace, c.Place), TokenType: r.Params.Get("token_type")}))
 			}
 		}
 		for i, c := range t.APICalls {

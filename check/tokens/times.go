@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -27,7 +28,7 @@ var expired = &check.Check{
 	Judge: func(t *check.Target) []check.Verdict {
 		return each(t, signed, func(tok *check.Token, kind token.Type, _ *token.Report) check.Verdict {
 			now, when := t.ClockOf(tok)
-			whose := cond(when, ourClock)
+			whose := cmp.Or(when, ourClock)
 			if tok.Claims == nil {
 				return expiredOpaque(t, tok, kind)
 			}
@@ -73,7 +74,7 @@ func expiredOpaque(t *check.Target, tok *check.Token, kind token.Type) check.Ver
 		return check.Unknown(check.NeedIntrospection, "the token cannot be read, and its answer does not say when it ends")
 	}
 	now, when := t.ClockOf(tok)
-	whose := cond(when, ourClock)
+	whose := cmp.Or(when, ourClock)
 	end := tok.Call.Time.Add(duration(life))
 	p := usher.Proof{Place: tok.Call.Response.Place, Quote: "expires_in: " + token.Printable(tok.Call.Response.ExpiresIn), Expected: "an end after " + now.UTC().Format(time.RFC3339), Got: end.UTC().Format(time.RFC3339)}
 	if now.After(end.Add(leeway)) {
@@ -111,7 +112,7 @@ var notYet = &check.Check{
 				return v
 			}
 			now, when := t.ClockOf(tok)
-			whose := cond(when, ourClock)
+			whose := cmp.Or(when, ourClock)
 			looked := ""
 			for _, name := range [...]string{"nbf", "iat"} {
 				at, there := seconds(tok, name)
