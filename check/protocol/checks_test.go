@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -333,6 +334,13 @@ func TestSums(t *testing.T) {
 		if f := judge(t, config(), s.id); f.Outcome != unknown {
 			t.Errorf("%s without its parts: %s, want unknown", s.id, f.Outcome)
 		}
+		var nothing []*check.Check
+		for _, p := range parts(check.NotApplicable("")) {
+			nothing = append(nothing, fake(p.ID, check.NotApplicable("")))
+		}
+		if f := judge(t, config(), s.id, nothing...); f.Outcome != none {
+			t.Errorf("%s of which nothing arises: %s %s, want not-applicable", s.id, f.Outcome, f.Detail)
+		}
 		if s.none != nil {
 			if f := judge(t, target(s.none...), s.id, parts(bad)...); f.Outcome != none {
 				t.Errorf("%s for what it is not for: %s, want not-applicable", s.id, f.Outcome)
@@ -344,6 +352,36 @@ func TestSums(t *testing.T) {
 	}
 	if f := judge(t, target(doc(nil)), "profile-bcp", fake("grant-implicit", check.Wrong("x", "", usher.Proof{}))); f.Outcome != unknown {
 		t.Errorf("profile-bcp of a provider alone: %s, want unknown", f.Outcome)
+	}
+}
+
+// TestDemands holds the profiles to what their standards say must be.
+func TestDemands(t *testing.T) {
+	for _, d := range []struct{ profile, id, by string }{
+		{"oauth2.1", "refresh-rotation", "OAuth 2.1 section 4.3.1"},
+		{"oauth2.1", "grant-implicit", "OAuth 2.1 section 10"},
+		{"oauth2.1", "grant-password", "OAuth 2.1 section 10"},
+		{"oauth2.1", "pkce-sent", "OAuth 2.1 section 7.5.1"},
+		{"oauth2.1", "credentials-in-uri", "OAuth 2.1 section 10"},
+		{"rfc9700", "redirect-https", "RFC 9700 section 2.6"},
+		{"rfc9700", "redirect-registered", "RFC 9700 section 2.1"},
+		{"rfc9700", "grant-password", "RFC 9700 section 2.4"},
+		{"rfc9700", "refresh-rotation", "RFC 9700 section 2.2.2"},
+		{"native", "redirect-distinct-per-issuer", "RFC 8252 section 8.10"},
+		{"native", "embedded-webview", "RFC 8252 section 8.12"},
+		{"native", "redirect-private-scheme", "RFC 8252 section 7.1"},
+		{"fapi2", "tls-version", "FAPI 2.0 section 5.2.1"},
+		{"fapi2", "tls-ciphers", "FAPI 2.0 section 5.2.2"},
+		{"fapi2", "par-used-right", "FAPI 2.0 section 5.3.3"},
+		{"fapi2", "iss-response-announced", "FAPI 2.0 section 5.3.2"},
+		{"mcp", "token-aud", "MCP, token handling"},
+		{"mcp", "scope-resource", "MCP, resource parameter"},
+		{"mcp", "passthrough", "MCP, token passthrough"},
+	} {
+		p, err := check.ProfileNamed(d.profile)
+		if err != nil || !slices.Contains(p.Requires, d.id) {
+			t.Errorf("%s does not require %s, as %s does", d.profile, d.id, d.by)
+		}
 	}
 }
 

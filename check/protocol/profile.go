@@ -58,11 +58,11 @@ var basics = []string{
 	"token-endpoint-redirect-uri", "code-once", "scope-syntax", "token-type", "token-response-no-store", "discovery-endpoints-https", "credentials-in-uri",
 }
 
-// add says whether all that is required is ok.
+// add says whether all that is required is ok. What does not arise for the
+// configuration is neither met nor not met.
 func add(ids []string, got check.Results) check.Verdict {
-	var wrong, unknown []string
+	var wrong, unknown, fine []string
 	var proof []usher.Proof
-	fine := 0
 	var missing check.Need
 	for _, id := range ids {
 		verdicts, ran := got[id]
@@ -81,8 +81,8 @@ func add(ids []string, got check.Results) check.Verdict {
 					missing = v.Missing
 				}
 			}
-		default:
-			fine++
+		case usher.OutcomeOK:
+			fine = append(fine, id)
 		}
 	}
 	switch {
@@ -95,7 +95,14 @@ func add(ids []string, got check.Results) check.Verdict {
 	case len(unknown) > 0:
 		return check.Unknown(missing, "not looked at: "+names(unknown))
 	}
-	return check.OK(count(fine)+" met", usher.Proof{Place: "the checks of this run", Quote: names(ids)})
+	if len(fine) == 0 {
+		return check.NotApplicable("none of what is required arises for this configuration")
+	}
+	detail := count(len(fine)) + " met"
+	if rest := len(ids) - len(fine); rest > 0 {
+		detail += ", " + strconv.Itoa(rest) + " do not arise here"
+	}
+	return check.OK(detail, usher.Proof{Place: "the checks of this run", Quote: names(fine)})
 }
 
 func count(n int) string {
