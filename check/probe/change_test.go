@@ -27,8 +27,8 @@ type stateful struct {
 	dead    map[string]bool // families
 	clients map[string]bool // registered
 
-	anyVerifier, keepsRotated, keepsFamily, noRotation, anyClient, deaf, openDCR, takesAll, protectedDCR, bearer, nonce bool
-	noRevocation                                                                                                        bool
+	anyVerifier, keepsRotated, keepsFamily, noRotation, anyClient, deaf, takesAll, protectedDCR, bearer, nonce bool
+	noRevocation                                                                                               bool
 }
 
 func newStateful(t *testing.T) *stateful {

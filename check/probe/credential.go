@@ -96,8 +96,9 @@ func entra(code string) said {
 		return lifetime
 	case "AADSTS700212", "AADSTS5002723":
 		return audience
-	case "AADSTS70000", "AADSTS70008", "AADSTS54005", "AADSTS9002313":
-		return accepted // of the code; whether it looked at the credential before is asked with a wrong one
+	case "AADSTS70000", "AADSTS70008", "AADSTS54005", "AADSTS9002313", // of the code
+		"AADSTS500011", "AADSTS70011", "AADSTS1002012": // of the scope
+		return accepted // whether it looked at the credential before is asked with a wrong one
 	}
 	return ""
 }
@@ -142,7 +143,7 @@ func unauthorized(status int, text string) said {
 
 // assertionWords reads what is said of an assertion; empty when nothing is.
 func assertionWords(text string) said {
-	if !has(text, "assertion", "jwt", "token audience", "aud)", "\"aud\"", "'aud'", "signature") {
+	if !has(text, "assertion", "jwt", "token audience", "aud)", "\"aud\"", "'aud'", "signature", "public key", "signing key", "matching key", "jwks", "kid") {
 		return ""
 	}
 	switch {
@@ -152,7 +153,7 @@ func assertionWords(text string) said {
 		return replayed
 	case has(text, "expired", "not active", "exp ", "lifetime", "too far", "too long", "iat", "nbf", "valid time", "issued"):
 		return lifetime
-	case has(text, "signature", "key", "certificate"):
+	case has(text, "signature", "key", "certificate", "jwks", "kid"):
 		return wrongKey
 	}
 	return ""

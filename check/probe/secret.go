@@ -103,7 +103,35 @@ func (a *asking) authenticated(endpoint string, form url.Values, c *credential, 
 	return q, nil
 }
 
-// madeUpCode is a request that no provider can grant.
+// question is a request that no provider can grant, whatever the credential.
+type question struct {
+	what string // is made up: "code", "scope"
+	form func(a *asking) url.Values
+}
+
+// questions are asked one after the other until one tells something. Entra
+// refuses a code that it cannot read before it looks at who sends it; there a
+// scope of an API that nobody has is asked for as well.
+func (a *asking) questions() []question {
+	list := []question{{"code", (*asking).madeUpCode}}
+	if a.provider() == "entra" {
+		list = append(list, question{"scope", (*asking).madeUpScope})
+	}
+	return list
+}
+
+// madeUpScope asks for a token of the client itself, for an API that can be nobody's.
+func (a *asking) madeUpScope() url.Values {
+	form := url.Values{"grant_type": {oauth.GrantClientCredentials}}
+	if strings.Contains(a.m.TokenEndpoint, "/v2.0/") {
+		form.Set("scope", "https://"+nowhere+"/.default")
+	} else {
+		form.Set("resource", "https://"+nowhere) // of Entra's older endpoint
+	}
+	return form
+}
+
+// madeUpCode redeems a code that nobody gave.
 func (a *asking) madeUpCode() url.Values {
 	redirect := a.opt.RedirectURI
 	if redirect == "" {
@@ -114,7 +142,11 @@ func (a *asking) madeUpCode() url.Values {
 
 // try sends a made-up code with a credential and reads what is said of it.
 func (a *asking) try(ctx context.Context, c *credential, what string) (said, *reply, error) {
-	q, err := a.authenticated(a.m.TokenEndpoint, a.madeUpCode(), c, what)
+	return a.tryWith(ctx, c, a.madeUpCode(), what)
+}
+
+func (a *asking) tryWith(ctx context.Context, c *credential, form url.Values, what string) (said, *reply, error) {
+	q, err := a.authenticated(a.m.TokenEndpoint, form, c, what)
 	if err != nil {
 		return "", nil, err
 	}
@@ -159,27 +191,32 @@ func secretValid(ctx context.Context, a *asking) {
 		a.cannot(err)
 		return
 	}
-	s, r, err := a.try(ctx, c, "asks for a token with the client's own credential ("+c.method+") and a code that is made up, so that nothing is given")
-	if err != nil {
-		a.cannot(err)
-		return
-	}
-	switch s {
-	case accepted:
-		a.confirm(ctx, c, r)
-	case gave:
-		a.found(check.Wrong("The token endpoint gives a token for a code that is made up", "Nothing of the token was kept.", usher.Proof{
-			Place: a.answer.Place, Quote: "a body with access_token", Expected: "invalid_grant", Got: "status " + itoa(r.status),
-		}).As(usher.SeverityCritical))
-	case unclear, throttled:
-		a.found(check.Unknown(check.NeedNothing, "the answer says nothing of the credential", a.proof(r, "invalid_grant, or invalid_client")))
-	default:
-		a.refused(ctx, c, s, r)
+	for _, q := range a.questions() {
+		s, r, err := a.tryWith(ctx, c, q.form(a), "asks for a token with the client's own credential ("+c.method+") and a "+q.what+" that is made up, so that nothing is given")
+		if err != nil {
+			a.cannot(err)
+			return
+		}
+		switch {
+		case s == accepted || s == gave && q.what == "scope":
+			a.confirm(ctx, c, q, r)
+		case s == gave:
+			a.found(check.Wrong("The token endpoint gives a token for a code that is made up", "Nothing of the token was kept.", usher.Proof{
+				Place: a.answer.Place, Quote: "a body with access_token", Expected: "invalid_grant", Got: "status " + itoa(r.status),
+			}).As(usher.SeverityCritical))
+		case s == unclear || s == throttled:
+			a.found(check.Unknown(check.NeedNothing, "the answer says nothing of the credential", a.proof(r, "invalid_grant, or invalid_client")))
+		default:
+			a.refused(ctx, c, s, r)
+		}
+		if a.answer.Verdict == nil || a.answer.Verdict.Outcome != usher.OutcomeUnknown || s == throttled {
+			return
+		}
 	}
 }
 
 // confirm asks with a wrong credential what the provider says then.
-func (a *asking) confirm(ctx context.Context, c *credential, first *reply) {
+func (a *asking) confirm(ctx context.Context, c *credential, q question, first *reply) {
 	proof := a.proof(first, "")
 	fake := *c
 	fake.secret = usher.Secret(made() + made())
@@ -191,15 +228,15 @@ func (a *asking) confirm(ctx context.Context, c *credential, first *reply) {
 		}
 		fake.sign = other
 	}
-	s, r, err := a.try(ctx, &fake, "asks the same with a credential that is made up, to see whether the provider looks at credentials before it looks at codes")
+	s, r, err := a.tryWith(ctx, &fake, q.form(a), "asks the same with a credential that is made up, to see whether the provider looks at credentials before it looks at the "+q.what)
 	switch {
 	case err != nil:
-		a.found(check.Unknown(check.NeedNothing, "the provider complains of the code alone; whether it looked at the credential before is not known, as the second request was not sent: "+err.Error(), proof))
+		a.found(check.Unknown(check.NeedNothing, "the provider complains of the "+q.what+" alone; whether it looked at the credential before is not known, as the second request was not sent: "+err.Error(), proof))
 	case s == accepted || s == unclear || s == throttled || s == gave:
-		a.found(check.Unknown(check.NeedNothing, "the provider answers the same with a credential that is made up: it looks at the code first, so that this tells nothing", proof, a.proof(r, "invalid_client")))
+		a.found(check.Unknown(check.NeedNothing, "the provider answers the same with a credential that is made up: it looks at the "+q.what+" first, so that this tells nothing", proof, a.proof(r, "invalid_client")))
 	default:
 		a.answer.Status, a.answer.Header, a.answer.Error = first.status, first.header, first.err
-		a.found(check.OK("the provider complains of the made-up code alone, and refuses a made-up credential ("+c.method+")", proof, a.proof(r, "")))
+		a.found(check.OK("the provider complains of the made-up "+q.what+" alone, and refuses a made-up credential ("+c.method+")", proof, a.proof(r, "")))
 	}
 }
 
@@ -233,8 +270,11 @@ func (a *asking) verdict(c *credential, s said, proof usher.Proof) check.Verdict
 	if s == wrong && c.sign == nil && a.isSecretID(c.secret) {
 		s = idSent
 	}
-	if known := a.t.Probed["client-id-known"]; s == wrong && known != nil && known.Verdict != nil && known.Verdict.Cause == "client-unknown" {
+	known := a.t.Probed["client-id-known"]
+	if s == wrong && known != nil && known.Verdict != nil && known.Verdict.Cause == "client-unknown" {
 		s = unknown // invalid_client says no more of the one than of the other
+	} else if s == unknown && known != nil && known.Verdict != nil && known.Verdict.Outcome == usher.OutcomeOK {
+		s = wrong // the provider has shown that it knows the client
 	}
 	if s == wrong && !a.offers(c.method) {
 		s = method
@@ -259,6 +299,11 @@ func (a *asking) verdict(c *credential, s said, proof usher.Proof) check.Verdict
 		return check.Wrong("The client "+id+" is registered as public and sends a credential", "", proof).Because("client-type-mismatch").
 			Do("Leave the credential out, or register the client as confidential.")
 	case wrongKey:
+		if c.sign != nil && c.sign.kid != "" && has(strings.ToLower(proof.Quote), "load", "find", "found", "no matching", "unknown", "no key") {
+			kid := quote(c.sign.kid)
+			return check.Wrong("The kid "+kid+" is none of the keys of "+id+" at the provider", "The assertion names it, and the provider looks for the key by that name.", proof).Because("client-assertion-invalid").
+				Do("Name the key in the assertion's header as the provider does (--key-id), or register the public key with the kid "+kid+".", "Register the public key or certificate of the key that signs.")
+		}
 		return check.Wrong("The provider does not know the key that signs the assertion of "+id, "", proof).Because("client-assertion-invalid").
 			Do("Register the public key or certificate of the key that signs, with the same kid.")
 	case audience:

@@ -67,7 +67,7 @@ func TestSecret(t *testing.T) {
 		{"right, but the grant is not allowed", "generic", says(400, oauth.ErrUnauthorizedClient, "The client may not use this grant type"), invalidClient, nil, usher.OutcomeOK, "", "made-up code alone"},
 		{"right, and no such grant", "generic", says(400, oauth.ErrUnsupportedGrantType, ""), invalidClient, nil, usher.OutcomeOK, "", "made-up code alone"},
 		{"the code is looked at first", "generic", invalidGrant, invalidGrant, nil, usher.OutcomeUnknown, "", "looks at the code first"},
-		{"Entra looks at the code first", "entra", aadsts(400, oauth.ErrInvalidGrant, "AADSTS9002313: Invalid request. Request is malformed or invalid."), aadsts(400, oauth.ErrInvalidGrant, "AADSTS9002313: Invalid request. Request is malformed or invalid."), nil, usher.OutcomeUnknown, "", "looks at the code first"},
+		{"Entra looks at the grant first", "entra", aadsts(400, oauth.ErrInvalidGrant, "AADSTS9002313: Invalid request. Request is malformed or invalid."), aadsts(400, oauth.ErrInvalidGrant, "AADSTS9002313: Invalid request. Request is malformed or invalid."), nil, usher.OutcomeUnknown, "", "looks at the scope first"},
 		{"wrong", "generic", invalidClient, invalidClient, nil, usher.OutcomeWrong, "client-secret-invalid", "refuses the secret of web"},
 		{"wrong at Keycloak", "keycloak", keycloak, keycloak, nil, usher.OutcomeWrong, "client-secret-invalid", "refuses the secret"},
 		{"unknown at Keycloak", "keycloak", says(401, oauth.ErrInvalidClient, "Invalid client or Invalid client credentials"), keycloak, nil, usher.OutcomeWrong, "client-unknown", "does not know the client"},
@@ -112,12 +112,86 @@ func TestSecret(t *testing.T) {
 			}
 		}
 		for _, r := range s.requests {
-			if r.Form.Get("grant_type") != oauth.GrantAuthorizationCode || !strings.HasPrefix(r.Form.Get("code"), "usher") {
+			code := r.Form.Get("grant_type") == oauth.GrantAuthorizationCode && strings.HasPrefix(r.Form.Get("code"), "usher")
+			nobodys := c.provider == "entra" && r.Form.Get("resource") == "https://usher-probe.invalid"
+			if !code && !nobodys {
 				t.Errorf("%s: sent %v", c.name, r.Form)
 			}
 		}
-		if len(s.requests) > 2 {
+		if most := map[bool]int{true: 4, false: 2}[c.provider == "entra"]; len(s.requests) > most {
 			t.Errorf("%s: %d requests", c.name, len(s.requests))
+		}
+	}
+}
+
+// TestEntraScope: where Entra reads a made-up code before it looks at who sends
+// it, a scope of nobody's API tells the secret.
+func TestEntraScope(t *testing.T) {
+	for _, c := range []struct {
+		secret  string
+		path    string
+		outcome usher.Outcome
+		cause   string
+		words   string
+	}{
+		{"", "/token", usher.OutcomeOK, "", "complains of the made-up scope alone"},
+		{"", "/oauth2/v2.0/token", usher.OutcomeOK, "", "complains of the made-up scope alone"},
+		{"an0ther", "/token", usher.OutcomeWrong, "client-secret-invalid", "refuses the secret of web"},
+	} {
+		s := newAS(t)
+		s.token = func(w http.ResponseWriter, r *http.Request) bool {
+			_, secret, _ := r.BasicAuth()
+			nobodys := "https://usher-probe.invalid"
+			switch {
+			case r.Form.Get("code") != "":
+				aadsts(400, oauth.ErrInvalidGrant, "AADSTS9002313: Invalid request. Request is malformed or invalid.")(w)
+			case secret != s.secret:
+				aadsts(401, oauth.ErrInvalidClient, "AADSTS7000215: Invalid client secret provided.")(w)
+			case c.path == "/token" && r.Form.Get("resource") == nobodys, c.path != "/token" && r.Form.Get("scope") == nobodys+"/.default":
+				aadsts(400, "invalid_resource", "AADSTS500011: The resource principal named https://usher-probe.invalid was not found in the tenant.")(w)
+			default:
+				fail(w, 400, oauth.ErrInvalidRequest, "")
+			}
+			return true
+		}
+		s.mux.HandleFunc("POST /oauth2/v2.0/token", func(w http.ResponseWriter, r *http.Request) { s.token(w, r) })
+		opt := s.options("secret-valid")
+		if c.secret != "" {
+			opt.Secret = usher.Secret(c.secret)
+		}
+		target := s.target()
+		target.Provider = &knowledge.Provider{Name: "entra"}
+		target.Metadata[0].TokenEndpoint = s.URL + c.path
+		run(t, s, target, opt)
+		got := target.Probed["secret-valid"]
+		want(t, c.path+" "+c.secret, got, c.outcome, c.words)
+		if got.Verdict != nil && got.Verdict.Cause != c.cause {
+			t.Errorf("%s: cause %q", c.path, got.Verdict.Cause)
+		}
+	}
+}
+
+// TestKeyUnknown: a key id that is not registered is not taken for a client
+// that there is not.
+func TestKeyUnknown(t *testing.T) {
+	_, text := newKey(t)
+	for said, words := range map[string]string{
+		"Unable to load public key":                             "The kid nokid is none of the keys of web",
+		"Invalid client or Invalid client credentials":          "refuses the assertion of web",
+		"Signature on JWT token failed validation":              "does not know the key",
+		"No signing key was found for the assertion of this id": "The kid nokid is none of the keys of web",
+	} {
+		s := newAS(t)
+		answers(s, says(401, oauth.ErrInvalidClient, said), says(401, oauth.ErrInvalidClient, said))
+		opt := s.options("client-id-known", "secret-valid")
+		opt.Secret, opt.Key, opt.KeyID = "", text, "nokid"
+		target := s.target()
+		target.Provider = &knowledge.Provider{Name: "keycloak"}
+		run(t, s, target, opt)
+		got := target.Probed["secret-valid"]
+		want(t, said, got, usher.OutcomeWrong, words)
+		if got.Verdict.Cause != "client-assertion-invalid" {
+			t.Errorf("%s: %s", said, got.Verdict.Cause)
 		}
 	}
 }
@@ -211,7 +285,7 @@ func (v *verifier) on(s *as) {
 			fail(w, 401, oauth.ErrInvalidClient, text)
 			return true
 		}
-		jws, err := jose.ParseSigned(r.Form.Get("client_assertion"), []jose.SignatureAlgorithm{jose.ES256})
+		jws, err := jose.ParseSignedCompact(r.Form.Get("client_assertion"), []jose.SignatureAlgorithm{jose.ES256})
 		if err != nil {
 			return refuse("the client_assertion cannot be read")
 		}
