@@ -49,7 +49,7 @@ func documentID(d *check.ClientDocument) string {
 	if d.URL != "" {
 		return d.URL
 	}
-	return text(d.Raw, "client_id")
+	return check.Member(d.Raw, "client_id")
 }
 
 func judgeDocument(d *check.ClientDocument) check.Verdict {
@@ -80,7 +80,7 @@ func judgeDocument(d *check.ClientDocument) check.Verdict {
 		}
 	}
 	if d.Raw != nil {
-		if got := text(d.Raw, "client_id"); d.URL != "" && got != d.URL {
+		if got := check.Member(d.Raw, "client_id"); d.URL != "" && got != d.URL {
 			if got == "" {
 				got = "nothing"
 			}
@@ -96,7 +96,7 @@ func judgeDocument(d *check.ClientDocument) check.Verdict {
 				}
 			}
 		}
-		if m := text(d.Raw, "token_endpoint_auth_method"); secretMethod(m) {
+		if m := check.Member(d.Raw, "token_endpoint_auth_method"); secretMethod(m) {
 			say("it wants to authenticate by "+m, proof(d.Place, "token_endpoint_auth_method", "none or private_key_jwt", m))
 		}
 		if len(list(d.Raw, "redirect_uris")) == 0 && redirects(d.Raw) {
@@ -164,7 +164,7 @@ var dcrResponseKept = &check.Check{
 		var b book
 		for _, a := range t.Registered {
 			if a != nil {
-				b.add(text(a.Raw, "client_id"), judgeDCR(a))
+				b.add(check.Member(a.Raw, "client_id"), judgeDCR(a))
 			}
 		}
 		return b.or(check.Unknown(check.NeedDCR, ""))
@@ -172,8 +172,8 @@ var dcrResponseKept = &check.Check{
 }
 
 func judgeDCR(a *check.DCRAnswer) check.Verdict {
-	if code := text(a.Raw, "error"); code != "" {
-		return check.Wrong("The provider refuses the registration: "+code, clip(text(a.Raw, "error_description")), proof(a.Place, code, "client_id", "error"))
+	if code := check.Member(a.Raw, "error"); code != "" {
+		return check.Wrong("The provider refuses the registration: "+code, clip(check.Member(a.Raw, "error_description")), proof(a.Place, code, "client_id", "error"))
 	}
 	if a.Request == nil {
 		return check.Unknown(check.NeedDCR, "the request is needed beside the answer, to compare the two")

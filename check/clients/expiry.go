@@ -80,12 +80,12 @@ func judgeExpiry(t *check.Target) []check.Verdict {
 		}
 		if a.SecretExpires.IsZero() {
 			if string(a.Raw["client_secret_expires_at"]) == "0" {
-				b.add(text(a.Raw, "client_id"), check.OK("its secret has no end date", proof(a.Place, "client_secret_expires_at", "", "0")))
+				b.add(check.Member(a.Raw, "client_id"), check.OK("its secret has no end date", proof(a.Place, "client_secret_expires_at", "", "0")))
 			}
 			continue
 		}
 		c := evidence.Credential{Kind: "secret", Expires: a.SecretExpires, Place: a.Place}
-		client := text(a.Raw, "client_id")
+		client := check.Member(a.Raw, "client_id")
 		b.add(client, judgeEnds(t, &evidence.Registration{ClientID: client, Credentials: []evidence.Credential{c}}, nil))
 	}
 	return b.or(check.Unknown(check.NeedCredentials, ""))
