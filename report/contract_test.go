@@ -96,6 +96,43 @@ func jsonType(t reflect.Type) string {
 	return "string"
 }
 
+// TestContractCheck holds what the page says of answers of check against the
+// members of the contract.
+func TestContractCheck(t *testing.T) {
+	page, err := os.ReadFile("../docs/reference/explain-json.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, ok := strings.Cut(string(page), "\n## Answers of `usher check`\n")
+	if !ok {
+		t.Fatal("the page says nothing of check")
+	}
+	text, _, _ = strings.Cut(text, "\n## ")
+	known := map[string]bool{}
+	for _, typ := range []reflect.Type{reflect.TypeFor[usher.Answer](), reflect.TypeFor[usher.Finding]()} {
+		for i := range typ.NumField() {
+			name, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
+			known[name] = true
+		}
+	}
+	rows := regexp.MustCompile("(?m)^\\| (`[^|]+`) \\|").FindAllStringSubmatch(text, -1)
+	told := map[string]bool{}
+	for _, row := range rows {
+		for name := range strings.SplitSeq(row[1], ", ") {
+			name = strings.Trim(name, "`")
+			told[name] = true
+			if !known[name] {
+				t.Errorf("there is no member %s", name)
+			}
+		}
+	}
+	for _, name := range []string{"findings", "check", "severity", "cause", "confidence", "missing", "answered"} {
+		if !told[name] {
+			t.Errorf("what %s means in an answer of check is not told", name)
+		}
+	}
+}
+
 // TestContractWords looks for every word of the contract's closed lists.
 func TestContractWords(t *testing.T) {
 	page, err := os.ReadFile("../docs/reference/explain-json.md")
