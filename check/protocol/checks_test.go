@@ -211,6 +211,8 @@ func rows() []row {
 
 		{"par-used-right", "none", target(request("response_type=code")), none, ""},
 		{"par-used-right", "once", target(request("request_uri=urn:x:1"), request("request_uri=urn:x:2")), ok, ""},
+		{"par-used-right", "not pushed, held to FAPI", target(held("fapi2"), request("response_type=code")), wrong, "was not pushed"},
+		{"par-used-right", "pushed, held to FAPI", target(held("fapi2"), request("request_uri=urn:x:1")), ok, ""},
 		{"par-used-right", "twice", target(request("request_uri=urn:x:1"), request("request_uri=urn:x:1")), wrong, "used twice"},
 		{"par-used-right", "too late", target(request("request_uri=urn:x:1"), back("error=invalid_request_uri")), wrong, "too late"},
 		{"par-used-right", "more beside", target(request("request_uri=urn:x:1&state=a&scope=openid")), wrong, "scope, state"},

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -68,8 +69,8 @@ func requestObject(t *check.Target, c *check.AuthCall) check.Verdict {
 	case len(issuers) > 0 && len(aud) > 0 && !anyOf(aud, issuers):
 		return wrong("The request object is addressed to "+shorten(names(aud), 120), names(issuers), names(aud))
 	}
-	for name, values := range r.Params {
-		inside := text(name)
+	for _, name := range slices.Sorted(maps.Keys(r.Params)) {
+		inside, values := text(name), r.Params[name]
 		if name != "request" && len(values) > 0 && inside != "" && inside != values[0] {
 			return wrong(shorten(name, 60)+" says one thing inside the request object and another outside", shorten(inside, 80), shorten(values[0], 80))
 		}
@@ -91,8 +92,8 @@ func requestObject(t *check.Target, c *check.AuthCall) check.Verdict {
 		return wrong("The request object lacks "+names(soft), "iss, aud and exp", "absent").As(usher.SeverityLow)
 	}
 	keys := clientKeys(t, r.ClientID)
-	if keys == nil {
-		return check.Unknown(check.NeedNothing, "its members are right; its signature was not verified: the client's keys were not given", place)
+	if keys == nil || strings.HasPrefix(p.Alg, "HS") {
+		return check.Unknown(check.NeedNothing, "its members are right; its signature was not verified: what it was made with was not given", place)
 	}
 	if why, bad := verify(raw, keys, t.Now); bad {
 		return wrong("The request object does not verify: "+why, "a signature by a registered key of the client", why).As(usher.SeverityHigh).Because("client-assertion-invalid")
@@ -173,7 +174,7 @@ func clock(v any) (time.Time, bool) {
 var parUsedRight = &check.Check{
 	ID: "par-used-right", Group: check.GroupProtocol, Mode: check.Offline, Severity: usher.SeverityMedium,
 	Title:  "A pushed request is used once, in time, and alone",
-	Judged: "Requests with a pushed request_uri: nothing but client_id beside it, each used once, none answered as ended.",
+	Judged: "Requests with a pushed request_uri: nothing but client_id beside it, each used once, none answered as ended. In the profile fapi2 a request that was not pushed is wrong.",
 	Needs:  []check.Need{check.NeedAuthRequest}, Cause: "request-malformed",
 	Step: usher.StepAuthRequest, Fixer: usher.FixerDeveloper,
 	Fix: []usher.FixStep{
@@ -193,7 +194,7 @@ var parUsedRight = &check.Check{
 			var beside []string
 			for name := range r.Params {
 				if name != "client_id" && name != "request_uri" {
-					beside = append(beside, name)
+					beside = append(beside, shorten(name, 60))
 				}
 			}
 			first, again := used[r.RequestURI]
@@ -215,11 +216,33 @@ var parUsedRight = &check.Check{
 				out = append(out, v.Of(r.ClientID))
 			}
 		}
+		if t.Profile != nil && t.Profile.Name == "fapi2" {
+			out = append(out, notPushed(t)...)
+		}
 		if len(out) == 0 {
 			return one(check.NotApplicable("no request was pushed"))
 		}
 		return out
 	},
+}
+
+// notPushed gives a verdict for each client that sends its requests through the
+// browser, which FAPI 2.0 does not let it.
+func notPushed(t *check.Target) []check.Verdict {
+	var out []check.Verdict
+	for i, c := range t.AuthCalls {
+		if c.Request == nil || c.Partial || c.Request.RequestURI != "" || c.Request.ResponseType == "" || i > 2000 || len(out) == 50 {
+			continue
+		}
+		client := c.Request.ClientID
+		if slices.ContainsFunc(out, func(v check.Verdict) bool { return v.Subject.Client == client }) {
+			continue
+		}
+		out = append(out, check.Wrong("The authorization request was not pushed", "Its parameters go through the browser, where a person or a page can change and read them.",
+			usher.Proof{Place: c.Place, Quote: "a request without request_uri", Expected: "client_id and request_uri alone"}).Of(client).
+			Do("Send the parameters to pushed_authorization_request_endpoint, authenticated, and the browser off with the request_uri that comes back."))
+	}
+	return out
 }
 
 var parRequired = &check.Check{

@@ -59,12 +59,46 @@ func offersNone(m *check.Metadata) check.Verdict {
 var algWeak = &check.Check{
 	ID: "alg-weak-announced", Group: check.GroupProvider, Mode: check.Offline, Severity: usher.SeverityMedium,
 	Title:  "Strong algorithms are on offer",
-	Judged: "Lists that hold nothing but HMAC for ID tokens, nothing but RSA1_5 for encryption, or a signature over SHA-1.",
+	Judged: "Lists that hold nothing but HMAC for ID tokens, nothing but RSA1_5 for encryption, or a signature over SHA-1. In the profile fapi2 a list of signatures must hold PS256, ES256 or EdDSA.",
 	Needs:  []check.Need{check.NeedDiscovery},
 	Step:   usher.StepDiscovery, Fixer: usher.FixerProvider,
 	Fix:        []usher.FixStep{check.Tightening("Offer RS256, PS256, ES256 or EdDSA for signatures and RSA-OAEP-256 or ECDH-ES for encryption, and drop the rest.")},
-	References: []string{"RFC 8725 section 3.2", "RFC 7518 section 3.1", "RFC 7518 section 4.1"},
-	Judge:      func(t *check.Target) []check.Verdict { return each(t, offersWeak) },
+	References: []string{"RFC 8725 section 3.2", "RFC 7518 section 3.1", "RFC 7518 section 4.1", "FAPI 2.0 Security Profile section 5.4.1"},
+	Judge: func(t *check.Target) []check.Verdict {
+		if profile(t) == "fapi2" {
+			return each(t, offersFAPI)
+		}
+		return each(t, offersWeak)
+	},
+}
+
+// offersFAPI holds the lists of signatures to FAPI 2.0 too. A list may hold more
+// than the profile takes, for clients of other profiles.
+func offersFAPI(m *check.Metadata) check.Verdict {
+	var bad []string
+	for _, name := range sorted(m, func(name string, _ json.RawMessage) bool {
+		return strings.HasSuffix(name, "signing_alg_values_supported")
+	}) {
+		list, fits := 0, false
+		for alg := range elements(m.Raw[name]) {
+			list++
+			switch string(alg) {
+			case "PS256", "ES256", "EdDSA", "Ed25519":
+				fits = true
+			}
+		}
+		if list > 0 && !fits {
+			bad = append(bad, name)
+		}
+	}
+	if len(bad) == 0 {
+		return offersWeak(m)
+	}
+	proof := make([]usher.Proof, 0, len(bad))
+	for _, name := range bad {
+		proof = append(proof, member(m, name, "PS256, ES256 or EdDSA", ""))
+	}
+	return check.Wrong("No algorithm of FAPI 2.0 is offered in "+names(bad), "The profile takes PS256, ES256 and EdDSA (Ed25519) alone.", proof...)
 }
 
 func offersWeak(m *check.Metadata) check.Verdict {

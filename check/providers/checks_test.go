@@ -243,6 +243,8 @@ func algorithms() []row {
 		{"alg-none-announced", "in capitals", target(doc(m{"token_endpoint_auth_signing_alg_values_supported": []string{"None"}})), wrong, "token_endpoint_auth"},
 		{"alg-none-announced", "no lists", target(doc(m{"id_token_signing_alg_values_supported": nil, "dpop_signing_alg_values_supported": nil})), unknown, ""},
 
+		{"alg-weak-announced", "RS256 alone, held to FAPI", target(held("fapi2"), doc(m{"id_token_signing_alg_values_supported": []string{"RS256"}})), wrong, "FAPI 2.0"},
+		{"alg-weak-announced", "PS256 beside RS256, held to FAPI", target(held("fapi2"), doc(m{"id_token_signing_alg_values_supported": []string{"RS256", "PS256"}})), ok, ""},
 		{"alg-weak-announced", "strong", target(doc(nil)), ok, ""},
 		{"alg-weak-announced", "HMAC alone", target(doc(m{"id_token_signing_alg_values_supported": []string{"HS256"}})), wrong, "id_token"},
 		{"alg-weak-announced", "HMAC beside", target(doc(m{"id_token_signing_alg_values_supported": []string{"HS256", "RS256"}})), ok, ""},
@@ -318,6 +320,7 @@ func features() []row {
 		{"dcr-open", "not asked", target(doc(m{"registration_endpoint": issuer + "/register"})), unknown, ""},
 		{"dcr-open", "open", target(doc(m{"registration_endpoint": issuer + "/register"}), probed("dcr-open", check.Wrong("open", "open", usher.Proof{Place: "p"}))), wrong, "open"},
 
+		{"cimd-supported", "a registered client, held to MCP", target(held("mcp"), doc(nil), registered(evidence.Registration{ClientID: "web"})), none, ""},
 		{"cimd-supported", "yes", target(doc(m{"client_id_metadata_document_supported": true})), ok, ""},
 		{"cimd-supported", "nobody asks", target(doc(nil)), none, ""},
 		{"cimd-supported", "a client asks", target(doc(nil), func(t *check.Target) { t.Documents = []*check.ClientDocument{{Place: "client.json"}} }), wrong, "does not take such"},

@@ -336,6 +336,9 @@ var cimdSupported = &check.Check{
 			if len(t.Documents) > 0 {
 				return check.Wrong("The client id is the address of a document, and the provider does not take such", "It will say that the client is unknown.", member(m, name, "true", "absent"))
 			}
+			if profile(t) == "mcp" && len(t.Registrations) > 0 {
+				return check.NotApplicable("the client is registered, which the profile takes too")
+			}
 			if profile(t) == "mcp" {
 				return check.Wrong("Client id metadata documents are not taken", "A client that meets the server for the first time must be registered dynamically or by hand.", member(m, name, "true", "absent"))
 			}
