@@ -362,7 +362,7 @@ func ownDomain(host string) bool {
 // oneOwner tells whether two hosts belong together: they lie in one domain, as
 // login.salesforce.com and a customer's own there, or on this machine.
 func oneOwner(a, b string) bool {
-	return sameSite("https://"+a, "https://"+b) || loopback(a) && loopback(b)
+	return check.SameSite(a, b) || check.Loopback(a) && check.Loopback(b)
 }
 
 // serverOf names the authorization server of an endpoint: the issuer of the

@@ -6,8 +6,6 @@ import (
 	"net/url"
 	"strings"
 
-	"golang.org/x/net/publicsuffix"
-
 	"usher"
 	"usher/check"
 )
@@ -201,7 +199,7 @@ func cookie(k *http.Cookie, a *check.Answer, start, back *url.URL, post, cross b
 		here.Expected = "SameSite=None; Secure"
 		return check.Wrong("The cookie "+k.Name+" is "+site+", and the browser comes back by form_post", "A POST from another site brings no such cookie.", here).
 			Do("Set SameSite=None and Secure on " + k.Name + ", or let the answer come by a redirect (response_mode=query).")
-	case k.Secure && back.Scheme == "http" && !loopback(back.Hostname()):
+	case k.Secure && back.Scheme == "http" && !check.Loopback(back.Hostname()):
 		here.Expected = "a callback over https"
 		return check.Wrong("The cookie "+k.Name+" is Secure, and the callback is http", "The browser does not send it there.", here)
 	case !reaches(k, start.Hostname(), back.Hostname()):
@@ -223,21 +221,14 @@ func reaches(k *http.Cookie, from, to string) bool {
 	return to == domain || strings.HasSuffix(to, "."+domain)
 }
 
-func loopback(host string) bool { return host == "localhost" || host == "127.0.0.1" || host == "::1" }
-
 // sameSite tells whether two addresses are of one site, as SameSite means it.
 func sameSite(a, b string) bool {
 	x, err := url.Parse(a)
 	y, err2 := url.Parse(b)
-	if err != nil || err2 != nil || x.Hostname() == "" || y.Hostname() == "" {
+	if err != nil || err2 != nil {
 		return false
 	}
-	if strings.EqualFold(x.Hostname(), y.Hostname()) {
-		return true
-	}
-	dx, err := publicsuffix.EffectiveTLDPlusOne(strings.ToLower(x.Hostname()))
-	dy, err2 := publicsuffix.EffectiveTLDPlusOne(strings.ToLower(y.Hostname()))
-	return err == nil && err2 == nil && dx == dy
+	return check.SameSite(x.Hostname(), y.Hostname())
 }
 
 var callbackHostConsistent = &check.Check{
@@ -302,7 +293,7 @@ func sameHost(endpoint, host string) bool {
 // or two names of this machine.
 func alias(a, b string) bool {
 	a, b = strings.ToLower(a), strings.ToLower(b)
-	return strings.TrimPrefix(a, "www.") == strings.TrimPrefix(b, "www.") || loopback(a) && loopback(b)
+	return strings.TrimPrefix(a, "www.") == strings.TrimPrefix(b, "www.") || check.Loopback(a) && check.Loopback(b)
 }
 
 // carried tells whether any cookie of an answer is sent to another host too.

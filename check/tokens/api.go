@@ -193,7 +193,7 @@ func judgeResource(t *check.Target, r *check.ResourceMetadata) check.Verdict {
 	}
 	if u, err := url.Parse(r.Resource); r.Resource != "" && (err != nil || u.Scheme == "" || u.Fragment != "") {
 		say("resource is no address without a fragment", "It cannot be sent as a resource parameter.", usher.Proof{Quote: "resource: " + show(r.Resource), Expected: "an absolute address", Got: show(r.Resource)})
-	} else if r.Resource != "" && u.Scheme == "http" && !loopback(u.Hostname()) {
+	} else if r.Resource != "" && u.Scheme == "http" && !check.Loopback(u.Hostname()) {
 		say("The resource is addressed without TLS", "Tokens for it go over the wire in the clear.", usher.Proof{Quote: "resource: " + show(r.Resource), Expected: "https", Got: "http"})
 	}
 	if len(r.AuthorizationServers) == 0 {
@@ -203,7 +203,7 @@ func judgeResource(t *check.Target, r *check.ResourceMetadata) check.Verdict {
 		if i == 16 {
 			break
 		}
-		if u, err := url.Parse(as); err != nil || u.Host == "" || u.Scheme != "https" && !loopback(u.Hostname()) {
+		if u, err := url.Parse(as); err != nil || u.Host == "" || u.Scheme != "https" && !check.Loopback(u.Hostname()) {
 			say(fmt.Sprintf("The authorization server %q is no https address", token.Printable(as)), "An issuer is an https address.", usher.Proof{Quote: "authorization_servers: " + show(as), Expected: "https", Got: show(as)})
 		}
 	}
@@ -231,8 +231,4 @@ func rawOf(r *check.ResourceMetadata, name string) any {
 		return string(raw)
 	}
 	return nil
-}
-
-func loopback(host string) bool {
-	return host == "localhost" || host == "::1" || strings.HasPrefix(host, "127.")
 }

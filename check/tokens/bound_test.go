@@ -132,6 +132,7 @@ func apiRows() []row {
 		{"resource-metadata", "a slash", res(api+"/", nil), wrong, "slash"},
 		{"resource-metadata", "nobody issues", res(api, func(r *check.ResourceMetadata) { r.AuthorizationServers = nil }), wrong, "no authorization server"},
 		{"resource-metadata", "http", res(api, func(r *check.ResourceMetadata) { r.AuthorizationServers = []string{"http://login.example"} }), wrong, "https"},
+		{"resource-metadata", "http, under a name that looks like this machine", res(api, func(r *check.ResourceMetadata) { r.AuthorizationServers = []string{"http://127.evil.example"} }), wrong, "https"},
 		{"resource-metadata", "an unknown way", res(api, func(r *check.ResourceMetadata) { r.BearerMethods = []string{"cookie"} }), wrong, "cookie"},
 		{"resource-metadata", "no resource", res(api, func(r *check.ResourceMetadata) { r.Resource = "" }), wrong, "no resource"},
 		{"resource-metadata", "404", res(api, func(r *check.ResourceMetadata) { r.Answer = &check.Answer{Place: "GET x", Status: 404} }), wrong, "404"},

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/net/publicsuffix"
-
 	"usher"
 	"usher/check"
 	"usher/evidence"
@@ -346,7 +344,7 @@ var passthrough = &check.Check{
 				if u.sent != sent {
 					continue
 				}
-				if known = known || u.host == host || sameSite(u.host, host); known {
+				if known = known || u.host == host || check.SameSite(u.host, host); known {
 					continue
 				}
 				all.add(twoSites(t, u.call, c, u.host, host))
@@ -406,11 +404,4 @@ func twoSites(t *check.Target, a, b *check.APICall, first, second string) check.
 	}
 	proofs[1].Expected, proofs[1].Got = "", ""
 	return check.Unknown(check.NeedPolicy, "the same token goes to two sites; whether it is meant for both, nothing in it says", proofs...)
-}
-
-// sameSite tells whether two hosts belong to one owner, as far as names tell.
-func sameSite(a, b string) bool {
-	x, err1 := publicsuffix.EffectiveTLDPlusOne(a)
-	y, err2 := publicsuffix.EffectiveTLDPlusOne(b)
-	return err1 == nil && err2 == nil && x == y
 }
