@@ -207,6 +207,12 @@ var graph = []knowledge.Scope{
 	{Name: "Sites.Read.All", Risk: "low"},
 }
 
+func mcp(t *check.Target) { t.Profile = &check.Profile{Name: "mcp"} }
+
+func metadataOf(resource string) option {
+	return func(t *check.Target) { t.Resources = append(t.Resources, &check.ResourceMetadata{Resource: resource}) }
+}
+
 // otherApp is a sign-in of another app itself: the log holds such.
 func otherApp(t *check.Target) {
 	event(1, func(e *usher.Event) { e.Kind, e.Client = usher.EventAppSignIn, usher.Party{UID: "job"} })(t)
@@ -292,6 +298,13 @@ func requestRows() []row {
 
 		{"scope-resource", "one API", target(of("entra"), asks("openid api://orders/read")), ok, ""},
 		{"scope-resource", "paths of one host", target(tells(refresh, "https://api.example/scope https://api.example/scope/sell", "-")), ok, ""},
+		{"scope-resource", "not named, held to MCP", target(mcp, asks("orders")), wrong, "authorization request does not name"},
+		{"scope-resource", "named in one alone, held to MCP", target(mcp, asks("orders", "resource=https%3A%2F%2Fapi.example"), tells(code, "", "-")), wrong, "token request does not name"},
+		{"scope-resource", "named in both, held to MCP", target(mcp, asks("orders", "resource=https%3A%2F%2Fapi.example"), tells(code, "", "-", func(c *check.TokenCall) { c.Request.Resource = []string{"https://api.example"} })), ok, ""},
+		{"scope-resource", "another than its metadata", target(metadataOf("https://api.example/mcp"), asks("orders", "resource=https%3A%2F%2Fapi.example")), wrong, "its metadata https://api.example/mcp"},
+		{"scope-resource", "with a slash more", target(metadataOf("https://api.example/"), asks("orders", "resource=https%3A%2F%2Fapi.example")), ok, ""},
+		{"scope-resource", "not named, and the API publishes", target(metadataOf("https://api.example/mcp"), asks("orders")), wrong, "does not name"},
+		{"scope-resource", "not named, and nothing demands it", target(asks("orders")), na, ""},
 		{"scope-resource", "two hosts", target(tells(refresh, "https://api.example/scope https://b.example/scope", "-")), wrong, ""},
 		{"scope-resource", "two in one token request", target(of("entra"), tells(refresh, "api://orders/read api://invoices/read", "-")), wrong, "api://orders and api://invoices"},
 		{"scope-resource", "Graph and another", target(of("entra"), tells(refresh, "User.Read api://invoices/read", "-")), wrong, "graph.microsoft.com"},
