@@ -108,7 +108,7 @@ func judgeWebview(t *check.Target) []check.Verdict {
 			return
 		}
 		if embeddedAgent(agent) {
-			b.add(client, check.Wrong("People sign in to "+client+" in an embedded browser", "The app can read what is typed there, and the person cannot see where it goes. Google and policies refuse it.", proof(place, clip(agent), "the system browser", "an embedded one")))
+			b.add(client, check.Wrong("People sign in to "+whom(client)+" in an embedded browser", "The app can read what is typed there, and the person cannot see where it goes. Google and policies refuse it.", proof(place, clip(agent), "the system browser", "an embedded one")))
 			return
 		}
 		b.add(client, check.OK("the browser is a real one", proof(place, clip(agent), "", "")))
@@ -124,7 +124,7 @@ func judgeWebview(t *check.Target) []check.Verdict {
 		if c.Response != nil && c.Response.Error != "" {
 			e := &evidence.ErrorBody{Code: c.Response.Error, Description: c.Response.ErrorDescription, Codes: aadsts(c.Response.ErrorDescription)}
 			if e.Code == "disallowed_useragent" || causeOf(t, e) == causeEmbedded {
-				b.add(client, check.Wrong("The provider refuses the embedded browser of "+client, "", proof(c.Place, quoteOf(e), "the system browser", "an embedded one")))
+				b.add(client, check.Wrong("The provider refuses the embedded browser of "+whom(client), "Nobody can sign in there until the app opens the system browser.", proof(c.Place, quoteOf(e), "the system browser", "an embedded one")))
 			}
 		}
 	}

@@ -142,7 +142,7 @@ func judgeAudience(t *check.Target, c *check.TokenCall, p *token.Parsed, client 
 	aud := audiences(p)
 	here := proof(c.Place, "aud="+strings.Join(aud, " "), "", strings.Join(aud, " "))
 	if len(aud) == 0 {
-		return check.Wrong("The client assertion of "+client+" names no audience", "Any server that gets it could use it, so the provider refuses it.", proof(c.Place, "aud", "the issuer", "nothing")).
+		return check.Wrong("The client assertion of "+whom(client)+" names no audience", "Any server that gets it could use it, so the provider refuses it.", proof(c.Place, "aud", "the issuer", "nothing")).
 			As(usher.SeverityHigh).Because(causeAssertion)
 	}
 	issuer, endpoint := t.Issuer, c.Request.Endpoint
@@ -165,25 +165,25 @@ func judgeAudience(t *check.Target, c *check.TokenCall, p *token.Parsed, client 
 	case endpoint != "" && aud[0] == endpoint && issuer == "":
 		return check.Unknown(check.NeedDiscovery, "it is for the token endpoint; whether the issuer would be better stands in the discovery document", here)
 	case endpoint != "" && aud[0] == endpoint:
-		return check.Wrong("The client assertion of "+client+" is for the token endpoint "+endpoint, "That is the older form: providers come to take the issuer alone, since an endpoint's address can be forged in a document.", here).As(usher.SeverityLow)
+		return check.Wrong("The client assertion of "+whom(client)+" is for the token endpoint "+endpoint, "That is the older form: providers come to take the issuer alone, since an endpoint's address can be forged in a document.", here).As(usher.SeverityLow)
 	case issuer == "":
 		return check.Unknown(check.NeedDiscovery, "", here)
 	case aud[0] == strings.TrimSuffix(issuer, "/"), strings.TrimSuffix(aud[0], "/") == issuer:
-		return check.Wrong("The client assertion of "+client+" is for "+aud[0]+", the issuer is "+issuer, "They differ in the slash at the end, which counts.", here).As(usher.SeverityHigh).Because(causeAssertion).Do("Set aud to " + issuer + ".")
+		return check.Wrong("The client assertion of "+whom(client)+" is for "+aud[0]+", the issuer is "+issuer, "They differ in the slash at the end, which counts.", here).As(usher.SeverityHigh).Because(causeAssertion).Do("Set aud to " + issuer + ".")
 	case entra && entraAt(aud[0]), strings.Contains(issuer, "{"):
 		return check.Unknown(check.NeedTokenResponse, "the issuer of this document stands for every tenant, so the audience cannot be compared", here)
 	}
 	if m := metadataOf(t, c.Request.Endpoint); m != nil && strings.HasPrefix(aud[0], "https://") {
 		for name, u := range m.Endpoints() {
 			if u == aud[0] {
-				return check.Wrong("The client assertion of "+client+" is for "+name, "Some providers take the address of any of their endpoints; the issuer alone is right everywhere.", here).As(usher.SeverityLow).Do("Set aud to " + issuer + ".")
+				return check.Wrong("The client assertion of "+whom(client)+" is for "+name, "Some providers take the address of any of their endpoints; the issuer alone is right everywhere.", here).As(usher.SeverityLow).Do("Set aud to " + issuer + ".")
 			}
 		}
 	}
 	if granted(c) {
-		return check.Wrong("The client assertion of "+client+" is for "+aud[0]+", the issuer is "+issuer, "This provider took it all the same; the issuer alone is right everywhere.", here).As(usher.SeverityLow).Do("Set aud to " + issuer + ".")
+		return check.Wrong("The client assertion of "+whom(client)+" is for "+aud[0]+", the issuer is "+issuer, "This provider took it all the same; the issuer alone is right everywhere.", here).As(usher.SeverityLow).Do("Set aud to " + issuer + ".")
 	}
-	return check.Wrong("The client assertion of "+client+" is for "+aud[0]+", the issuer is "+issuer, "The provider must refuse an assertion that is not for it.", here).As(usher.SeverityHigh).Because(causeAssertion).Do("Set aud to " + issuer + ".")
+	return check.Wrong("The client assertion of "+whom(client)+" is for "+aud[0]+", the issuer is "+issuer, "The provider must refuse an assertion that is not for it.", here).As(usher.SeverityHigh).Because(causeAssertion).Do("Set aud to " + issuer + ".")
 }
 
 // sameEndpoint compares endpoints of Entra, which takes those of its versions alike.
@@ -279,7 +279,7 @@ func judgeClaims(t *check.Target, c *check.TokenCall, p *token.Parsed, client st
 	}
 	jti, _ := p.Claims["jti"].(string)
 	if jti == "" {
-		return check.Wrong("The client assertion of "+client+" has no jti", "The provider cannot tell a second use of it, and OpenID Connect asks for one.", proof(c.Place, "claims.jti", "a random value for each assertion", "nothing")).
+		return check.Wrong("The client assertion of "+whom(client)+" has no jti", "The provider cannot tell a second use of it, and OpenID Connect asks for one.", proof(c.Place, "claims.jti", "a random value for each assertion", "nothing")).
 			As(usher.SeverityMedium).Do("Add jti with a random value, new for each assertion.")
 	}
 	if was := seen[jti]; was != nil && !sameCall(was, c) {
@@ -300,7 +300,7 @@ func judgeClaims(t *check.Target, c *check.TokenCall, p *token.Parsed, client st
 		if life > time.Hour {
 			sev = usher.SeverityMedium
 		}
-		return check.Wrong("The client assertion of "+client+" lives "+days(life), "As long as it lives, whoever gets hold of it can be the client; five minutes are plenty.", proof(c.Place, "claims.exp", "at most 5 minutes after iat", days(life))).As(sev).
+		return check.Wrong("The client assertion of "+whom(client)+" lives "+days(life), "As long as it lives, whoever gets hold of it can be the client; five minutes are plenty.", proof(c.Place, "claims.exp", "at most 5 minutes after iat", days(life))).As(sev).
 			Do("Set exp to one minute after iat; make a new assertion for each request.")
 	}
 	return check.OK("iss, sub, exp, jti and alg are as they should be", proof(c.Place, report.Parsed.Describe(), "", ""))

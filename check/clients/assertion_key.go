@@ -47,7 +47,7 @@ func judgeKey(t *check.Target, c *check.TokenCall, p *token.Parsed, client strin
 			case token.CodeSignature:
 				return check.Wrong(theClient(client)+" signs with another key than the registered one", "The assertion names a registered key, or none, and its signature does not fit.", got, proof(place, kids(keys), "", ""))
 			case token.CodeKeyUnfit:
-				return check.Wrong("The registered key of "+client+" is not one for this signature", pr.Text, got, proof(place, kids(keys), "", ""))
+				return check.Wrong("The registered key of "+whom(client)+" is not one for this signature", pr.Text, got, proof(place, kids(keys), "", ""))
 			}
 		}
 		for _, ch := range report.Checks {
@@ -131,14 +131,14 @@ func byThumbprint(t *check.Target, c *check.TokenCall, p *token.Parsed, client s
 			continue
 		}
 		if !cr.Expires.IsZero() && !cr.Expires.After(at) {
-			return check.Wrong("The certificate that "+client+" signs with ended on "+day(cr.Expires), "It is registered, and past.", here, proof(cr.Place, "ends "+day(cr.Expires), "a date after "+day(at), day(cr.Expires))).
+			return check.Wrong("The certificate that "+whom(client)+" signs with ended on "+day(cr.Expires), "It is registered, and past.", here, proof(cr.Place, "ends "+day(cr.Expires), "a date after "+day(at), day(cr.Expires))).
 				Do("Make a new certificate, register it beside the old one, let the client sign with it, and remove the old one."), true
 		}
 		return check.OK("the certificate is registered", here, proof(cr.Place, cr.Name, "", "")), true
 	}
 	if certs == 0 {
 		if known(r, "Credentials") || len(r.Credentials) > 0 {
-			return check.Wrong(theClient(client)+" signs with a certificate, and none is registered", "", here, proof(r.Place, "certificates", "the certificate that it signs with", "none")), true
+			return check.Wrong(theClient(client)+" signs with a certificate, and none is registered", "The provider has nothing to verify the assertion with, and refuses it.", here, proof(r.Place, "certificates", "the certificate that it signs with", "none")), true
 		}
 		return check.Verdict{}, false
 	}

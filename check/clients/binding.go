@@ -73,7 +73,7 @@ func judgeNamed(t *check.Target, r *evidence.Registration) check.Verdict {
 	if name != "tls_client_auth_subject_dn" {
 		got = names(cert)
 	}
-	return check.Wrong(theClient(nameOf(r))+" presents "+got+", registered is "+want, "", proof(place, got, want, got), here)
+	return check.Wrong(theClient(nameOf(r))+" presents "+got+", registered is "+want, "The provider finds another client than the registered one, and refuses it. A certificate that was renewed under another name looks like this.", proof(place, got, want, got), here)
 }
 
 // holds tells whether a certificate has a name.
@@ -185,7 +185,7 @@ func judgeSelfSigned(t *check.Target, r *evidence.Registration) check.Verdict {
 			}
 		}
 	}
-	return check.Wrong(theClient(nameOf(r))+" presents a certificate that is not among its keys", "", proof(place, hex.EncodeToString(named), "a certificate of its keys", hex.EncodeToString(named)), here)
+	return check.Wrong(theClient(nameOf(r))+" presents a certificate that is not among its keys", "The provider compares the certificate itself, so a renewed one has to be registered before it is used.", proof(place, hex.EncodeToString(named), "a certificate of its keys", hex.EncodeToString(named)), here)
 }
 
 // presented gives the certificate of a client as a proxy hands it on, RFC 9440.

@@ -69,6 +69,12 @@ func TestCases(t *testing.T) {
 						t.Errorf("a proof without a place: %s", all)
 					}
 				}
+				if got.Detail == "" {
+					t.Errorf("it does not say what it means: %s", all)
+				}
+				if strings.Contains(got.Title, "  ") {
+					t.Errorf("the title names nobody: %s", got.Title)
+				}
 				if got.Title == c.Title {
 					t.Errorf("the title does not say what is wrong")
 				}

@@ -43,7 +43,7 @@ func judgeCodeOnce(t *check.Target) []check.Verdict {
 			}
 			b.add(c.Request.ClientID, v)
 		case causeOf(t, errorOf(c)) == causeCodeReused:
-			b.add(c.Request.ClientID, check.Wrong("The provider says that the code of "+c.Request.ClientID+" was redeemed before", "Another request of the app, or another instance of it, was first.", proof(placeOf(c), quoteOf(errorOf(c)), "", "")))
+			b.add(c.Request.ClientID, check.Wrong("The provider says that the code of "+whom(c.Request.ClientID)+" was redeemed before", "Another request of the app, or another instance of it, was first.", proof(placeOf(c), quoteOf(errorOf(c)), "", "")))
 		default:
 			b.add(c.Request.ClientID, check.OK("the code was sent once", proof(c.Place, "code="+code.Fingerprint(), "", "")))
 		}
@@ -118,7 +118,7 @@ func judgeFresh(t *check.Target, c *check.TokenCall) check.Verdict {
 	case timed && gap > most:
 		return check.Wrong(theClient(c.Request.ClientID)+" redeems a code after "+spoken(gap), "That is more than "+whose+".", here)
 	case causeOf(t, errorOf(c)) == causeCodeExpired && len(errorOf(c).Codes) > 0:
-		v := check.Wrong("The provider says that the code of "+c.Request.ClientID+" ran out", "", proof(placeOf(c), quoteOf(errorOf(c)), "", ""), here)
+		v := check.Wrong("The provider says that the code of "+whom(c.Request.ClientID)+" ran out", "When the code came is not known: a queue, a cold start, or a reload of an old address lies between.", proof(placeOf(c), quoteOf(errorOf(c)), "", ""), here)
 		if timed {
 			v.Detail = "It was redeemed " + spoken(gap) + " after it came: if that is soon, another instance, a cache or a reload sent an old one."
 		}

@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -107,9 +108,9 @@ func judgeDocument(d *check.ClientDocument) check.Verdict {
 		say(fmt.Sprintf("it has %d bytes", d.Size), proof(d.Place, "size", "at most 5120 bytes", itoa(d.Size)))
 	}
 	if len(wrong) > 0 {
-		v := check.Wrong("The metadata document of "+id+" is not sound: "+wrong[0], "", proofs...).As(sev)
+		v := check.Wrong("The metadata document of "+id+" is not sound: "+wrong[0], "A provider that keeps to the draft does not take the client.", proofs...).As(sev)
 		if len(wrong) > 1 {
-			v.Detail = "Also: " + strings.Join(wrong[1:], "; ") + "."
+			v.Detail += " Also: " + strings.Join(wrong[1:], "; ") + "."
 		}
 		return v
 	}
@@ -173,7 +174,7 @@ var dcrResponseKept = &check.Check{
 
 func judgeDCR(a *check.DCRAnswer) check.Verdict {
 	if code := check.Member(a.Raw, "error"); code != "" {
-		return check.Wrong("The provider refuses the registration: "+code, clip(check.Member(a.Raw, "error_description")), proof(a.Place, code, "client_id", "error"))
+		return check.Wrong("The provider refuses the registration: "+code, cmp.Or(clip(check.Member(a.Raw, "error_description")), "There is no client then: the request has to be changed."), proof(a.Place, code, "client_id", "error"))
 	}
 	if a.Request == nil {
 		return check.Unknown(check.NeedDCR, "the request is needed beside the answer, to compare the two")
@@ -311,7 +312,7 @@ func judgePerIssuer(t *check.Target) []check.Verdict {
 				return
 			}
 			if there && was.server != server {
-				b.add(client, check.Wrong("The secret of "+client+" goes to "+was.server+" and to "+server, "The one learns what opens the other.", proof(was.place, was.server, "", ""), proof(place, secret.Fingerprint(), was.server, server)))
+				b.add(client, check.Wrong("The secret of "+whom(client)+" goes to "+was.server+" and to "+server, "The one learns what opens the other.", proof(was.place, was.server, "", ""), proof(place, secret.Fingerprint(), was.server, server)))
 				return
 			}
 			bySecret[secret] = now

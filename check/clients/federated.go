@@ -125,7 +125,7 @@ func judgeTrust(c *check.TokenCall, p *token.Parsed, client string, r *evidence.
 		}
 	}
 	if what := trustCode(errorOf(c)); what != "" {
-		return check.Wrong("No federated credential of "+client+" has the "+what+" of the token", "", proof(c.Place, claimsOf(p), "", ""), proof(placeOf(c), quoteOf(c.Response.Error), "", ""))
+		return check.Wrong("No federated credential of "+whom(client)+" has the "+what+" of the token", "The provider compares it byte for byte with the trust entries of the client, and finds none.", proof(c.Place, claimsOf(p), "", ""), proof(placeOf(c), quoteOf(c.Response.Error), "", ""))
 	}
 	return check.Unknown(check.NeedRegistration, "the federated credentials of the client are needed to compare", proof(c.Place, claimsOf(p), "", ""))
 }

@@ -39,7 +39,7 @@ func judgeGrants(t *check.Target) []check.Verdict {
 			b.add(c.Request.ClientID, check.OK("the provider gave a token for "+short(g), here))
 		case causeOf(t, errorOf(c)) == causeGrant, errorOf(c) != nil && errorOf(c).Code == oauth.ErrUnsupportedGrantType,
 			errorOf(c) != nil && errorOf(c).Code == oauth.ErrUnauthorizedClient && causeOf(t, errorOf(c)) == "":
-			b.add(c.Request.ClientID, check.Wrong("The provider refuses the grant "+short(g)+" to "+c.Request.ClientID, "The client is known, and may not use this grant.",
+			b.add(c.Request.ClientID, check.Wrong("The provider refuses the grant "+short(g)+" to "+whom(c.Request.ClientID), "The client is known, and may not use this grant.",
 				proof(placeOf(c), quoteOf(c.Response.Error), "", short(g)), here))
 		default:
 			b.add(c.Request.ClientID, allowed(t, c.Request.ClientID, g, c.Place, c.Request.Endpoint))
@@ -97,7 +97,7 @@ func allowed(t *check.Target, client, g, place, endpoint string) check.Verdict {
 	}
 	if m := metadataOf(t, endpoint); m != nil && len(m.GrantTypes) > 0 && g != "implicit" {
 		if !hasGrant(m.GrantTypes, g) && listsEverything(m, g) {
-			return check.Wrong("The provider does not offer the grant "+short(g)+" that "+client+" uses", "It offers "+strings.Join(m.GrantTypes, ", ")+".",
+			return check.Wrong("The provider does not offer the grant "+short(g)+" that "+whom(client)+" uses", "It offers "+strings.Join(m.GrantTypes, ", ")+".",
 				proof(place, short(g), strings.Join(m.GrantTypes, ", "), short(g)), proof(m.Place, "grant_types_supported", "", "")).As(usher.SeverityMedium)
 		}
 	}

@@ -131,7 +131,7 @@ func judgeSecretInPublic(t *check.Target) []check.Verdict {
 		case sent && r != nil && vendor(t, r) == "google" && kindOf(r) == kindNative:
 			b.add(c.Request.ClientID, check.OK("Google gives installed apps a value that it does not take for a secret", proof(c.Place, "client_secret", "", "")))
 		case sent && page:
-			b.add(c.Request.ClientID, check.Wrong("A page in the browser sends the client secret of "+c.Request.ClientID,
+			b.add(c.Request.ClientID, check.Wrong("A page in the browser sends the client secret of "+whom(c.Request.ClientID),
 				"Everybody who opens the page can read it, and act as the app.", proof(c.Place, "Origin: "+origin(c), "no client_secret", c.Request.AuthMethod)))
 		case sent && public:
 			b.add(c.Request.ClientID, check.Wrong("The public client "+c.Request.ClientID+" sends a secret",

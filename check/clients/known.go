@@ -263,9 +263,9 @@ func judgeClientDisabled(t *check.Target) []check.Verdict {
 func refusedClient(t *check.Target, b *book, client, place string, e *evidence.ErrorBody) {
 	switch causeOf(t, e) {
 	case causeDisabled:
-		b.add(client, check.Wrong("The provider says that the application "+client+" is switched off", "", proof(place, quoteOf(e), "", "")))
+		b.add(client, check.Wrong("The provider says that the application "+client+" is switched off", "Every request with its client id is refused until it is switched on.", proof(place, quoteOf(e), "", "")))
 	case causeNotAssigned:
-		b.add(client, check.Wrong("A user of "+client+" is not assigned to it", "The application is for assigned users only, and membership in a nested group does not count.", proof(place, quoteOf(e), "", "")).
+		b.add(client, check.Wrong("A user of "+whom(client)+" is not assigned to it", "The application is for assigned users only, and membership in a nested group does not count.", proof(place, quoteOf(e), "", "")).
 			Because(causeNotAssigned).Do("Assign the user, or a group that the user is a direct member of, to the application."))
 	}
 }

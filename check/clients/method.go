@@ -102,14 +102,14 @@ func judgeMethod(t *check.Target, c *check.TokenCall) check.Verdict {
 	if c.Response != nil {
 		switch causeOf(t, c.Response.Error) {
 		case causeMethod:
-			return check.Wrong("The provider does not let "+client+" authenticate by "+m, "", proof(placeOf(c), quoteOf(c.Response.Error), "", m))
+			return check.Wrong("The provider does not let "+whom(client)+" authenticate by "+m, "The credential may be right: the provider does not look for it where it is sent.", proof(placeOf(c), quoteOf(c.Response.Error), "", m))
 		case causeType:
 			if m == oauth.AuthNone {
 				return check.Wrong(theClient(client)+" sends no credential, and the provider wants one", "It is registered as confidential, or its registration does not allow public flows.",
 					proof(placeOf(c), quoteOf(c.Response.Error), "a secret or an assertion", m)).Because(causeType).
 					Do("Send the client's credential; or, if the app runs on devices or in browsers, register it as a public client.")
 			}
-			return check.Wrong(theClient(client)+" sends a credential, and is registered as public", "", proof(placeOf(c), quoteOf(c.Response.Error), oauth.AuthNone, m)).Because(causeType).
+			return check.Wrong(theClient(client)+" sends a credential, and is registered as public", "A public client has no credential that the provider could compare with.", proof(placeOf(c), quoteOf(c.Response.Error), oauth.AuthNone, m)).Because(causeType).
 				Do("Send no credential, but PKCE; or register the app as a confidential client, if it runs on a server.")
 		}
 	}

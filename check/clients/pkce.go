@@ -49,7 +49,7 @@ func judgePKCESent(t *check.Target) []check.Verdict {
 			}
 		case a == nil:
 			if e := errorOf(c); causeOf(t, e) == causePKCEMissing {
-				b.add(c.Request.ClientID, check.Wrong("The token request of "+c.Request.ClientID+" has no code_verifier", "The provider asks for it.", proof(placeOf(c), quoteOf(e), "code_verifier", "nothing")).Because(causePKCEMissing))
+				b.add(c.Request.ClientID, check.Wrong("The token request of "+whom(c.Request.ClientID)+" has no code_verifier", "The provider asks for it.", proof(placeOf(c), quoteOf(e), "code_verifier", "nothing")).Because(causePKCEMissing))
 			} else if !asked {
 				b.add(c.Request.ClientID, bare(t, c))
 			}
@@ -136,7 +136,7 @@ var pkceVerifierForm = &check.Check{
 				continue
 			}
 			if err := oauth.ValidVerifier(v.Reveal()); err != nil {
-				b.add(c.Request.ClientID, check.Wrong("The PKCE verifier of "+c.Request.ClientID+" has not the right form", err.Error()+".", proof(c.Place, "code_verifier", "43 to 128 characters of A-Z a-z 0-9 - . _ ~", itoa(len(v))+" characters")).Because(causePKCEMismatch))
+				b.add(c.Request.ClientID, check.Wrong("The PKCE verifier of "+whom(c.Request.ClientID)+" has not the right form", err.Error()+".", proof(c.Place, "code_verifier", "43 to 128 characters of A-Z a-z 0-9 - . _ ~", itoa(len(v))+" characters")).Because(causePKCEMismatch))
 				continue
 			}
 			if was := first[v]; was != nil && was.Request.Code != c.Request.Code {
@@ -196,7 +196,7 @@ func judgePKCEMatches(t *check.Target) []check.Verdict {
 			b.add(c.Request.ClientID, check.Wrong(theClient(c.Request.ClientID)+" sends the verifier of another sign-in", detail, proof(a.Place, "code_challenge", "the challenge of this code", ""), proof(other.Place, "code_challenge", "", "fits the verifier"), here))
 			continue
 		}
-		b.add(c.Request.ClientID, check.Wrong("The PKCE verifier of "+c.Request.ClientID+" does not fit its challenge", detail, proof(a.Place, "code_challenge", "", ""), here))
+		b.add(c.Request.ClientID, check.Wrong("The PKCE verifier of "+whom(c.Request.ClientID)+" does not fit its challenge", detail, proof(a.Place, "code_challenge", "", ""), here))
 	}
 	return b.or(check.NotApplicable("no token request that was given has a verifier"))
 }

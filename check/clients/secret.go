@@ -174,7 +174,7 @@ func ofSecret(cause string) bool {
 }
 
 // name gives the client's name for the midst of a sentence.
-func (s *sent) name() string { return cmp.Or(s.whom(), "the client") }
+func (s *sent) name() string { return whom(s.whom()) }
 
 // refused reads a refusal of a token request: was it of the secret, of the way
 // it was sent, or of something that is looked at later?
@@ -200,10 +200,10 @@ func (s *sent) refused(t *check.Target, e *evidence.ErrorBody, place string, sta
 	case causeUnknown:
 		return unlooked(quote)
 	case causeDisabled:
-		return check.Wrong(theClient(s.whom())+" is switched off, so its secret is not looked at", "", quote).Because(causeDisabled).
+		return check.Wrong(theClient(s.whom())+" is switched off, so its secret is not looked at", "Every request with its client id is refused until it is switched on.", quote).Because(causeDisabled).
 			Do("Switch the application on at the provider.")
 	case causeAssertion:
-		return check.Wrong("The provider refuses the client assertion of "+s.name(), "", quote).Because(causeAssertion).
+		return check.Wrong("The provider refuses the client assertion of "+s.name(), "Its key, its audience or its times are not what the provider wants.", quote).Because(causeAssertion).
 			Do("See what usher check says of the assertion: key, audience, lifetime.")
 	}
 	if cause != "" && e.Code == oauth.ErrInvalidClient {

@@ -30,7 +30,7 @@ func judgeExposed(t *check.Target) []check.Verdict {
 		}
 		looked = true
 		if s := c.Request.Params.Get("client_secret"); s != "" {
-			b.add(c.Request.ClientID, check.Wrong("The client secret of "+c.Request.ClientID+" goes through the browser", "It stands in the address that the browser is sent to: in its history, in the provider's log, and in every proxy on the way.",
+			b.add(c.Request.ClientID, check.Wrong("The client secret of "+whom(c.Request.ClientID)+" goes through the browser", "It stands in the address that the browser is sent to: in its history, in the provider's log, and in every proxy on the way.",
 				proof(c.Place, "client_secret="+usher.Secret(s).Fingerprint(), "no client_secret", "a client_secret")))
 		}
 	}

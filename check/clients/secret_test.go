@@ -84,13 +84,13 @@ func secretCases() []kase {
 			t.Probed = map[string]*check.ProbeAnswer{"secret-valid": {Skipped: "another origin"}}
 		}), want: unknown, words: "another origin"},
 		{check: "secret-valid", name: "a client that is switched off", target: target(own(good), func(t *check.Target) {
-			off := check.Wrong("switched off", "", usher.Proof{Place: "GET x"}).Because("client-disabled")
-			no := check.Wrong("does not know the client", "", usher.Proof{Place: "POST x"}).Because("client-unknown")
+			off := check.Wrong("switched off", "It says so.", usher.Proof{Place: "GET x"}).Because("client-disabled")
+			no := check.Wrong("does not know the client", "It says so.", usher.Proof{Place: "POST x"}).Because("client-unknown")
 			t.Probed = map[string]*check.ProbeAnswer{"client-id-known": {Verdict: &off}, "secret-valid": {Verdict: &no}}
 		}), want: unknown, words: "see client-id-known"},
 		{check: "secret-valid", name: "a client that is known", target: target(own(good), func(t *check.Target) {
 			yes := check.OK("", usher.Proof{Place: "GET x"})
-			no := check.Wrong("does not take the key", "", usher.Proof{Place: "POST x"}).Because("client-unknown")
+			no := check.Wrong("does not take the key", "It says so.", usher.Proof{Place: "POST x"}).Because("client-unknown")
 			t.Probed = map[string]*check.ProbeAnswer{"client-id-known": {Verdict: &yes}, "secret-valid": {Verdict: &no}}
 		}), want: wrong},
 		{check: "secret-valid", name: "wrong at Auth0", target: target(vendor("auth0"), refused(ask("client_secret", good), "access_denied", "Unauthorized")), want: wrong, cause: "client-secret-invalid"},

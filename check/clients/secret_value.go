@@ -76,12 +76,12 @@ func judgeEntropy(t *check.Target) []check.Verdict {
 func strong(s, client, place string, hmac bool) check.Verdict {
 	bits, what := guess(s)
 	got := fmt.Sprintf("%d %s, about %d bits", len(s), what, bits)
-	p := proof(place, "the secret of "+client, "at least 128 bits", got)
+	p := proof(place, "the secret of "+whom(client), "at least 128 bits", got)
 	switch word := phrase(s); {
 	case word:
-		return check.Wrong("The secret of "+client+" is made of words", "It can be guessed from a list, however long it is.", p)
+		return check.Wrong("The secret of "+whom(client)+" is made of words", "It can be guessed from a list, however long it is.", p)
 	case oauth.IsGUID(s):
-		return check.Wrong("The secret of "+client+" is a UUID, with 122 random bits at most", "Just short of the 128 bits that are asked for; some generators of UUIDs are not made for secrets.", p).As(usher.SeverityLow)
+		return check.Wrong("The secret of "+whom(client)+" is a UUID, with 122 random bits at most", "Just short of the 128 bits that are asked for; some generators of UUIDs are not made for secrets.", p).As(usher.SeverityLow)
 	case bits < 128:
 		return check.Wrong(fmt.Sprintf("The secret of %s has about %d bits", client, bits), fmt.Sprintf("It is %d %s: too few against guessing.", len(s), what), p)
 	case hmac && len(s) < 32:
@@ -211,7 +211,7 @@ func chars(c *check.TokenCall) check.Verdict {
 	}
 	s := c.Request.ClientSecret.Reveal()
 	if strings.TrimSpace(s) != s {
-		return check.Wrong("The secret of "+c.Request.ClientID+" is sent with a blank or line break around it", "What arrives is another value than the secret.", proof(c.Place, c.Request.ClientSecret.Fingerprint(), "no blank at either end", "one"))
+		return check.Wrong("The secret of "+whom(c.Request.ClientID)+" is sent with a blank or line break around it", "What arrives is another value than the secret.", proof(c.Place, c.Request.ClientSecret.Fingerprint(), "no blank at either end", "one"))
 	}
 	if c.Request.AuthMethod == oauth.AuthBasic {
 		if raw, ok := basicSecret(c); ok {
@@ -219,9 +219,9 @@ func chars(c *check.TokenCall) check.Verdict {
 			case granted(c) && (strings.Contains(raw, "+") || badPercent(raw)):
 				return check.OK("it was not encoded for Basic, and this provider takes it as it is", proof(c.Place, "Authorization: Basic", "", "a token"))
 			case strings.Contains(raw, "+"):
-				return check.Wrong("The secret of "+c.Request.ClientID+" has a + that was not encoded for Basic", "A provider that decodes as the standard says reads a blank there.", proof(c.Place, "Authorization: Basic", "+ as %2B", "+"))
+				return check.Wrong("The secret of "+whom(c.Request.ClientID)+" has a + that was not encoded for Basic", "A provider that decodes as the standard says reads a blank there.", proof(c.Place, "Authorization: Basic", "+ as %2B", "+"))
 			case badPercent(raw):
-				return check.Wrong("The secret of "+c.Request.ClientID+" has a % that was not encoded for Basic", "A provider that decodes as the standard says cannot read it.", proof(c.Place, "Authorization: Basic", "% as %25", "%"))
+				return check.Wrong("The secret of "+whom(c.Request.ClientID)+" has a % that was not encoded for Basic", "A provider that decodes as the standard says cannot read it.", proof(c.Place, "Authorization: Basic", "% as %25", "%"))
 			}
 		}
 	}

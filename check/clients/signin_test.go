@@ -31,6 +31,7 @@ func pkceCases() []kase {
 		{check: "pkce-sent", name: "plain", target: target(authorize("code_challenge_method", "plain")), want: wrong, words: "with plain"},
 		{check: "pkce-sent", name: "no method", target: target(authorize("code_challenge_method", "")), want: wrong, words: "means plain"},
 		{check: "pkce-sent", name: "misspelt", target: target(authorize("code_challenge_method", "s256")), want: wrong, words: "spelling"},
+		{check: "pkce-verifier-form", name: "of a client that is not named", target: target(redeem("client_id", "", "code_verifier", "short")), want: wrong, words: "verifier of the client"},
 		{check: "pkce-sent", name: "hexadecimal", target: target(authorize("code_challenge", strings.Repeat("a1", 32))), want: wrong, words: "64 characters"},
 		{check: "pkce-sent", name: "no verifier", target: target(answered(authorize(), codeBack), redeem("code_verifier", "")), want: wrong, words: "then no verifier", cause: "pkce-missing"},
 		{check: "pkce-sent", name: "no challenge", target: target(answered(authorize("code_challenge", "", "code_challenge_method", ""), codeBack), redeem()), want: wrong, words: "challenge"},

@@ -52,7 +52,7 @@ func judgeState(t *check.Target) []check.Verdict {
 		title := "The answer brings another state than " + client + " sent"
 		got := usher.Secret(c.Response.State).Fingerprint()
 		if c.Response.State == "" {
-			title, got = "The answer brings no state, and "+client+" sent one", "nothing"
+			title, got = "The answer brings no state, and "+whom(client)+" sent one", "nothing"
 		}
 		b.add(client, check.Wrong(title, "The app must refuse it: the answer belongs to another request, or something on the way lost it.",
 			proof(only.Place, "state="+usher.Secret(only.Request.State).Fingerprint(), "", ""), proof(c.Place, "state", usher.Secret(only.Request.State).Fingerprint(), got)).Because(causeState).
@@ -98,7 +98,7 @@ func stateOf(c *check.AuthCall) check.Verdict {
 	if c.Response != nil && r.State != "" && c.Response.State != r.State {
 		title, got := "The answer brings another state than "+r.ClientID+" sent", usher.Secret(c.Response.State).Fingerprint()
 		if c.Response.State == "" {
-			title, got = "The answer brings no state, and "+r.ClientID+" sent one", "nothing"
+			title, got = "The answer brings no state, and "+whom(r.ClientID)+" sent one", "nothing"
 		}
 		return check.Wrong(title, "The app must refuse it: the answer belongs to another request, or something on the way lost it.",
 			proof(c.Place, "state", usher.Secret(r.State).Fingerprint(), got)).Because(causeState).
@@ -112,7 +112,7 @@ func stateOf(c *check.AuthCall) check.Verdict {
 	}
 	bits, what := guess(r.State)
 	if bits < 100 && !standIn { // of the 128 that are asked for; the estimate is low for mixed alphabets
-		return check.Wrong("The state of "+r.ClientID+" can be guessed", "It has "+itoa(len(r.State))+" "+what+", about "+itoa(bits)+" bits, and neither PKCE nor nonce stands beside it.",
+		return check.Wrong("The state of "+whom(r.ClientID)+" can be guessed", "It has "+itoa(len(r.State))+" "+what+", about "+itoa(bits)+" bits, and neither PKCE nor nonce stands beside it.",
 			proof(c.Place, "state", "at least 128 bits", "about "+itoa(bits)+" bits")).As(usher.SeverityMedium)
 	}
 	return check.OK("it is sent", proof(c.Place, "state", "", itoa(len(r.State))+" "+what))

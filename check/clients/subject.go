@@ -62,6 +62,9 @@ func theClient(id string) string {
 	return "The client " + id
 }
 
+// whom names a client in the midst of a sentence.
+func whom(id string) string { return cmp.Or(id, "the client") }
+
 // sameClient compares client ids. Those that are GUIDs are written in either case.
 func sameClient(a, b string) bool {
 	return a == b || len(a) == len(b) && oauth.IsGUID(a) && strings.EqualFold(a, b)

@@ -21,7 +21,7 @@ func knownCases() []kase {
 	public := func(r *evidence.Registration) { r.Public, r.AuthMethods = yes(), []string{"none"} }
 	return []kase{
 		{check: "client-id-known", name: "login required", target: target(asked("web"), probed("client-id-known", errorOf("login_required", ""))), want: ok, words: "login_required"},
-		{check: "client-id-known", name: "probe says so itself", target: target(asked("web"), probed("client-id-known", &check.ProbeAnswer{Verdict: &check.Verdict{Outcome: wrong, Title: "no such client", Proof: []usher.Proof{{Place: "x"}}}})), want: wrong, words: "no such client"},
+		{check: "client-id-known", name: "probe says so itself", target: target(asked("web"), probed("client-id-known", &check.ProbeAnswer{Verdict: &check.Verdict{Outcome: wrong, Title: "no such client", Detail: "It says so.", Proof: []usher.Proof{{Place: "x"}}}})), want: wrong, words: "no such client"},
 		{check: "client-id-known", name: "unknown at Entra", target: target(asked("web"), probed("client-id-known", errorOf("unauthorized_client", "AADSTS700016: Application was not found", "AADSTS700016"))), want: wrong, words: "knows no client web", cause: "client-unknown"},
 		{check: "client-id-known", name: "a page", target: target(asked("web"), probed("client-id-known", &check.ProbeAnswer{Place: "x", Status: 400})), want: unknown, words: "redirect URI"},
 		{check: "client-id-known", name: "skipped", target: target(asked("web"), probed("client-id-known", &check.ProbeAnswer{Skipped: "it needs a network"})), want: unknown, words: "it needs a network"},
@@ -35,8 +35,8 @@ func knownCases() []kase {
 		{check: "client-id-known", name: "the tenant is not known", target: target(refused(ask("client_secret", "x"), "invalid_request", "AADSTS90002: Tenant not found", "AADSTS90002")), want: unknown},
 		{check: "client-id-known", name: "a wrong secret", target: target(refused(ask("client_secret", "x"), "invalid_client", "AADSTS7000215", "AADSTS7000215")), want: ok, words: "knew the client"},
 		{check: "client-id-known", name: "switched off, whatever the token endpoint says", target: target(asked("web"), func(t *check.Target) {
-			off := check.Wrong("switched off", "", usher.Proof{Place: "GET x"}).Because("client-disabled")
-			no := check.Wrong("does not know the client", "", usher.Proof{Place: "POST x"}).Because("client-unknown")
+			off := check.Wrong("switched off", "It says so.", usher.Proof{Place: "GET x"}).Because("client-disabled")
+			no := check.Wrong("does not know the client", "It says so.", usher.Proof{Place: "POST x"}).Because("client-unknown")
 			t.Probed = map[string]*check.ProbeAnswer{"client-id-known": {Verdict: &off}, "secret-valid": {Verdict: &no}}
 		}), want: wrong, words: "switched off", cause: "client-disabled"},
 		{check: "client-id-known", name: "the token endpoint says so", target: target(asked("web"), probed("secret-valid", errorOf("invalid_client", "Client not found"))), want: wrong, words: "knows no client web", cause: "client-unknown"},
