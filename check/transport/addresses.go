@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -35,11 +36,11 @@ func (a *addresses) query(place, client, address string) {
 		return
 	}
 	a.looked++
+	address, _, _ = strings.Cut(address, "#") // what stands behind it is sent to nobody
 	_, query, ok := strings.Cut(address, "?")
 	if !ok {
 		return
 	}
-	query, _, _ = strings.Cut(query, "#")
 	a.pairs(place, client, bare(address), query)
 }
 
@@ -85,8 +86,9 @@ func inAddresses(t *check.Target) []check.Verdict {
 		if c.Request != nil {
 			client = c.Request.ClientID
 			a.looked++
+			posted := c.Exchange != nil && c.Exchange.Method == http.MethodPost // its parameters stand in the body
 			for name, values := range c.Request.Params {
-				if secretName(name) && len(values) > 0 && values[0] != "" {
+				if !posted && secretName(name) && len(values) > 0 && values[0] != "" {
 					a.pairs(c.Place, client, bare(c.Request.Endpoint), name+"=x")
 				}
 			}
@@ -103,6 +105,10 @@ func inAddresses(t *check.Target) []check.Verdict {
 		}
 		if x := c.Exchange; x != nil {
 			a.query(c.Place, client, x.Request.Get("Referer"))
+			a.query(c.Place, client, x.Header.Get("Location"))
+			if x.Method == http.MethodPost {
+				a.query(c.Place, client, x.URL)
+			}
 		}
 	}
 	for i, c := range t.TokenCalls {
@@ -179,12 +185,13 @@ func forwarded(t *check.Target, m *check.Metadata) check.Verdict {
 		if s.address != m.Issuer {
 			looked = true
 		}
+		portKnown := knowsPort(m, u)
 		for _, a := range m.Addresses() {
 			e, err := url.Parse(a.URL)
 			if err != nil || e.Host == "" {
 				continue
 			}
-			if how := proxied(u, e); how != "" {
+			if how := proxied(u, e); how != "" && !(how == "in the port" && portKnown) {
 				return check.Wrong("The document says "+bare(a.URL)+", and "+s.what+" "+bare(s.address), "They differ "+how+": the provider does not know how it is seen from outside.",
 					usher.Proof{Place: m.Place, Quote: `"` + a.Name + `": "` + shorten(a.URL, 160) + `"`, Expected: u.Scheme + "://" + u.Host + "/...", Got: shorten(a.URL, 160)})
 			}
@@ -225,6 +232,18 @@ func forwarded(t *check.Target, m *check.Metadata) check.Verdict {
 		return check.Unknown(check.NeedNetwork, "nothing tells how the provider is seen from outside")
 	}
 	return check.OK("", usher.Proof{Place: m.Place, Quote: "its addresses are those that are used"})
+}
+
+// knowsPort tells whether the issuer or the authorization endpoint has the port
+// that is used: then another port beside it is meant (certificates, back
+// channels), and no proxy changed it.
+func knowsPort(m *check.Metadata, used *url.URL) bool {
+	for _, address := range [...]string{m.Issuer, m.AuthorizationEndpoint} {
+		if u, err := url.Parse(address); err == nil && u.Host != "" && u.Scheme == used.Scheme && strings.EqualFold(u.Hostname(), used.Hostname()) && portOf(u) == portOf(used) {
+			return true
+		}
+	}
+	return false
 }
 
 // seenURL is an address that works, as somebody used it.

@@ -238,6 +238,9 @@ func rows() []struct {
 		{"credentials-in-uri", "hint is none", target(api("https://api.example/logout?id_token_hint=abc")), ok, ""},
 		{"credentials-in-uri", "way back, query", target(back("https://app.example/cb?access_token=abc")), wrong, "access_token"},
 		{"credentials-in-uri", "way back, fragment", target(back("https://app.example/cb#access_token=abc")), unknown, ""},
+		{"credentials-in-uri", "behind the mark of a page", target(api("https://api.example/orders", "Referer: https://app.example/#/cb?access_token=abc")), ok, ""},
+		{"credentials-in-uri", "sent on by a redirect", target(auth(at("auth?client_id=a"), &evidence.Exchange{Method: "GET", URL: at("auth"), Status: 302, Header: headers("Location: https://app.example/cb?access_token=abc")})), wrong, "access_token"},
+		{"credentials-in-uri", "posted", target(auth(at("auth?client_id=a&password=x"), &evidence.Exchange{Method: "POST", URL: at("auth")})), ok, ""},
 		{"credentials-in-uri", "log", target(func(t *check.Target) {
 			t.Events = []*usher.Event{{UID: "e1", Request: usher.Request{Path: "/cb?refresh_token=[masked]"}}}
 		}), wrong, "refresh_token"},
@@ -277,7 +280,8 @@ func rows() []struct {
 
 		{"proxy-forwarded", "as used", target(doc(sound), auth(at("auth?client_id=a"), nil)), ok, ""},
 		{"proxy-forwarded", "http behind https", target(doc(`{"issuer":"http://id.example","token_endpoint":"http://id.example/token"}`), func(t *check.Target) { t.Metadata[0].URL = at(".well-known/openid-configuration") }), wrong, "in the scheme"},
-		{"proxy-forwarded", "inside port", target(doc(`{"issuer":"https://id.example","token_endpoint":"https://id.example:8443/token"}`), func(t *check.Target) { t.Issuer = "https://id.example" }), wrong, "in the port"},
+		{"proxy-forwarded", "inside port", target(doc(`{"issuer":"https://id.example:8443","token_endpoint":"https://id.example:8443/token"}`), func(t *check.Target) { t.Issuer = "https://id.example" }), wrong, "in the port"},
+		{"proxy-forwarded", "a port for certificates beside", target(doc(`{"issuer":"https://id.example","authorization_endpoint":"https://id.example/auth","token_endpoint":"https://id.example:49443/token"}`), func(t *check.Target) { t.Metadata[0].URL = at(".well-known/openid-configuration") }), ok, ""},
 		{"proxy-forwarded", "mixed in one document", target(doc(`{"issuer":"https://id.example","token_endpoint":"http://id.example/token"}`)), wrong, "in the scheme"},
 		{"proxy-forwarded", "inside host", target(doc(`{"issuer":"https://id.example","token_endpoint":"https://keycloak/token"}`)), wrong, "in the host"},
 		{"proxy-forwarded", "redirect to http", target(doc(sound), auth(at("auth?client_id=a"), &evidence.Exchange{Method: "GET", URL: at("auth"), Status: 302, Header: headers("Location: http://id.example/login")})), wrong, "sends the browser to http"},
