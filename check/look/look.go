@@ -104,6 +104,7 @@ func At(ctx context.Context, r Request) (*Result, error) {
 	}
 	a.Findings, a.Missing = check.Run(t, checks)
 	a.Notes = append(a.Notes, silence(t, &r, a.Findings)...)
+	a.Notes = append(a.Notes, quirks(t.Provider, a.Findings)...)
 	a.Answered = slices.ContainsFunc(a.Findings, func(f usher.Finding) bool {
 		return f.Outcome == usher.OutcomeWrong || f.Outcome == usher.OutcomeOK
 	})

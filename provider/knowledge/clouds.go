@@ -71,11 +71,11 @@ var entra = &Provider{
 		{What: "basic authentication of Exchange Online", Match: []string{"outlook.office365.com/EWS/basic"}, On: "2022-10-01", Instead: "OAuth 2.0", From: "deprecation of basic authentication"},
 	},
 	Quirks: []Quirk{
-		{ID: "scope-drives-audience", Says: "the audience of a token follows the scope: one API for each request", Standard: "RFC 8707", Effect: "scopes of two APIs in one request are refused (AADSTS28000, AADSTS70011)", From: "scopes and permissions"},
-		{ID: "issuer-template", Says: "the metadata of common and organizations has {tenantid} in its issuer", Standard: "OpenID Connect Discovery section 4.3", Effect: "fill in tid before iss is compared, and keep a list of tenants", From: "access tokens, validate the issuer"},
-		{ID: "keys-flap", Says: "keys vanish from the published set for hours and come back", Standard: "OpenID Connect Core section 10.1.1", Effect: "keep keys for 72 hours after they were last published", From: "months of its published keys"},
-		{ID: "v1-issuer", Says: "tokens of version 1 have sts.windows.net as issuer, whatever endpoint was asked", Standard: "RFC 8414 section 3.3", Effect: "set requestedAccessTokenVersion to 2 at the API, or expect the old issuer", From: "access tokens, token formats"},
-		{ID: "keys-no-alg", Says: "keys have no alg, and an issuer member of its own", Standard: "RFC 7517 section 4.4", Effect: "take the algorithm from configuration; hold issuer against iss", From: "its published keys"},
+		{ID: "scope-drives-audience", Says: "the audience of a token follows the scope: one API for each request", Standard: "RFC 8707", Effect: "scopes of two APIs in one request are refused (AADSTS28000, AADSTS70011)", From: "scopes and permissions", Checks: []string{"scope-resource", "scope-known"}},
+		{ID: "issuer-template", Says: "the metadata of common and organizations has {tenantid} in its issuer", Standard: "OpenID Connect Discovery section 4.3", Effect: "fill in tid before iss is compared, and keep a list of tenants", From: "access tokens, validate the issuer", Checks: []string{"issuer-template", "issuer-identical", "token-iss"}},
+		{ID: "keys-flap", Says: "keys vanish from the published set for hours and come back", Standard: "OpenID Connect Core section 10.1.1", Effect: "keep keys for 72 hours after they were last published", From: "months of its published keys", Checks: []string{"token-kid-found", "jwks-flapping", "jwks-rotation-overlap"}},
+		{ID: "v1-issuer", Says: "tokens of version 1 have sts.windows.net as issuer, whatever endpoint was asked", Standard: "RFC 8414 section 3.3", Effect: "set requestedAccessTokenVersion to 2 at the API, or expect the old issuer", From: "access tokens, token formats", Checks: []string{"token-iss", "mixed-endpoint-versions"}},
+		{ID: "keys-no-alg", Says: "keys have no alg, and an issuer member of its own", Standard: "RFC 7517 section 4.4", Effect: "take the algorithm from configuration; hold issuer against iss", From: "its published keys", Checks: []string{"jwks-use-alg"}},
 	},
 }
 
@@ -124,9 +124,9 @@ var google = &Provider{
 		{What: "loopback addresses for phones", Match: []string{"com.googleusercontent.apps.*:/127.0.0.1"}, On: "2022-08-31", Instead: "the platform's SDK", From: "loopback IP address flow migration"},
 	},
 	Quirks: []Quirk{
-		{ID: "refresh-needs-access-type", Says: "a refresh token comes with access_type=offline, and only with the first consent", Standard: "OpenID Connect Core section 11", Effect: "send access_type=offline and, to get one again, prompt=consent", From: "web server applications"},
-		{ID: "testing-seven-days", Says: "while the consent screen is in testing, refresh tokens end after seven days", Standard: "RFC 6749 section 6", Effect: "publish the app", From: "refresh token expiration"},
-		{ID: "two-issuers", Says: "ID tokens may have accounts.google.com as issuer, without a scheme", Standard: "OpenID Connect Core section 2", Effect: "accept both forms and nothing else", From: "OpenID Connect, validating an ID token"},
+		{ID: "refresh-needs-access-type", Says: "a refresh token comes with access_type=offline, and only with the first consent", Standard: "OpenID Connect Core section 11", Effect: "send access_type=offline and, to get one again, prompt=consent", From: "web server applications", Checks: []string{"refresh-present", "scope-offline"}},
+		{ID: "testing-seven-days", Says: "while the consent screen is in testing, refresh tokens end after seven days", Standard: "RFC 6749 section 6", Effect: "publish the app", From: "refresh token expiration", Checks: []string{"refresh-revoked-cause", "refresh-idle"}},
+		{ID: "two-issuers", Says: "ID tokens may have accounts.google.com as issuer, without a scheme", Standard: "OpenID Connect Core section 2", Effect: "accept both forms and nothing else", From: "OpenID Connect, validating an ID token", Checks: []string{"token-iss"}},
 	},
 }
 
@@ -159,8 +159,8 @@ var okta = &Provider{
 		{Name: "offline_access", Risk: "low"},
 	},
 	Quirks: []Quirk{
-		{ID: "org-and-custom", Says: "the org authorization server's access tokens cannot be verified by others; custom servers have /oauth2/{id} in their issuer", Standard: "RFC 9068", Effect: "APIs of your own need a custom authorization server", From: "authorization servers"},
-		{ID: "wildcard-setting", Says: "a star in a redirect URI needs wildcard_redirect=SUBDOMAIN", Standard: "RFC 9700 section 2.1", Effect: "leave it off", From: "applications API"},
+		{ID: "org-and-custom", Says: "the org authorization server's access tokens cannot be verified by others; custom servers have /oauth2/{id} in their issuer", Standard: "RFC 9068", Effect: "APIs of your own need a custom authorization server", From: "authorization servers", Checks: []string{"token-not-for-us", "token-aud", "token-signature"}},
+		{ID: "wildcard-setting", Says: "a star in a redirect URI needs wildcard_redirect=SUBDOMAIN", Standard: "RFC 9700 section 2.1", Effect: "leave it off", From: "applications API", Checks: []string{"redirect-wildcard"}},
 	},
 }
 
@@ -193,8 +193,8 @@ var auth0 = &Provider{
 		{Name: "offline_access", Risk: "low"},
 	},
 	Quirks: []Quirk{
-		{ID: "audience-parameter", Says: "the API is named by the parameter audience", Standard: "RFC 8707", Effect: "without audience the access token is opaque and no API but userinfo takes it", From: "access tokens"},
-		{ID: "issuer-slash", Says: "the issuer ends with a slash", Standard: "RFC 8414 section 3.3", Effect: "configure it with the slash", From: "its metadata"},
+		{ID: "audience-parameter", Says: "the API is named by the parameter audience", Standard: "RFC 8707", Effect: "without audience the access token is opaque and no API but userinfo takes it", From: "access tokens", Checks: []string{"token-aud", "token-well-formed"}},
+		{ID: "issuer-slash", Says: "the issuer ends with a slash", Standard: "RFC 8414 section 3.3", Effect: "configure it with the slash", From: "its metadata", Checks: []string{"token-iss", "issuer-identical"}},
 	},
 }
 
@@ -222,7 +222,7 @@ var cognito = &Provider{
 		{Name: "phone", Risk: "low"},
 	},
 	Quirks: []Quirk{
-		{ID: "no-aud", Says: "access tokens have client_id and no aud", Standard: "RFC 9068 section 2.2", Effect: "an API compares client_id and token_use", From: "verifying a token"},
-		{ID: "two-hosts", Says: "the issuer is cognito-idp, the endpoints lie at the user pool's domain", Standard: "RFC 8414 section 3", Effect: "name both to a firewall", From: "federation endpoints"},
+		{ID: "no-aud", Says: "access tokens have client_id and no aud", Standard: "RFC 9068 section 2.2", Effect: "an API compares client_id and token_use", From: "verifying a token", Checks: []string{"token-aud", "token-required-claims"}},
+		{ID: "two-hosts", Says: "the issuer is cognito-idp, the endpoints lie at the user pool's domain", Standard: "RFC 8414 section 3", Effect: "name both to a firewall", From: "federation endpoints", Checks: []string{"discovery-hosts-foreign"}},
 	},
 }

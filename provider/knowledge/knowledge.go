@@ -73,6 +73,8 @@ type Quirk struct {
 	Standard string `json:"standard"` // what it departs from: "RFC 6749 section 5.1"
 	Effect   string `json:"effect"`   // what that means for a client
 	From     string `json:"from"`
+	// Checks are ids of checks: where one of them is wrong, the quirk may be why.
+	Checks []string `json:"checks,omitempty"`
 }
 
 // RedirectRule gives the provider's rule for redirect URIs.

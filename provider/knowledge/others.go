@@ -28,10 +28,10 @@ var github = &Provider{
 	},
 	Ended: []Ended{{What: "passwords and tokens in the query of its API", Match: []string{"api.github.com/?access_token=", "api.github.com?access_token="}, On: "2021-09-08", Instead: "the Authorization header", From: "deprecating API authentication through query parameters"}},
 	Quirks: []Quirk{
-		{ID: "error-with-200", Says: "errors of the token endpoint come with status 200", Standard: "RFC 6749 section 5.2", Effect: "look for error in the body whatever the status says", From: "troubleshooting token requests"},
-		{ID: "form-by-default", Says: "the token answer is a form unless JSON is asked for", Standard: "RFC 6749 section 5.1", Effect: "send Accept: application/json", From: "authorizing OAuth apps"},
-		{ID: "comma-scopes", Says: "granted scopes are separated by commas", Standard: "RFC 6749 section 3.3", Effect: "split at both", From: "scopes for OAuth apps"},
-		{ID: "prefix-redirect", Says: "a redirect URI matches sub-paths of the registered one", Standard: "RFC 9700 section 2.1", Effect: "register the longest path", From: "redirect URLs"},
+		{ID: "error-with-200", Says: "errors of the token endpoint come with status 200", Standard: "RFC 6749 section 5.2", Effect: "look for error in the body whatever the status says", From: "troubleshooting token requests", Checks: []string{"token-type"}},
+		{ID: "form-by-default", Says: "the token answer is a form unless JSON is asked for", Standard: "RFC 6749 section 5.1", Effect: "send Accept: application/json", From: "authorizing OAuth apps", Checks: []string{"token-type"}},
+		{ID: "comma-scopes", Says: "granted scopes are separated by commas", Standard: "RFC 6749 section 3.3", Effect: "split at both", From: "scopes for OAuth apps", Checks: []string{"scope-syntax", "scope-granted-less"}},
+		{ID: "prefix-redirect", Says: "a redirect URI matches sub-paths of the registered one", Standard: "RFC 9700 section 2.1", Effect: "register the longest path", From: "redirect URLs", Checks: []string{"redirect-server-exact", "redirect-registered"}},
 	},
 }
 
@@ -57,7 +57,7 @@ var gitlab = &Provider{
 		{Name: "email", Risk: "low"},
 		{Name: "read_user", Risk: "low"},
 	},
-	Quirks: []Quirk{{ID: "plain-pkce", Says: "PKCE with plain is announced", Standard: "RFC 9700 section 2.1.1", Effect: "use S256", From: "its metadata"}},
+	Quirks: []Quirk{{ID: "plain-pkce", Says: "PKCE with plain is announced", Standard: "RFC 9700 section 2.1.1", Effect: "use S256", From: "its metadata", Checks: []string{"pkce-plain-announced"}}},
 }
 
 var apple = &Provider{
@@ -75,10 +75,10 @@ var apple = &Provider{
 	},
 	Scopes: []Scope{{Name: "name", Risk: "low"}, {Name: "email", Risk: "low"}, {Name: "openid", Risk: "low"}},
 	Quirks: []Quirk{
-		{ID: "form-post-with-scopes", Says: "name and email need response_mode=form_post", Standard: "OAuth 2.0 Form Post Response Mode", Effect: "a SameSite=Lax cookie with the state is not sent along: use SameSite=None", From: "request an authorization"},
-		{ID: "secret-is-jwt", Says: "the client secret is an ES256 assertion that the app signs itself", Standard: "RFC 7523 section 2.2", Effect: "make a new one before six months are over", From: "creating a client secret"},
-		{ID: "refresh-once-a-day", Says: "refresh tokens are to be verified once a day at most", Standard: "RFC 6749 section 6", Effect: "more often is throttled", From: "verifying a user"},
-		{ID: "no-localhost", Says: "redirect URIs need https and a domain", Standard: "RFC 8252 section 7.3", Effect: "develop behind a name of your own", From: "configure Sign in with Apple for the web"},
+		{ID: "form-post-with-scopes", Says: "name and email need response_mode=form_post", Standard: "OAuth 2.0 Form Post Response Mode", Effect: "a SameSite=Lax cookie with the state is not sent along: use SameSite=None", From: "request an authorization", Checks: []string{"response-mode-fits", "samesite-state"}},
+		{ID: "secret-is-jwt", Says: "the client secret is an ES256 assertion that the app signs itself", Standard: "RFC 7523 section 2.2", Effect: "make a new one before six months are over", From: "creating a client secret", Checks: []string{"secret-expiry", "assertion-claims", "assertion-audience"}},
+		{ID: "refresh-once-a-day", Says: "refresh tokens are to be verified once a day at most", Standard: "RFC 6749 section 6", Effect: "more often is throttled", From: "verifying a user", Checks: []string{"refresh-idle", "refresh-early"}},
+		{ID: "no-localhost", Says: "redirect URIs need https and a domain", Standard: "RFC 8252 section 7.3", Effect: "develop behind a name of your own", From: "configure Sign in with Apple for the web", Checks: []string{"redirect-localhost-name", "redirect-https", "redirect-registered"}},
 	},
 }
 
@@ -97,9 +97,9 @@ var salesforce = &Provider{
 		{Name: "full", Risk: "admin", Note: "everything but refresh_token"}, {Name: "web", Risk: "broad"}, {Name: "api", Risk: "broad"}, {Name: "refresh_token", Risk: "low"}, {Name: "openid", Risk: "low"}, {Name: "profile", Risk: "low"}, {Name: "email", Risk: "low"},
 	},
 	Quirks: []Quirk{
-		{ID: "no-expires-in", Says: "the token answer has no expires_in", Standard: "RFC 6749 section 5.1", Effect: "refresh when the API answers 401, or ask the introspection endpoint", From: "web server flow"},
+		{ID: "no-expires-in", Says: "the token answer has no expires_in", Standard: "RFC 6749 section 5.1", Effect: "refresh when the API answers 401, or ask the introspection endpoint", From: "web server flow", Checks: []string{"token-expires-in"}},
 		{ID: "instance-url", Says: "the token answer names the API's address in instance_url", Standard: "RFC 6749 section 5.1", Effect: "call that address, not the login host", From: "web server flow"},
-		{ID: "five-grants", Says: "a sixth approval of an app by one user ends the first", Standard: "RFC 6749 section 6", Effect: "keep one refresh token for each user and app", From: "manage OAuth access"},
+		{ID: "five-grants", Says: "a sixth approval of an app by one user ends the first", Standard: "RFC 6749 section 6", Effect: "keep one refresh token for each user and app", From: "manage OAuth access", Checks: []string{"refresh-revoked-cause"}},
 	},
 }
 
@@ -117,10 +117,10 @@ var slack = &Provider{
 		{Name: "admin", Risk: "admin"}, {Name: "admin.*", Risk: "admin"}, {Name: "*:history", Risk: "broad", Note: "reads messages"}, {Name: "files:read", Risk: "broad"}, {Name: "openid", Risk: "low"}, {Name: "profile", Risk: "low"}, {Name: "email", Risk: "low"},
 	},
 	Quirks: []Quirk{
-		{ID: "ok-false", Says: "errors come with status 200 and ok=false", Standard: "RFC 6749 section 5.2", Effect: "look at ok before anything else", From: "Web API, responses"},
-		{ID: "comma-scopes", Says: "scopes are separated by commas", Standard: "RFC 6749 section 3.3", Effect: "split at both", From: "installing with OAuth"},
-		{ID: "classic-apps", Says: "classic apps (oauth.access, the scope bot) go on to work, new ones cannot be made", Standard: "RFC 9700 section 2.3", Effect: "move to oauth.v2.access and granular scopes; their end was put off without a day", From: "migrating classic apps"},
-		{ID: "two-tokens", Says: "one answer holds a bot's token and, in authed_user, a person's", Standard: "RFC 6749 section 5.1", Effect: "take the one that you need", From: "oauth.v2.access"},
+		{ID: "ok-false", Says: "errors come with status 200 and ok=false", Standard: "RFC 6749 section 5.2", Effect: "look at ok before anything else", From: "Web API, responses", Checks: []string{"token-type"}},
+		{ID: "comma-scopes", Says: "scopes are separated by commas", Standard: "RFC 6749 section 3.3", Effect: "split at both", From: "installing with OAuth", Checks: []string{"scope-syntax", "scope-granted-less"}},
+		{ID: "classic-apps", Says: "classic apps (oauth.access, the scope bot) go on to work, new ones cannot be made", Standard: "RFC 9700 section 2.3", Effect: "move to oauth.v2.access and granular scopes; their end was put off without a day", From: "migrating classic apps", Checks: []string{"scope-broad"}},
+		{ID: "two-tokens", Says: "one answer holds a bot's token and, in authed_user, a person's", Standard: "RFC 6749 section 5.1", Effect: "take the one that you need", From: "oauth.v2.access", Checks: []string{"token-type"}},
 	},
 }
 
@@ -144,11 +144,11 @@ var keycloak = &Provider{
 		{What: "its Java adapters", Match: []string{"keycloak-servlet-filter-adapter", "keycloak-spring-boot-starter", "keycloak-tomcat-adapter"}, On: "2024-06-10", Instead: "the OpenID Connect support of the framework", From: "release notes, 25"},
 	},
 	Quirks: []Quirk{
-		{ID: "aud-account", Says: "access tokens have the audience account unless a mapper adds another", Standard: "RFC 9068 section 2.2", Effect: "add an audience mapper for the API", From: "audience support"},
-		{ID: "hostname", Says: "the issuer follows the address that was asked, unless hostname is set", Standard: "RFC 8414 section 3.3", Effect: "set hostname, and X-Forwarded headers at the proxy", From: "configuring the hostname"},
-		{ID: "full-scope", Says: "tokens hold every role of the user while full scope is allowed", Standard: "RFC 9700 section 2.3", Effect: "switch it off and give roles by scope", From: "role scope mappings"},
-		{ID: "auth-path", Says: "issuers had /auth before /realms until version 17, and still have where http-relative-path says so", Standard: "RFC 8414 section 3.3", Effect: "after a move to 17 or later, change the issuer in every client, or set http-relative-path=/auth", From: "migrating to Quarkus"},
-		{ID: "star-at-end", Says: "a star at the end of a redirect URI covers every path", Standard: "RFC 9700 section 2.1", Effect: "register whole URIs", From: "client settings"},
+		{ID: "aud-account", Says: "access tokens have the audience account unless a mapper adds another", Standard: "RFC 9068 section 2.2", Effect: "add an audience mapper for the API", From: "audience support", Checks: []string{"token-aud"}},
+		{ID: "hostname", Says: "the issuer follows the address that was asked, unless hostname is set", Standard: "RFC 8414 section 3.3", Effect: "set hostname, and X-Forwarded headers at the proxy", From: "configuring the hostname", Checks: []string{"issuer-identical", "token-iss", "proxy-forwarded", "discovery-internal-host"}},
+		{ID: "full-scope", Says: "tokens hold every role of the user while full scope is allowed", Standard: "RFC 9700 section 2.3", Effect: "switch it off and give roles by scope", From: "role scope mappings", Checks: []string{"scope-full-allowed"}},
+		{ID: "auth-path", Says: "issuers had /auth before /realms until version 17, and still have where http-relative-path says so", Standard: "RFC 8414 section 3.3", Effect: "after a move to 17 or later, change the issuer in every client, or set http-relative-path=/auth", From: "migrating to Quarkus", Checks: []string{"issuer-identical", "discovery-reachable"}},
+		{ID: "star-at-end", Says: "a star at the end of a redirect URI covers every path", Standard: "RFC 9700 section 2.1", Effect: "register whole URIs", From: "client settings", Checks: []string{"redirect-wildcard"}},
 	},
 }
 
@@ -163,7 +163,7 @@ var ping = &Provider{
 	},
 	Limits: map[string]Limit{LimitCodeSeconds: {Value: 60, Note: "default of PingFederate", From: "authorization server settings"}},
 	Scopes: []Scope{{Name: "p1:*", Risk: "broad", Note: "the API of PingOne"}, {Name: "openid", Risk: "low"}, {Name: "profile", Risk: "low"}, {Name: "email", Risk: "low"}},
-	Quirks: []Quirk{{ID: "opaque-by-default", Says: "PingFederate's access tokens are references unless a JWT manager is chosen", Standard: "RFC 9068", Effect: "ask the introspection endpoint, or choose a JWT access token manager", From: "access token management"}},
+	Quirks: []Quirk{{ID: "opaque-by-default", Says: "PingFederate's access tokens are references unless a JWT manager is chosen", Standard: "RFC 9068", Effect: "ask the introspection endpoint, or choose a JWT access token manager", From: "access token management", Checks: []string{"token-well-formed"}}},
 }
 
 var adfs = &Provider{
@@ -178,8 +178,8 @@ var adfs = &Provider{
 	Limits: map[string]Limit{LimitAccessMinutes: {Value: 60, From: "AD FS settings, TokenLifetime"}, LimitCodeSeconds: {Value: 600, From: "OAuth concepts"}},
 	Scopes: []Scope{{Name: "user_impersonation", Risk: "broad"}, {Name: "logon_cert", Risk: "admin", Note: "a certificate to log on with"}, {Name: "winhello_cert", Risk: "admin"}, {Name: "vpn_cert", Risk: "broad"}, {Name: "openid", Risk: "low"}, {Name: "profile", Risk: "low"}, {Name: "email", Risk: "low"}, {Name: "allatclaims", Risk: "broad"}},
 	Quirks: []Quirk{
-		{ID: "two-issuers", Says: "access tokens have access_token_issuer as iss, ID tokens the issuer", Standard: "RFC 8414 section 3.3", Effect: "expect both", From: "its metadata"},
-		{ID: "resource-in-scope", Says: "before 2019 the API is named by resource, later by the scope resource/scope", Standard: "RFC 8707", Effect: "send resource to old servers", From: "OAuth concepts"},
+		{ID: "two-issuers", Says: "access tokens have access_token_issuer as iss, ID tokens the issuer", Standard: "RFC 8414 section 3.3", Effect: "expect both", From: "its metadata", Checks: []string{"token-iss", "issuer-identical"}},
+		{ID: "resource-in-scope", Says: "before 2019 the API is named by resource, later by the scope resource/scope", Standard: "RFC 8707", Effect: "send resource to old servers", From: "OAuth concepts", Checks: []string{"scope-resource", "scope-known"}},
 	},
 }
 
