@@ -53,11 +53,12 @@ func readKey(text usher.Secret, kid string) (*signer, error) {
 			return nil, bad("is no private key that can be read (PEM type " + quote(block.Type) + ")")
 		}
 	}
-	if s.alg == "" {
-		s.alg = algOf(s.key)
+	kind := algOf(s.key)
+	if kind == "" { // a symmetric one, too: it would be the client's secret
+		return nil, bad("is of a kind that signs no assertion")
 	}
 	if s.alg == "" {
-		return nil, bad("is of a kind that signs no assertion")
+		s.alg = kind
 	}
 	return s, nil
 }

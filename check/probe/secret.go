@@ -34,6 +34,9 @@ func (a *asking) ownCredential() (*credential, error) {
 	if c.life <= 0 {
 		c.life = time.Minute
 	}
+	if err := a.opt.fits(); err != nil {
+		return nil, err // an empty secret would be a failed login in the provider's log
+	}
 	if c.method == oauth.AuthPrivateKeyJWT {
 		var err error
 		if c.sign, err = readKey(a.opt.Key, a.opt.KeyID); err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -54,6 +55,15 @@ func (p *Probes) options(env *Env) (*probe.Options, error) {
 			return nil, &usher.Error{Code: usher.ErrUnreadable, Message: f.name + " is empty", Hint: "write the secret into it, and nothing else"}
 		}
 		*f.to = usher.Secret(text)
+	}
+	if err := opt.Err(); err != nil {
+		var told *usher.Error
+		if errors.As(err, &told) && told.Code == usher.ErrUnreadable {
+			named := *told
+			named.Message = p.KeyFile + ": " + told.Message
+			return nil, &named
+		}
+		return nil, err
 	}
 	opt.Announce = func(s probe.Step) bool { return p.announce(env, s) }
 	if p.Change && env.Width > 0 && !env.Piped {
