@@ -9,14 +9,21 @@ import (
 	"usher/evidence"
 )
 
+// maxContradictions bounds what is told: a recording of a busy day has the same
+// contradiction a thousand times.
+const maxContradictions = 10
+
 // Contradictions names pieces of the target that cannot both be true of one
 // configuration. Each was judged by itself.
 func Contradictions(t *check.Target) []string {
 	var out []string
+	told := map[[3]string]bool{}
 	say := func(what, a, placeA, b, placeB string) {
-		if a != "" && b != "" && a != b {
-			out = append(out, fmt.Sprintf("%s and %s contradict each other: %s is %s in the one and %s in the other; each was judged by itself", placeA, placeB, what, a, b))
+		if a == "" || b == "" || a == b || told[[3]string{what, a, b}] || len(out) == maxContradictions {
+			return
 		}
+		told[[3]string{what, a, b}] = true
+		out = append(out, fmt.Sprintf("%s and %s contradict each other: %s is %s in the one and %s in the other; each was judged by itself", placeA, placeB, what, clip(a), clip(b)))
 	}
 	for i := 1; i < len(t.Metadata); i++ {
 		first, m := t.Metadata[0], t.Metadata[i]
@@ -35,7 +42,9 @@ func Contradictions(t *check.Target) []string {
 	}
 	ids := map[string]string{}
 	for _, r := range t.Registrations {
-		ids[r.ClientID] = r.Place
+		if r.ClientID != "" { // a realm or a tenant has none
+			ids[r.ClientID] = r.Place
+		}
 	}
 	if len(ids) == 1 {
 		for _, c := range t.AuthCalls {
@@ -47,6 +56,15 @@ func Contradictions(t *check.Target) []string {
 		}
 	}
 	return out
+}
+
+// clip keeps a note to what a person reads.
+func clip(s string) string {
+	const most = 400
+	if len(s) > most {
+		return strings.ToValidUTF8(s[:most], "") + "..."
+	}
+	return s
 }
 
 func truth(b *bool) string {

@@ -2,6 +2,7 @@ package read_test
 
 import (
 	"encoding/base64"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -102,5 +103,43 @@ func TestSignedIntrospection(t *testing.T) {
 	}
 	if f := judged(t, target(t, "in.txt", exchange(plain)), "introspection-jwt"); f.Outcome != usher.OutcomeWrong {
 		t.Errorf("the wrong typ: %+v", f)
+	}
+}
+
+// TestContradictions: each contradiction is told once and in a few words, also
+// where a realm stands beside the client.
+func TestContradictions(t *testing.T) {
+	long := strings.Repeat(`"https://shop.test/a-long-path-to-come-back-to",`, 60)
+	var calls strings.Builder
+	for i := range 40 {
+		fmt.Fprintf(&calls, "https://id.test/authorize?response_type=code&client_id=other&redirect_uri=https%%3A%%2F%%2Fshop.test%%2Fcb&state=s%d\n", i)
+	}
+	inputs := []evidence.Input{
+		{Name: "realm.json", Data: []byte(`{"realm":"shop","clients":[{"clientId":"shop","publicClient":false,"redirectUris":["https://shop.test/cb"]}]}`)},
+		{Name: "app.json", Data: []byte(`{"clientId":"shop","publicClient":true,"redirectUris":[` + long + `"https://shop.test/cb"]}`)},
+		{Name: "requests.txt", Data: []byte(calls.String())},
+	}
+	set, err := evidence.Read(inputs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := read.Target(set, now, "")
+	if len(x.AuthCalls) < 20 {
+		t.Fatalf("%d requests", len(x.AuthCalls))
+	}
+	notes := read.Contradictions(x)
+	count := map[string]int{}
+	for _, n := range notes {
+		if len(n) > 1200 {
+			t.Errorf("%d bytes in a note", len(n))
+		}
+		for _, what := range []string{"public client", "redirect URIs", "the client is shop in the one and other"} {
+			if strings.Contains(n, what) {
+				count[what]++
+			}
+		}
+	}
+	if len(notes) != 3 || len(count) != 3 {
+		t.Errorf("%q", notes)
 	}
 }
