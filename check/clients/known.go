@@ -270,9 +270,5 @@ func refusedClient(t *check.Target, b *book, client, place string, e *evidence.E
 	}
 }
 
-func nameOf(r *evidence.Registration) string {
-	if r.Name != "" {
-		return r.Name
-	}
-	return r.ClientID
-}
+// nameOf names a client for a person, by its name where it has one.
+func nameOf(r *evidence.Registration) string { return whom(cmp.Or(r.Name, r.ClientID)) }
