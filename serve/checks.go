@@ -33,10 +33,11 @@ const lookFor = 2 * time.Minute
 // other: no two looks overlap, and no provider meets all of them at once.
 func (s *Server) checkup(ctx context.Context) {
 	every := time.Duration(s.cfg.Checks.Every)
+	unread := map[string]int{} // looks in a row in which a provider could not be read
 	for t := time.NewTicker(every); ; {
 		for i := range s.cfg.Providers {
 			if p := &s.cfg.Providers[i]; p.Issuer != "" && ctx.Err() == nil {
-				s.lookAt(ctx, p)
+				s.lookAt(ctx, p, unread)
 			}
 		}
 		select {
@@ -49,7 +50,7 @@ func (s *Server) checkup(ctx context.Context) {
 }
 
 // lookAt looks at one provider and at each of our clients there.
-func (s *Server) lookAt(ctx context.Context, p *Provider) {
+func (s *Server) lookAt(ctx context.Context, p *Provider, unread map[string]int) {
 	client := guard.New(guard.Options{Trusted: []string{p.Issuer}, Timeout: 10 * time.Second, Now: s.env.Now})
 	dir := snapshot.Dir(filepath.Join(s.store.Dir(), looksFolder))
 	history, err := dir.Read(p.Issuer)
@@ -65,6 +66,17 @@ func (s *Server) lookAt(ctx context.Context, p *Provider) {
 		s.failedLook(ctx, p.Name, "", err)
 		return
 	}
+	if len(res.Target.Metadata) == 0 {
+		if unread[p.Name]++; unread[p.Name] < 2 {
+			s.log.Warn("the provider cannot be read; if it cannot at the next look either, that is a case", "provider", p.Name)
+			return // it may be starting anew
+		}
+		// Everything else that is wrong now follows from this.
+		res.Answer.Findings = slices.DeleteFunc(res.Answer.Findings, func(f usher.Finding) bool { return f.Check != "discovery-reachable" })
+		s.take(ctx, p, res)
+		return
+	}
+	delete(unread, p.Name)
 	if seen := look.Seen(res.Target); seen.Metadata != nil || seen.Keys != nil {
 		for _, ch := range history.Add(seen) {
 			s.log.Info("the provider changed", "provider", p.Name, "what", ch.Title, "means", ch.Means)

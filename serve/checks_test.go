@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -21,6 +22,7 @@ const rightSecret = "pX7vN2qLz8RkT4wYc1Jb6Hs9Dm3Fg5Ae"
 // endpoint that knows one secret.
 type standIn struct {
 	*httptest.Server
+	down   atomic.Bool  // it answers nothing of use
 	moved  atomic.Bool  // the document names another issuer
 	hangs  atomic.Bool  // nothing answers any more
 	secret atomic.Value // string
@@ -34,6 +36,10 @@ func newStandIn(t *testing.T) *standIn {
 	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if p.hangs.Load() {
 			<-r.Context().Done()
+			return
+		}
+		if p.down.Load() {
+			http.Error(w, "down", http.StatusServiceUnavailable)
 			return
 		}
 		mux.ServeHTTP(w, r)
@@ -192,4 +198,39 @@ func TestTelling(t *testing.T) {
 	if want := "a app ok, b web wrong, b web ok, c web unknown"; strings.Join(told, ", ") != want {
 		t.Errorf("%q", told)
 	}
+}
+
+// TestChecksOutage: one look at a provider that is down is no case; a second is
+// one case, which closes when the provider is back.
+func TestChecksOutage(t *testing.T) {
+	p := newStandIn(t)
+	p.down.Store(true)
+	b := newBench(t, "")
+	cfg, _, err := serve.Parse(filepath.Join(b.dir, "usher.yaml"), []byte(`
+listen: 127.0.0.1:0
+data: d
+checks: {every: 1h}
+providers:
+- {name: shop, kind: keycloak, issuer: `+p.URL+`/realms/shop, tenants: [shop]}
+`), serve.LoadOptions{Static: true})
+	if err != nil {
+		t.Fatal(err.(serve.Problems).Text())
+	}
+	cfg.Checks.Every = usher.Duration(500 * time.Millisecond)
+	b.server = serve.New(cfg, serve.Env{Stderr: b.stderr, Terminal: b.told})
+	if err := b.server.Start(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	list := b.wait("a case", func(list []usher.Case) bool { return len(list) > 0 })
+	if !strings.Contains(b.stderr.String(), "cannot be read; if it cannot at the next look either") {
+		t.Error("the first look was a case already")
+	}
+	b.wait("two more looks", func(now []usher.Case) bool { return now[0].Count >= list[0].Count+2 })
+	if list = b.cases(); len(list) != 1 || list[0].Finding.Check != "discovery-reachable" {
+		t.Fatalf("%d cases, the first of %s", len(list), list[0].Finding.Check)
+	}
+	p.down.Store(false)
+	b.wait("the proof", func(now []usher.Case) bool {
+		return slices.ContainsFunc(now, func(c usher.Case) bool { return c.ID == list[0].ID && c.State == usher.CaseFixed })
+	})
 }
