@@ -110,6 +110,8 @@ func offersWeak(m *check.Metadata) check.Verdict {
 		for text := range elements(m.Raw[name]) {
 			count++
 			switch alg := string(text); {
+			case strings.EqualFold(alg, "none"):
+				count-- // alg-none-announced judges it; strong it is not
 			case alg == "RS1" || len(alg) >= 4 && strings.EqualFold(alg[len(alg)-4:], "SHA1"):
 				sha1 = true
 			case alg == "RSA1_5":

@@ -243,6 +243,7 @@ func algorithms() []row {
 		{"alg-none-announced", "in capitals", target(doc(m{"token_endpoint_auth_signing_alg_values_supported": []string{"None"}})), wrong, "token_endpoint_auth"},
 		{"alg-none-announced", "no lists", target(doc(m{"id_token_signing_alg_values_supported": nil, "dpop_signing_alg_values_supported": nil})), unknown, ""},
 
+		{"alg-weak-announced", "HMAC and none", target(doc(m{"id_token_signing_alg_values_supported": []string{"none", "HS256"}})), wrong, "Nothing strong"},
 		{"alg-weak-announced", "RS256 alone, held to FAPI", target(held("fapi2"), doc(m{"id_token_signing_alg_values_supported": []string{"RS256"}})), wrong, "FAPI 2.0"},
 		{"alg-weak-announced", "PS256 beside RS256, held to FAPI", target(held("fapi2"), doc(m{"id_token_signing_alg_values_supported": []string{"RS256", "PS256"}})), ok, ""},
 		{"alg-weak-announced", "strong", target(doc(nil)), ok, ""},

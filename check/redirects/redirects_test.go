@@ -248,6 +248,8 @@ func table() []row {
 		{"redirect-dangerous-scheme", "hidden", target(entries(" java\tscript:alert(1)")), wrong, ""},
 		{"redirect-dangerous-scheme", "file", target(entries("file:///etc/passwd")), wrong, ""},
 
+		{"redirect-private-scheme", "Android at Entra", target(of("entra"), entries("msauth://com.contoso.cli/2pmj9i4rSx0yEb%2FviWBYkE%2FZQrk%3D (publicClient)")), ok, ""},
+		{"redirect-private-scheme", "the word alone", target(of("entra"), entries("msauth://cb (publicClient)")), wrong, "any app may claim"},
 		{"redirect-private-scheme", "reversed", target(entries("com.example.app:/cb")), ok, ""},
 		{"redirect-private-scheme", "short", target(entries("myapp://cb")), wrong, "myapp"},
 		{"redirect-private-scheme", "msal", target(of("entra"), entries("msalshop://auth")), ok, ""},

@@ -98,7 +98,7 @@ var privateScheme = &check.Check{
 	Judge: func(t *check.Target) []check.Verdict {
 		return eachEntry(t, "no entry has a private scheme", func(u uri) bool { return !u.private() },
 			func(r *evidence.Registration, e evidence.RegisteredURI, u uri) fault {
-				if strings.Contains(u.scheme, ".") || givenOut(r, u.scheme) {
+				if strings.Contains(u.scheme, ".") || givenOut(r, u.scheme) || androidBroker(u) {
 					return fault{}
 				}
 				return fault{says: "has the scheme " + show(u.scheme) + ", which any app may claim", means: "Another app on the device that claims the same word gets the code; PKCE alone keeps it from being redeemed.", expected: "a scheme with a dot, such as com.example." + show(u.scheme)}
@@ -117,6 +117,13 @@ func givenOut(r *evidence.Registration, scheme string) bool {
 	}
 	id, ok := strings.CutPrefix(scheme, "msal")
 	return ok && id != "" && id == strings.ToLower(r.ClientID) // MSAL: the client id makes it one of a kind
+}
+
+// androidBroker knows what Entra demands of every app for Android,
+// msauth://package/hash-of-its-signature: the system gives the address to the
+// app that was signed so.
+func androidBroker(u uri) bool {
+	return u.is("msauth") && strings.Contains(u.host, ".") && len(u.path) > 1
 }
 
 var codeParam = &check.Check{
