@@ -74,12 +74,12 @@ var tokenType = &check.Check{
 				break
 			}
 			if r := c.Response; r != nil && r.Error == nil && r.AccessToken != "" {
-				all.add(answeredType(r).Of(clientOfCall(c)))
+				all.add(answeredType(t, r).Of(clientOfCall(c)))
 			}
 		}
 		for _, c := range t.AuthCalls {
 			if r := c.Response; r != nil && r.AccessToken != "" {
-				all.add(answeredType(&check.TokenResponse{Place: cmp.Or(c.ResponsePlace, c.Place), TokenType: r.Params.Get("token_type")}))
+				all.add(answeredType(t, &check.TokenResponse{Place: cmp.Or(c.ResponsePlace, c.Place), TokenType: r.Params.Get("token_type")}))
 			}
 		}
 		for i, c := range t.APICalls {
@@ -93,12 +93,17 @@ var tokenType = &check.Check{
 	},
 }
 
-func answeredType(r *check.TokenResponse) check.Verdict {
+func answeredType(t *check.Target, r *check.TokenResponse) check.Verdict {
 	p := usher.Proof{Place: r.Place, Quote: "token_type: " + show(r.TokenType), Expected: "Bearer or DPoP", Got: show(r.TokenType)}
 	switch strings.ToLower(r.TokenType) {
 	case "bearer", "dpop":
 		p.Expected = ""
 		return check.OK("The answer says how the token is to be sent.", p)
+	case "bot", "user":
+		if t.Provider != nil && t.Provider.Name == "slack" {
+			p.Expected = ""
+			return check.OK("Slack names whose token it is; it is sent as Bearer.", p)
+		}
 	case "n_a":
 		return check.NotApplicable("what was issued is not to be sent to an API (token_type N_A)")
 	case "":

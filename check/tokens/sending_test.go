@@ -22,6 +22,7 @@ func sendingRows() []row {
 		{"token-type", "Bearer", target(answer(`,"token_type":"Bearer"`)), ok, ""},
 		{"token-type", "in small letters", target(answer(`,"token_type":"bearer"`)), ok, ""},
 		{"token-type", "missing", target(answer("")), wrong, "no token_type"},
+		{"token-type", "Slack's own", target(provider("slack"), answer(`,"token_type":"bot"`)), ok, "Slack"},
 		{"token-type", "unheard of", target(answer(`,"token_type":"bot"`)), wrong, `"bot"`},
 		{"token-type", "DPoP sent as Bearer", target(answer(`,"token_type":"DPoP"`), call(200, api, now, "Authorization: Bearer at-0123456789")), wrong, "sent as Bearer"},
 		{"token-type", "bound, sent as Bearer", target(tokens(bound), call(200, api, now, bearer(bound))), wrong, "sent as Bearer"},

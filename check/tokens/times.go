@@ -288,18 +288,20 @@ var expiresIn = &check.Check{
 			if r == nil || r.Error != nil || r.AccessToken == "" {
 				continue
 			}
-			all.add(judgeExpiresIn(r).Of(clientOfCall(c)))
+			all.add(judgeExpiresIn(t, r).Of(clientOfCall(c)))
 		}
 		return all.or(check.NotApplicable("no answer holds an access token"))
 	},
 }
 
-func judgeExpiresIn(r *check.TokenResponse) check.Verdict {
+func judgeExpiresIn(t *check.Target, r *check.TokenResponse) check.Verdict {
 	raw := strings.TrimSpace(string(r.Raw["expires_in"]))
 	in, isNumber := number(r.ExpiresIn)
 	p := usher.Proof{Place: r.Place, Quote: "expires_in: " + token.Printable(r.ExpiresIn), Expected: "a number of seconds", Got: token.Printable(r.ExpiresIn)}
 	var asString string
 	switch {
+	case r.ExpiresIn == "" && endless(t):
+		return check.NotApplicable("the provider's tokens do not end by themselves, unless their rotation is switched on")
 	case r.ExpiresIn == "" || raw == "null":
 		p.Quote, p.Got = "no expires_in", "nothing"
 		return check.Wrong("The answer does not say how long the access token lives: no expires_in",
@@ -313,6 +315,12 @@ func judgeExpiresIn(r *check.TokenResponse) check.Verdict {
 	}
 	p.Expected = ""
 	return check.OK(fmt.Sprintf("The access token lives %s.", span(duration(in))), p)
+}
+
+// endless tells whether a provider issues tokens without an end: GitHub's OAuth
+// apps, and Slack's apps without token rotation.
+func endless(t *check.Target) bool {
+	return t.Provider != nil && (t.Provider.Name == "github" || t.Provider.Name == "slack")
 }
 
 // clientOfCall gives the client of a token call.

@@ -54,6 +54,8 @@ func timeRows() []row {
 
 		{"token-expires-in", "there", target(redeemed("", answer(`,"expires_in":300`), now)), ok, ""},
 		{"token-expires-in", "missing", target(redeemed("", answer(""), now)), wrong, "no expires_in"},
+		{"token-expires-in", "missing at GitHub", target(provider("github"), redeemed("", answer(""), now)), na, ""},
+		{"token-expires-in", "zero at GitHub", target(provider("github"), redeemed("", answer(`,"expires_in":0`), now)), wrong, "has ended"},
 		{"token-expires-in", "a word", target(redeemed("", answer(`,"expires_in":"soon"`), now)), wrong, "no number"},
 		{"token-expires-in", "a string", target(redeemed("", answer(`,"expires_in":"3600"`), now)), wrong, "the string"},
 		{"token-expires-in", "zero", target(redeemed("", answer(`,"expires_in":0`), now)), wrong, "has ended when it comes"},
