@@ -352,6 +352,13 @@ func TestSums(t *testing.T) {
 	if f := judge(t, target(doc(nil), held("fapi2")), "profile-fapi2", fake("par-supported", check.Wrong("x", "", usher.Proof{}))); f.Outcome != wrong {
 		t.Errorf("profile-fapi2 of a provider alone, held to it: %s, want wrong", f.Outcome)
 	}
+	public := registered(evidence.Registration{ClientID: "app", Place: "app.json:1", AuthMethods: []string{"none"}})
+	if f := judge(t, target(public, held("fapi2")), "profile-fapi2"); f.Outcome != wrong || !strings.Contains(f.Title, "app is public") {
+		t.Errorf("profile-fapi2 of a public client: %s %q, want wrong", f.Outcome, f.Title)
+	}
+	if f := judge(t, target(public), "profile-fapi2"); f.Outcome != none {
+		t.Errorf("profile-fapi2 of a public client that nobody holds to it: %s, want not-applicable", f.Outcome)
+	}
 	if f := judge(t, target(doc(nil)), "profile-bcp", fake("grant-implicit", check.Wrong("x", "", usher.Proof{}))); f.Outcome != unknown {
 		t.Errorf("profile-bcp of a provider alone: %s, want unknown", f.Outcome)
 	}

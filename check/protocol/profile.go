@@ -1,12 +1,14 @@
 package protocol
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
 	"usher"
 	"usher/check"
 	"usher/evidence"
+	"usher/oauth"
 )
 
 // sum is a check that adds up what others found, for one profile.
@@ -15,6 +17,8 @@ type sum struct {
 	severity          usher.Severity
 	profile           string // whose requirements are added up
 	references        []string
+	// also finds what no check of its own is about; empty: nothing.
+	also func(t *check.Target) (what string, proof usher.Proof)
 	// applies says why the profile is not for this configuration; empty: it is.
 	applies func(t *check.Target) (why string)
 }
@@ -37,7 +41,28 @@ func (s sum) judge(t *check.Target, got check.Results) check.Verdict {
 	if !named && len(t.Registrations) == 0 && !t.Has(check.NeedAuthRequest) && !t.Has(check.NeedTokenRequest) && len(t.Resources) == 0 {
 		return check.Unknown(check.NeedRegistration, "")
 	}
-	return add(required(s.profile), got)
+	v := add(required(s.profile), got)
+	if s.also != nil {
+		if what, proof := s.also(t); what != "" {
+			if v.Outcome != usher.OutcomeWrong {
+				return check.Wrong(what, "The profile does not take it, whatever the rest is.", proof)
+			}
+			v.Detail = what + ". " + v.Detail
+			v.Proof = append(v.Proof, proof)
+		}
+	}
+	return v
+}
+
+// publicClient finds a client that cannot authenticate.
+func publicClient(t *check.Target) (what string, proof usher.Proof) {
+	for _, r := range t.Registrations {
+		none := len(r.AuthMethods) > 0 && !slices.ContainsFunc(r.AuthMethods, func(m string) bool { return m != oauth.AuthNone })
+		if r.Shape != "keycloak-realm" && (none || r.Public != nil && *r.Public) {
+			return "The client " + shorten(r.ClientID, 80) + " is public, and FAPI 2.0 takes confidential clients alone", usher.Proof{Place: r.Place, Quote: "a public client", Expected: "private_key_jwt or mutual TLS", Got: oauth.AuthNone}
+		}
+	}
+	return "", proof
 }
 
 // required gives what a profile demands.
@@ -207,6 +232,7 @@ var profileFAPI2 = sum{
 	id: "profile-fapi2", title: "The FAPI 2.0 security profile is kept", severity: usher.SeverityInfo, profile: "fapi2",
 	judged:     "Pushed requests, S256, keys in place of secrets, bound tokens, iss, strong algorithms, codes of a minute, added up from the checks of them.",
 	references: []string{"FAPI 2.0 Security Profile section 5.3"},
+	also:       publicClient,
 	applies:    func(*check.Target) string { return "it is for clients that must: --profile fapi2" },
 }.check()
 

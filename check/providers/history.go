@@ -149,11 +149,11 @@ func overlap(t *check.Target, all []look) check.Verdict {
 		late, published := around(all, u)
 		switch {
 		case published && !u.end.IsZero() && u.end.After(t.Now) && !contains(all[len(all)-1].kids, u.kid):
-			return check.Wrong("The key "+shorten(u.kid, 60)+" was withdrawn while tokens that it signed are good",
+			return check.Wrong("The key with the kid "+shorten(u.kid, 60)+" was withdrawn while tokens that it signed are good",
 				"Every verifier that fetches the keys now refuses them until "+u.end.UTC().Format(time.DateTime)+".",
 				usher.Proof{Place: u.place, Quote: "kid " + shorten(u.kid, 60) + ", signed " + u.at.UTC().Format(time.DateTime) + ", good until " + u.end.UTC().Format(time.DateTime), Expected: "published until then", Got: "absent now"})
 		case late:
-			return check.Wrong("The key "+shorten(u.kid, 60)+" signed before it was published",
+			return check.Wrong("The key with the kid "+shorten(u.kid, 60)+" signed before it was published",
 				"Verifiers that fetched the keys in between know no key for the token.",
 				usher.Proof{Place: u.place, Quote: "kid " + shorten(u.kid, 60) + ", signed " + u.at.UTC().Format(time.DateTime), Expected: "published before", Got: "published after"})
 		}
