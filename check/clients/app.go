@@ -33,7 +33,7 @@ func judgeApps(t *check.Target) []check.Verdict {
 			client = e.Client.Name
 		}
 		app := e.OAuth.ClientApp
-		here := proof(recordOf(e), "client app "+app, "", app)
+		here := proof(check.RecordPlace(e), "client app "+app, "", app)
 		switch {
 		case legacy(app) && e.Refused():
 			here.Expected = "Browser, or Mobile Apps and Desktop clients"
@@ -130,7 +130,7 @@ func judgeWebview(t *check.Target) []check.Verdict {
 	}
 	for _, e := range t.Events {
 		if e != nil && e.Kind == usher.EventSignIn {
-			judge(e.Client.String(), recordOf(e), e.UserAgent)
+			judge(e.Client.String(), check.RecordPlace(e), e.UserAgent)
 		}
 	}
 	return b.or(check.Unknown(check.NeedLogs, "neither requests nor a sign-in log with the browser were given"))

@@ -56,7 +56,7 @@ func judgeCodeOnce(t *check.Target) []check.Verdict {
 			continue
 		}
 		if c := lookup(t, e.StatusCode); c != nil && c.Cause == causeCodeReused && c.Confidence >= usher.Confident {
-			b.add(e.Client.UID, check.Wrong("The log shows a code of "+e.Client.String()+" that was redeemed before", c.Meaning, proof(recordOf(e), e.StatusCode, "", "")))
+			b.add(e.Client.UID, check.Wrong("The log shows a code of "+e.Client.String()+" that was redeemed before", c.Meaning, proof(check.RecordPlace(e), e.StatusCode, "", "")))
 		}
 	}
 	return b.or(check.Unknown(check.NeedTokenRequest, ""))

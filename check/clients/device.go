@@ -84,7 +84,7 @@ func deviceAbroad(t *check.Target, b *book) {
 			continue
 		}
 		id := party(e.User)
-		here := proof(recordOf(e), "device code sign-in of "+e.User.String(), "", e.Source.Country)
+		here := proof(check.RecordPlace(e), "device code sign-in of "+e.User.String(), "", e.Source.Country)
 		switch {
 		case id == "" || e.Source.Country == "" || !anywhere[id]:
 			b.add(e.Client.UID, check.Unknown(check.NeedLogs, "a device sign-in was seen; where its user signs in otherwise is not in the log", here))

@@ -346,7 +346,7 @@ func removedInUse(t *check.Target, r *evidence.Registration) (check.Verdict, boo
 			}
 			if c := lookup(t, later.StatusCode); c != nil && (c.Cause == causeSecretWrong || c.Cause == causeSecretPast) {
 				return check.Wrong("A secret of "+nameOf(r)+" was removed while it was in use", "Within a day of it the provider refused the client's secret.",
-					proof(recordOf(e), e.Code, "", day(e.Time)), proof(recordOf(later), later.StatusCode, "", day(later.Time))), true
+					proof(check.RecordPlace(e), e.Code, "", day(e.Time)), proof(check.RecordPlace(later), later.StatusCode, "", day(later.Time))), true
 			}
 		}
 	}

@@ -262,7 +262,7 @@ func judgePassword(t *check.Target) []check.Verdict {
 	}
 	for _, e := range t.Events {
 		if e != nil && (grant(e.OAuth.GrantType) == oauth.GrantPassword || strings.EqualFold(e.Protocol, "ropc") || strings.EqualFold(e.Unmapped["authenticationProtocol"], "ropc")) {
-			b.add(e.Client.UID, check.Wrong(theClient(e.Client.String())+" signs people in with their passwords", "It sees every password, and a second factor or a policy stops it.", proof(recordOf(e), "grant password", "authorization_code", "password")))
+			b.add(e.Client.UID, check.Wrong(theClient(e.Client.String())+" signs people in with their passwords", "It sees every password, and a second factor or a policy stops it.", proof(check.RecordPlace(e), "grant password", "authorization_code", "password")))
 		}
 	}
 	for _, r := range t.Registrations {

@@ -144,9 +144,9 @@ func judgeMixed(t *check.Target) []check.Verdict {
 		g := grant(e.OAuth.GrantType)
 		switch {
 		case g == oauth.GrantClientCredentials || e.Kind == usher.EventAppSignIn:
-			note(e.Client.UID, true, proof(recordOf(e), "a sign-in of the app itself", "", ""))
+			note(e.Client.UID, true, proof(check.RecordPlace(e), "a sign-in of the app itself", "", ""))
 		case withPeople(g) || e.Kind == usher.EventSignIn:
-			note(e.Client.UID, false, proof(recordOf(e), "a sign-in of a person", "", ""))
+			note(e.Client.UID, false, proof(check.RecordPlace(e), "a sign-in of a person", "", ""))
 		}
 	}
 	for _, client := range order {

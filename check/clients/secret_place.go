@@ -63,11 +63,11 @@ func judgeExposed(t *check.Target) []check.Verdict {
 		}
 		looked = true
 		if hasSecretParameter(e.Request.Path) {
-			b.add(e.Client.UID, check.Wrong("A log holds a request with the client secret in its address", "Whoever may read the log may act as the client, and the address went through every proxy on the way.", proof(recordOf(e), e.Request.Host+e.Request.Path, "no client_secret in an address", "client_secret")))
+			b.add(e.Client.UID, check.Wrong("A log holds a request with the client secret in its address", "Whoever may read the log may act as the client, and the address went through every proxy on the way.", proof(check.RecordPlace(e), e.Request.Host+e.Request.Path, "no client_secret in an address", "client_secret")))
 		}
 		for _, f := range e.Masked {
 			if strings.Contains(f, "client_secret") || strings.Contains(f, "clientSecret") {
-				b.add(e.Client.UID, check.Wrong("A log holds a client secret", "Whoever may read the log may act as the client.", proof(recordOf(e), f, "no secret", "a secret, masked here")))
+				b.add(e.Client.UID, check.Wrong("A log holds a client secret", "Whoever may read the log may act as the client.", proof(check.RecordPlace(e), f, "no secret", "a secret, masked here")))
 			}
 		}
 	}
@@ -160,10 +160,10 @@ func usedFrom(t *check.Target, b *book) {
 		switch {
 		case !there:
 			first[e.OAuth.Credential] = now
-			b.add(e.Client.UID, check.OK("its credential is used by one service, as far as the log tells", proof(recordOf(e), e.OAuth.Credential, "", "")))
+			b.add(e.Client.UID, check.OK("its credential is used by one service, as far as the log tells", proof(check.RecordPlace(e), e.OAuth.Credential, "", "")))
 		case now.agent != "" && was.agent != "" && now.agent != was.agent && now.asn != 0 && was.asn != 0 && now.asn != was.asn:
 			b.add(e.Client.UID, check.Wrong("Several services use one credential of "+e.Client.String(), "It comes from other software in another network: two deployments share it.",
-				proof(recordOf(was.event), was.event.UserAgent, "", fmt.Sprintf("AS%d", was.asn)), proof(recordOf(e), e.UserAgent, "one service a credential", fmt.Sprintf("AS%d", now.asn))))
+				proof(check.RecordPlace(was.event), was.event.UserAgent, "", fmt.Sprintf("AS%d", was.asn)), proof(check.RecordPlace(e), e.UserAgent, "one service a credential", fmt.Sprintf("AS%d", now.asn))))
 		}
 	}
 }

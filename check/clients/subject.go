@@ -257,15 +257,6 @@ func entraAt(endpoint string) bool {
 	return strings.HasPrefix(host, "login.microsoftonline.")
 }
 
-// recordOf gives the place of a record of a log, as a person finds it again.
-func recordOf(e *usher.Event) string {
-	place := "record " + cmp.Or(e.Original, e.UID)
-	if !e.Time.IsZero() {
-		place += " of " + e.Time.UTC().Format(time.RFC3339)
-	}
-	return place
-}
-
 // pushed tells whether the parameters of a request lie elsewhere: at the
 // provider (RFC 9126) or in a signed object (RFC 9101).
 func pushed(r *oauth.AuthorizationRequest) bool {

@@ -112,10 +112,10 @@ func revokedInLogs(t *check.Target) []check.Verdict {
 	}
 	var all verdicts
 	for _, out := range logouts {
-		p := usher.Proof{Place: placeOf(out), Quote: token.Printable(out.Code) + " " + out.Time.UTC().Format(time.RFC3339)}
+		p := usher.Proof{Place: check.RecordPlace(out), Quote: token.Printable(out.Code) + " " + out.Time.UTC().Format(time.RFC3339)}
 		switch r := revocationOf(out, revocations); {
 		case r != nil:
-			all.add(check.OK("The tokens are revoked at logout.", p, usher.Proof{Place: placeOf(r), Quote: token.Printable(r.Code)}).Of(r.Client.UID))
+			all.add(check.OK("The tokens are revoked at logout.", p, usher.Proof{Place: check.RecordPlace(r), Quote: token.Printable(r.Code)}).Of(r.Client.UID))
 		case out.Provider == "keycloak":
 			all.add(check.OK("Keycloak ends the refresh tokens of the session with it; offline tokens stay.", p))
 		case cannotRevoke(t):

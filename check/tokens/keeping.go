@@ -88,12 +88,7 @@ func farAddresses(a, b string) bool {
 }
 
 func useOf(e *usher.Event) usher.Proof {
-	return usher.Proof{Place: placeOf(e), Quote: strings.Join(strings.Fields(e.Time.UTC().Format(time.RFC3339)+" "+e.Source.IP+" "+e.Source.Country+" "+token.Printable(e.UserAgent)), " ")}
-}
-
-// placeOf names a record of a log.
-func placeOf(e *usher.Event) string {
-	return "log record " + cmp.Or(e.Original, e.UID, e.Time.UTC().Format(time.RFC3339))
+	return usher.Proof{Place: check.RecordPlace(e), Quote: strings.Join(strings.Fields(e.Time.UTC().Format(time.RFC3339)+" "+e.Source.IP+" "+e.Source.Country+" "+token.Printable(e.UserAgent)), " ")}
 }
 
 var inLogs = &check.Check{
@@ -131,9 +126,9 @@ var inLogs = &check.Check{
 				continue
 			}
 			looked++
-			place = cmp.Or(place, placeOf(e))
+			place = cmp.Or(place, check.RecordPlace(e))
 			if field, what := leaked(e); what != "" {
-				leaks = noted(leaks, placeOf(e), field, what)
+				leaks = noted(leaks, check.RecordPlace(e), field, what)
 			}
 		}
 		for _, l := range leaks {

@@ -220,11 +220,11 @@ var refreshSingleFlight = &check.Check{
 				continue // Entra's ids are of the tokens that were issued
 			}
 			timed++
-			first.Place = cmp.Or(first.Place, placeOf(e))
+			first.Place = cmp.Or(first.Place, check.RecordPlace(e))
 			if before := lastEvent[e.OAuth.TokenUID]; before != nil && near(before.Time, e.Time) {
 				all.add(check.Wrong("Two refreshes with one refresh token within "+span(e.Time.Sub(before.Time)), twoAtOnce,
-					usher.Proof{Place: placeOf(before), Quote: before.Time.UTC().Format(time.RFC3339Nano) + " " + token.Printable(before.Code)},
-					usher.Proof{Place: placeOf(e), Quote: strings.TrimSpace(e.Time.UTC().Format(time.RFC3339Nano) + " " + token.Printable(e.Code) + " " + token.Printable(e.StatusCode)), Expected: "one refresh", Got: "a second one with the same token"}).Of(e.Client.UID))
+					usher.Proof{Place: check.RecordPlace(before), Quote: before.Time.UTC().Format(time.RFC3339Nano) + " " + token.Printable(before.Code)},
+					usher.Proof{Place: check.RecordPlace(e), Quote: strings.TrimSpace(e.Time.UTC().Format(time.RFC3339Nano) + " " + token.Printable(e.Code) + " " + token.Printable(e.StatusCode)), Expected: "one refresh", Got: "a second one with the same token"}).Of(e.Client.UID))
 			}
 			lastEvent[e.OAuth.TokenUID] = e
 		}
@@ -337,10 +337,10 @@ func tooOften(t *check.Target) []check.Verdict {
 		}
 		if 2*r.short >= r.count {
 			out = append(out, check.Wrong("The app refreshes within a minute, again and again", fmt.Sprintf("%d refreshes in one session, %d of them within a minute of the one before. Access tokens live longer than that.", r.count, r.short),
-				usher.Proof{Place: placeOf(r.first), Quote: fmt.Sprintf("the first of %d refreshes", r.count), Expected: "one refresh in the life of an access token", Got: fmt.Sprintf("%d within a minute", r.short)}).Of(k.client))
+				usher.Proof{Place: check.RecordPlace(r.first), Quote: fmt.Sprintf("the first of %d refreshes", r.count), Expected: "one refresh in the life of an access token", Got: fmt.Sprintf("%d within a minute", r.short)}).Of(k.client))
 			continue
 		}
-		out = append(out, check.OK("In the log, refreshes lie apart.", usher.Proof{Place: placeOf(r.first), Quote: fmt.Sprintf("the first of %d refreshes", r.count)}).Of(k.client))
+		out = append(out, check.OK("In the log, refreshes lie apart.", usher.Proof{Place: check.RecordPlace(r.first), Quote: fmt.Sprintf("the first of %d refreshes", r.count)}).Of(k.client))
 	}
 	return out
 }

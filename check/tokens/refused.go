@@ -255,7 +255,7 @@ func refusalsInLogs(t *check.Target) []check.Verdict {
 	var out []check.Verdict
 	for _, g := range groups {
 		e := g.first
-		p := usher.Proof{Place: placeOf(e), Quote: strings.TrimSpace(token.Printable(g.code) + " " + token.Printable(cmp.Or(e.StatusDetail, e.OAuth.Description)))}
+		p := usher.Proof{Place: check.RecordPlace(e), Quote: strings.TrimSpace(token.Printable(g.code) + " " + token.Printable(cmp.Or(e.StatusDetail, e.OAuth.Description)))}
 		times := fmt.Sprintf("%d in the log.", g.count)
 		codes := []string{g.code}
 		if e.Provider == "entra" && !strings.HasPrefix(g.code, "AADSTS") {
