@@ -122,17 +122,3 @@ func clip(s string, n int) string {
 
 // Counts tells whether a check counts in this profile.
 func (p *Profile) Counts(id string) bool { return !slices.Contains(p.Skips, id) }
-
-// Of gives those of the checks that count in this profile.
-func (p *Profile) Of(checks []*Check) []*Check {
-	if len(p.Skips) == 0 {
-		return checks
-	}
-	out := make([]*Check, 0, len(checks))
-	for _, c := range checks {
-		if p.Counts(c.ID) {
-			out = append(out, c)
-		}
-	}
-	return out
-}

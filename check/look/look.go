@@ -250,7 +250,7 @@ func Select(checks []*check.Check, profile *check.Profile, only, skip []string) 
 	}
 	var out []*check.Check
 	for _, c := range checks {
-		if (len(only) == 0 && !slices.Contains(profile.Skips, c.ID) || in(only, c)) && !in(skip, c) {
+		if (len(only) == 0 && profile.Counts(c.ID) || in(only, c)) && !in(skip, c) {
 			out = append(out, c)
 		}
 	}
