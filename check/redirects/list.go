@@ -42,7 +42,7 @@ func judgeUnused(t *check.Target, r *evidence.Registration) check.Verdict {
 	if len(r.RedirectURIs) == 0 {
 		return withoutEntries(r)
 	}
-	used, first, last := usedURIs(t, r)
+	used, first, end := usedURIs(t, r)
 	if len(used) == 0 {
 		return check.Unknown(check.NeedLogs, "the log tells no redirect URI of this client")
 	}
@@ -55,17 +55,21 @@ func judgeUnused(t *check.Target, r *evidence.Registration) check.Verdict {
 	switch {
 	case f.n == 0:
 		return check.OK("Every entry was seen.", usher.Proof{Place: r.RedirectURIs[0].Place, Quote: r.RedirectURIs[0].URI})
-	case last.Sub(first) < review:
-		return check.Unknown(check.NeedLogs, "the log covers "+days(last.Sub(first))+", and 90 are needed to tell that an entry is not used")
+	case end.Sub(first) < review:
+		return check.Unknown(check.NeedLogs, "the log covers "+days(end.Sub(first))+", and 90 are needed to tell that an entry is not used")
 	}
 	return f.verdict(r)
 }
 
 // usedURIs gives the redirect URIs that the log shows of a client within the
-// time of review, and the time that its records cover, up to now.
-func usedURIs(t *check.Target, r *evidence.Registration) (used []string, first, last time.Time) {
+// time of review, which ends with the log, and the time that its records cover.
+func usedURIs(t *check.Target, r *evidence.Registration) (used []string, first, end time.Time) {
 	const most = 256 // different ones
-	last = t.Now
+	for _, e := range t.Events {
+		if e.Time.After(end) && !e.Time.After(t.Now) {
+			end = e.Time
+		}
+	}
 	for _, e := range t.Events {
 		if e.Client.UID != r.ClientID || r.ClientID == "" {
 			continue
@@ -73,11 +77,11 @@ func usedURIs(t *check.Target, r *evidence.Registration) (used []string, first, 
 		if first.IsZero() || e.Time.Before(first) {
 			first = e.Time
 		}
-		if u := e.OAuth.RedirectURI; u != "" && e.Time.After(t.Now.Add(-review)) && len(used) < most && !slices.Contains(used, u) {
+		if u := e.OAuth.RedirectURI; u != "" && e.Time.After(end.Add(-review)) && len(used) < most && !slices.Contains(used, u) {
 			used = append(used, u)
 		}
 	}
-	return used, first, last
+	return used, first, end
 }
 
 // covered tells whether an entry that need not be equal lets a redirect URI pass.

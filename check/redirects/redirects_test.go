@@ -353,7 +353,8 @@ func table() []row {
 		{"redirect-unused", "seen", target(entries(cb), seenAt(cb, 1, 100)), ok, ""},
 		{"redirect-unused", "not seen", target(entries(cb, cb+"2"), seenAt(cb, 1, 100)), wrong, "/cb2 was not sent in 90 days"},
 		{"redirect-unused", "seen long ago", target(entries(cb, cb+"2"), seenAt(cb, 1), seenAt(cb+"2", 100)), wrong, ""},
-		{"redirect-unused", "log too short", target(entries(cb, cb+"2"), seenAt(cb, 1, 20)), unknown, "20 days"},
+		{"redirect-unused", "a log that ended long ago and is short", target(entries(cb, cb+"2"), seenAt(cb, 80, 120)), unknown, "40 days"},
+		{"redirect-unused", "log too short", target(entries(cb, cb+"2"), seenAt(cb, 1, 20)), unknown, "19 days"},
 		{"redirect-unused", "log without URIs", target(entries(cb), seenAt("", 1, 100)), unknown, ""},
 		{"redirect-unused", "covered by a star", target(of("keycloak"), entries("https://shop.example/*"), seenAt(cb, 1, 100)), ok, ""},
 

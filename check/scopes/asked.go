@@ -21,6 +21,9 @@ type wish struct {
 	token                   bool // at the token endpoint
 }
 
+// quote gives the words for a proof.
+func (w wish) quote() string { return brief("scope=" + w.raw) }
+
 // wishes gives the scopes of all requests, each wording of a client once.
 func wishes(t *check.Target) []wish {
 	const most = 64

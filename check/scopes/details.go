@@ -28,7 +28,7 @@ func judgeDetails(t *check.Target) []check.Verdict {
 		}
 		seen = true
 		types, why := detailTypes(t, raw)
-		proof := usher.Proof{Place: place, Quote: "authorization_details=" + raw}
+		proof := usher.Proof{Place: place, Quote: brief("authorization_details=" + raw)}
 		if why != "" {
 			out = append(out, check.Wrong("authorization_details "+why, "", proof).Of(client))
 			return
@@ -96,7 +96,7 @@ func echoed(t *check.Target, client string, types []string, proof usher.Proof) c
 				proof, usher.Proof{Place: c.Response.Place, Quote: "no authorization_details", Expected: "what was granted"}).Because("claims-config")
 		}
 		granted, why := detailTypes(&check.Target{}, string(raw))
-		proof := []usher.Proof{proof, {Place: c.Response.Place, Quote: "authorization_details=" + string(raw)}}
+		proof := []usher.Proof{proof, {Place: c.Response.Place, Quote: brief("authorization_details=" + string(raw))}}
 		if lost := oauth.MinusScope(types, granted); why == "" && len(lost) > 0 {
 			return check.Wrong("Of the authorization_details the type "+show(lost[0])+" was not granted", "", proof...).Because("consent-required")
 		}

@@ -71,8 +71,8 @@ func given(t *check.Target, g grant) []string {
 
 func (g grant) proof(got string, expected string) []usher.Proof {
 	return []usher.Proof{
-		{Place: g.askedAt, Quote: "scope=" + strings.Join(g.asked, " ")},
-		{Place: g.call.Response.Place, Quote: "scope=" + strings.Join(g.call.Response.Scope, " "), Expected: expected, Got: got},
+		{Place: g.askedAt, Quote: brief("scope=" + strings.Join(g.asked, " "))},
+		{Place: g.call.Response.Place, Quote: brief("scope=" + strings.Join(g.call.Response.Scope, " ")), Expected: expected, Got: got},
 	}
 }
 
@@ -87,7 +87,7 @@ func judgeLess(t *check.Target, g grant) check.Verdict {
 		return check.Unknown(check.NeedAuthRequest, "what was asked for is not known")
 	case !r.HasScope:
 		return check.OK("The answer names no scope, which grants what was asked for (RFC 6749 section 5.1).",
-			usher.Proof{Place: g.askedAt, Quote: "scope=" + strings.Join(g.asked, " ")}, usher.Proof{Place: r.Place, Quote: "no scope"})
+			usher.Proof{Place: g.askedAt, Quote: brief("scope=" + strings.Join(g.asked, " "))}, usher.Proof{Place: r.Place, Quote: "no scope"})
 	}
 	lost := without(t, g.asked, given(t, g))
 	lost = slices.DeleteFunc(lost, func(s string) bool {
@@ -178,7 +178,7 @@ var consentMissing = &check.Check{
 			return out
 		}
 		for _, g := range grants(t) {
-			return []check.Verdict{check.OK("A token was granted, so nothing had to be consented to any more.", usher.Proof{Place: g.call.Response.Place, Quote: "scope=" + strings.Join(g.call.Response.Scope, " ")}).Of(g.client)}
+			return []check.Verdict{check.OK("A token was granted, so nothing had to be consented to any more.", usher.Proof{Place: g.call.Response.Place, Quote: brief("scope=" + strings.Join(g.call.Response.Scope, " "))}).Of(g.client)}
 		}
 		return []check.Verdict{check.Unknown(check.NeedRegistration, "")}
 	},

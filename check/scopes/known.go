@@ -107,7 +107,7 @@ func judgeKnown(t *check.Target, w wish) check.Verdict {
 			continue
 		}
 		lost = append(lost, s)
-		proof := usher.Proof{Place: w.place, Quote: "scope=" + w.raw, Got: s}
+		proof := usher.Proof{Place: w.place, Quote: w.quote(), Got: s}
 		if near := nearest(t, c, s); near != "" {
 			proof.Expected = near
 			return check.Wrong("The scope "+show(s)+" is not known; "+show(near)+" is", "", proof, usher.Proof{Place: c.place, Quote: near}).
@@ -120,16 +120,16 @@ func judgeKnown(t *check.Target, w wish) check.Verdict {
 	}
 	switch {
 	case len(lost) > 0 && refused != nil:
-		return check.Wrong("The provider refused the scopes, and "+show(lost[0])+" is in no list of them", "", usher.Proof{Place: w.place, Quote: "scope=" + w.raw, Got: lost[0]}, *refused)
+		return check.Wrong("The provider refused the scopes, and "+show(lost[0])+" is in no list of them", "", usher.Proof{Place: w.place, Quote: w.quote(), Got: lost[0]}, *refused)
 	case len(lost) > 0 && len(c.names) == 0 && len(t.Provider.Scopes) == 0:
 		return check.Unknown(check.NeedDiscovery, "no list of scopes was given: discovery publishes one, and the registration may hold one")
 	case len(lost) > 0:
-		return check.Unknown(check.NeedNothing, "in none of the lists: "+list(lost)+"; a provider need not publish every scope", usher.Proof{Place: w.place, Quote: "scope=" + w.raw, Got: lost[0]})
+		return check.Unknown(check.NeedNothing, "in none of the lists: "+list(lost)+"; a provider need not publish every scope", usher.Proof{Place: w.place, Quote: w.quote(), Got: lost[0]})
 	}
 	if joined {
 		return check.NotApplicable("the scopes are joined with commas, so that they are none by themselves")
 	}
-	return check.OK("Every scope is known.", usher.Proof{Place: w.place, Quote: "scope=" + w.raw})
+	return check.OK("Every scope is known.", usher.Proof{Place: w.place, Quote: w.quote()})
 }
 
 func exists(t *check.Target, c catalogue, scope string) bool {

@@ -14,6 +14,15 @@ import (
 // show makes a foreign text fit a sentence.
 func show(s string) string { return token.Printable(s) }
 
+// brief makes words of the evidence fit a proof.
+func brief(s string) string {
+	const most = 600
+	if len(s) > most {
+		return strings.ToValidUTF8(s[:most], "") + "..."
+	}
+	return s
+}
+
 // list shows scopes in a sentence, at most eight of them.
 func list(scopes []string) string {
 	const most = 8

@@ -41,7 +41,7 @@ func perClient(all []wish, wrong func(w wish) (title string, severity usher.Seve
 		i := slices.IndexFunc(out, func(v check.Verdict) bool { return v.Subject.Client == w.client })
 		switch {
 		case i < 0 && title == "":
-			out = append(out, check.OK("", usher.Proof{Place: w.place, Quote: "scope=" + w.raw}).Of(w.client))
+			out = append(out, check.OK("", usher.Proof{Place: w.place, Quote: w.quote()}).Of(w.client))
 		case i < 0:
 			out = append(out, check.Wrong(title, "", proof).Of(w.client).As(severity))
 		case title != "" && out[i].Outcome == usher.OutcomeOK:
@@ -57,17 +57,17 @@ func perClient(all []wish, wrong func(w wish) (title string, severity usher.Seve
 }
 
 func badSyntax(t *check.Target, w wish) (string, usher.Severity, usher.Proof) {
-	proof := usher.Proof{Place: w.place, Quote: "scope=" + w.raw}
+	proof := usher.Proof{Place: w.place, Quote: w.quote()}
 	if w.repeated {
 		proof.Expected = "the parameter once"
 		return "The parameter scope stands more than once", "", proof
 	}
 	if !commas(t, w.endpoint) && commaJoined(t, w.scopes) {
-		proof.Expected = strings.ReplaceAll(w.raw, ",", " ")
+		proof.Expected = brief(strings.ReplaceAll(w.raw, ",", " "))
 		return "The scopes are joined with commas: " + show(w.raw), "", proof
 	}
 	if err := oauth.ValidScope(w.raw); err != nil {
-		proof.Expected = strings.Join(strings.Fields(w.raw), " ")
+		proof.Expected = brief(strings.Join(strings.Fields(w.raw), " "))
 		return "The " + err.Error(), "", proof
 	}
 	for i, s := range w.scopes {
@@ -127,7 +127,7 @@ var openID = &check.Check{
 
 func judgeOpenID(t *check.Target, c *check.AuthCall) check.Verdict {
 	q := c.Request
-	proof := usher.Proof{Place: c.Place, Quote: "scope=" + rawScope(q.Params.Get("scope"), q.Scope), Expected: "openid among them"}
+	proof := usher.Proof{Place: c.Place, Quote: brief("scope=" + rawScope(q.Params.Get("scope"), q.Scope)), Expected: "openid among them"}
 	if slices.Contains(words(t, q.Endpoint, q.Scope), "openid") {
 		proof.Expected = ""
 		return check.OK("", proof)
@@ -208,7 +208,7 @@ func judgeOffline(t *check.Target, c *check.AuthCall) check.Verdict {
 		return check.OK("A refresh token came.", usher.Proof{Place: answer.Place, Quote: "refresh_token"})
 	}
 	asked, how := asksOffline(t, c.Request)
-	proof := []usher.Proof{{Place: c.Place, Quote: "scope=" + rawScope(c.Request.Params.Get("scope"), c.Request.Scope), Expected: how}, {Place: answer.Place, Quote: "the answer holds no refresh_token"}}
+	proof := []usher.Proof{{Place: c.Place, Quote: brief("scope=" + rawScope(c.Request.Params.Get("scope"), c.Request.Scope)), Expected: how}, {Place: answer.Place, Quote: "the answer holds no refresh_token"}}
 	if asked {
 		return check.Wrong("A refresh token was asked for ("+how+") and none came",
 			"Providers give one with the person's consent alone, and Google only with the first; and never to a client that is not registered for it.", proof...).

@@ -30,14 +30,14 @@ func judgeResource(t *check.Target) []check.Verdict {
 		if len(apis) == 0 {
 			continue
 		}
-		proof := usher.Proof{Place: w.place, Quote: "scope=" + w.raw, Expected: "the scopes of one API", Got: strings.Join(apis, " ")}
+		proof := usher.Proof{Place: w.place, Quote: w.quote(), Expected: "the scopes of one API", Got: strings.Join(apis, " ")}
 		switch {
 		case len(apis) > 1 && w.token:
 			out = append(out, check.Wrong("One token request asks for "+show(apis[0])+" and "+show(apis[1]), "A token is for one API; providers refuse the request or leave the second out.", proof).Of(w.client))
 		case len(apis) > 1 && !redeemed[w.client]:
 			out = append(out, check.Unknown(check.NeedTokenRequest, "the request asks for scopes of "+show(apis[0])+" and "+show(apis[1])+" at once, which is well for consent if the token request then names one of them", proof).Of(w.client))
 		default:
-			out = append(out, check.OK("", usher.Proof{Place: w.place, Quote: "scope=" + w.raw, Got: apis[0]}).Of(w.client))
+			out = append(out, check.OK("", usher.Proof{Place: w.place, Quote: w.quote(), Got: apis[0]}).Of(w.client))
 		}
 	}
 	for _, tok := range t.Tokens {

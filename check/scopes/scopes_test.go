@@ -237,6 +237,7 @@ func table() []row {
 
 func requestRows() []row {
 	return []row{
+		{"scope-syntax", "very long", target(asks(strings.Repeat("orders ", 20000))), wrong, ""},
 		{"scope-syntax", "good", target(asks("openid orders.read https://x.example/a")), ok, ""},
 		{"scope-syntax", "commas", target(asks("openid,profile,email")), wrong, "commas"},
 		{"scope-syntax", "commas and blanks", target(asks("openid, profile")), wrong, "commas"},
@@ -502,7 +503,8 @@ func useRows() []row {
 		{"scope-unused", "not asked for", target(scoped("a", "b"), event(1, requested("a")), event(100, nil)), wrong, "Not asked for in 90 days: b"},
 		{"scope-unused", "asked for long ago", target(scoped("a", "b"), event(1, requested("a")), event(100, requested("b"))), wrong, ""},
 		{"scope-unused", "not used at the API", target(scoped("a", "b"), event(1, requested("a", "b")), event(1, called("a")), event(100, nil)), wrong, "Not used at the API in 90 days: b"},
-		{"scope-unused", "log too short", target(scoped("a", "b"), event(1, requested("a")), event(10, nil)), unknown, "10 days"},
+		{"scope-unused", "a log that ended long ago and is short", target(scoped("a", "b"), event(80, requested("a")), event(120, nil)), unknown, "40 days"},
+		{"scope-unused", "log too short", target(scoped("a", "b"), event(1, requested("a")), event(10, nil)), unknown, "9 days"},
 		{"scope-unused", "log without scopes", target(scoped("a"), event(1, nil), event(100, nil)), unknown, ""},
 		{"scope-unused", "no scopes", target(registered(nil), event(1, nil)), na, ""},
 
@@ -510,7 +512,7 @@ func useRows() []row {
 		{"scope-offline-unneeded", "never", target(asks("openid offline_access"), event(3, by(code)), event(40, by(code))), wrong, "30 days"},
 		{"scope-offline-unneeded", "by default", target(registered(func(r *evidence.Registration) { r.DefaultScopes = []string{"offline_access"} }), event(3, by(code)), event(40, by(code))), wrong, ""},
 		{"scope-offline-unneeded", "in the log", target(event(3, requested("offline_access")), event(3, by(code)), event(40, by(code))), wrong, ""},
-		{"scope-offline-unneeded", "log too short", target(asks("offline_access"), event(3, by(code))), unknown, "3 days"},
+		{"scope-offline-unneeded", "log too short", target(asks("offline_access"), event(3, by(code))), unknown, "0 days"},
 		{"scope-offline-unneeded", "log without grants", target(asks("offline_access"), event(3, nil), event(40, nil)), unknown, ""},
 		{"scope-offline-unneeded", "not asked", target(asks("openid"), event(3, by(code))), na, ""},
 	}
@@ -543,6 +545,11 @@ func TestChecks(t *testing.T) {
 		got[r.check][r.outcome] = true
 		t.Run(r.check+"/"+r.name, func(t *testing.T) {
 			f := worst(t, r.target, r.check)
+			for _, p := range f.Proof {
+				if n := max(len(p.Quote), len(p.Expected), len(p.Got), len(f.Title)); n > 700 {
+					t.Errorf("words of %d bytes in a proof or title", n)
+				}
+			}
 			if f.Outcome != r.outcome || !strings.Contains(f.Title+"\n"+f.Detail, r.says) {
 				t.Errorf("got %s %q (%s), want %s with %q", f.Outcome, f.Title, f.Detail, r.outcome, r.says)
 			}

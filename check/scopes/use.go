@@ -38,7 +38,8 @@ var unused = &check.Check{
 
 // seen is what the log shows of a client.
 type seen struct {
-	covered   time.Duration // from its first record to now
+	covered   time.Duration // from its first record to the end of the log
+	end       time.Time     // of the log: its last record, whose ever
 	scopes    []string      // within the time of review
 	toldCalls bool          // the scopes are of API calls
 	refreshed time.Time     // last use of a refresh token
@@ -49,6 +50,11 @@ type seen struct {
 func look(t *check.Target, client string) seen {
 	const most = 500
 	var s seen
+	for _, e := range t.Events {
+		if e.Time.After(s.end) && !e.Time.After(t.Now) {
+			s.end = e.Time
+		}
+	}
 	var first time.Time
 	var called, asked []string
 	for _, e := range t.Events {
@@ -67,7 +73,7 @@ func look(t *check.Target, client string) seen {
 		if slices.Contains(e.OAuth.Requested, "offline_access") || slices.Contains(e.OAuth.Granted, "offline_access") {
 			s.offline = "log, " + e.Time.Format(time.DateOnly)
 		}
-		if e.Time.Before(t.Now.Add(-review)) {
+		if e.Time.Before(s.end.Add(-review)) {
 			continue
 		}
 		into := &asked
@@ -83,7 +89,7 @@ func look(t *check.Target, client string) seen {
 		}
 	}
 	if !first.IsZero() {
-		s.covered = t.Now.Sub(first)
+		s.covered = s.end.Sub(first)
 	}
 	s.scopes, s.toldCalls = asked, false
 	if len(called) > 0 {
@@ -117,7 +123,7 @@ func judgeUnused(t *check.Target, r *evidence.Registration) check.Verdict {
 	if s.toldCalls {
 		how = "used at the API"
 	}
-	v := check.Wrong("Not "+how+" in 90 days: "+list(idle), "", usher.Proof{Place: r.Place, Quote: strings.Join(idle, " "), Expected: how + " within 90 days", Got: strings.Join(s.scopes, " ")})
+	v := check.Wrong("Not "+how+" in 90 days: "+list(idle), "Judged by a log that ends "+s.end.Format(time.DateOnly)+". What nobody uses is of use to a thief alone.", usher.Proof{Place: r.Place, Quote: strings.Join(idle, " "), Expected: how + " within 90 days", Got: strings.Join(s.scopes, " ")})
 	v.Subject.Scope = strings.Join(idle, " ")
 	return v
 }
@@ -137,7 +143,7 @@ var offlineUnneeded = &check.Check{
 		}
 		for _, w := range wishes(t) {
 			if slices.Contains(w.scopes, "offline_access") && !done(w.client) {
-				out = append(out, judgeUnneeded(t, w.client, usher.Proof{Place: w.place, Quote: "scope=" + w.raw}).Of(w.client))
+				out = append(out, judgeUnneeded(t, w.client, usher.Proof{Place: w.place, Quote: w.quote()}).Of(w.client))
 			}
 		}
 		for _, r := range t.Registrations {
@@ -160,7 +166,7 @@ var offlineUnneeded = &check.Check{
 func judgeUnneeded(t *check.Target, client string, asked usher.Proof) check.Verdict {
 	s := look(t, client)
 	switch {
-	case !s.refreshed.IsZero() && t.Now.Sub(s.refreshed) <= refreshTime:
+	case !s.refreshed.IsZero() && s.end.Sub(s.refreshed) <= refreshTime:
 		return check.OK("", asked, usher.Proof{Place: "log", Quote: "a refresh token was used at " + s.refreshed.Format(time.DateOnly)})
 	case s.tokens == 0:
 		return check.Unknown(check.NeedLogs, "the log does not tell by which grant this client gets its tokens")
