@@ -6,19 +6,11 @@ import (
 	"strings"
 	"time"
 
-	"usher"
 	"usher/check"
 	"usher/evidence"
 	"usher/oauth"
 	"usher/provider/knowledge"
 )
-
-// maxProofs bounds the proofs of one verdict: a person reads a few.
-const maxProofs = 8
-
-func proof(place, quote, expected, got string) usher.Proof {
-	return usher.Proof{Place: place, Quote: quote, Expected: expected, Got: got}
-}
 
 // each asks a question of every client's registration; settings of a realm or a
 // tenant are no client's.
@@ -118,131 +110,6 @@ func short(g string) string {
 	return g
 }
 
-// book collects one verdict for each client: the worst counts, and the proofs
-// of verdicts alike come together.
-type book struct {
-	list []check.Verdict
-	at   map[string]int // made when there are many
-}
-
-// find gives the place of a client's verdict in the list, -1 where there is none.
-func (b *book) find(client string) int {
-	if b.at == nil && len(b.list) > 16 {
-		b.at = make(map[string]int, 2*len(b.list))
-		for i := range b.list {
-			b.at[b.list[i].Subject.Client] = i
-		}
-	}
-	if b.at != nil {
-		if i, there := b.at[client]; there {
-			return i
-		}
-		return -1
-	}
-	for i := range b.list {
-		if b.list[i].Subject.Client == client {
-			return i
-		}
-	}
-	return -1
-}
-
-func (b *book) add(client string, v check.Verdict) {
-	v = v.Of(client)
-	i := b.find(client)
-	if i < 0 {
-		b.list = append(b.list, v)
-		if b.at != nil {
-			b.at[client] = len(b.list) - 1
-		}
-		return
-	}
-	have := &b.list[i]
-	switch a, c := weight(&v), weight(have); {
-	case a > c:
-		if v.Outcome == have.Outcome {
-			v.Proof = joined(v.Proof, have.Proof)
-		}
-		*have = v
-	case v.Outcome == have.Outcome:
-		have.Proof = joined(have.Proof, v.Proof)
-	}
-}
-
-// weight orders verdicts: wrong before unknown before ok, and the severe first.
-func weight(v *check.Verdict) int {
-	switch v.Outcome {
-	case usher.OutcomeWrong:
-		s := v.Severity
-		if s == "" {
-			return 15 // the check's own severity, before what was set lower
-		}
-		return 14 - s.Rank()
-	case usher.OutcomeUnknown:
-		return 2
-	case usher.OutcomeOK:
-		return 1
-	}
-	return 0
-}
-
-func joined(a, b []usher.Proof) []usher.Proof {
-	for _, p := range b {
-		if len(a) >= maxProofs {
-			break
-		}
-		a = append(a[:len(a):len(a)], p)
-	}
-	return a
-}
-
-// or gives the verdicts, or the one for nothing at all.
-func (b *book) or(none check.Verdict) []check.Verdict {
-	if len(b.list) == 0 {
-		return []check.Verdict{none}
-	}
-	return b.list
-}
-
-// requests gives the authorization requests that were seen whole: not those of
-// which the operator said a part, nor sign-outs.
-func requests(t *check.Target) func(func(*check.AuthCall) bool) {
-	return func(yield func(*check.AuthCall) bool) {
-		for _, c := range t.AuthCalls {
-			if c == nil || c.Request == nil || c.Partial || c.Request == t.Request || c.Request.Params.Has("post_logout_redirect_uri") {
-				continue
-			}
-			if !yield(c) {
-				return
-			}
-		}
-	}
-}
-
-// clientOf gives the client of an authorization request or answer. An answer
-// alone is of the request with its state, or of the only client there is.
-func clientOf(t *check.Target, c *check.AuthCall) string {
-	if c.Request != nil {
-		return c.Request.ClientID
-	}
-	if c.Response != nil && c.Response.State != "" {
-		for a := range requests(t) {
-			if a.Request.State == c.Response.State {
-				return a.Request.ClientID
-			}
-		}
-	}
-	return t.SoleClient()
-}
-
-// backAt gives the place of the answer to an authorization request.
-func backAt(c *check.AuthCall) string {
-	if c.ResponsePlace != "" {
-		return c.ResponsePlace
-	}
-	return c.Place
-}
-
 // entraAt tells whether an endpoint is one of Entra's.
 func entraAt(endpoint string) bool {
 	rest, ok := strings.CutPrefix(endpoint, "https://")
@@ -255,85 +122,6 @@ func entraAt(endpoint string) bool {
 		return true
 	}
 	return strings.HasPrefix(host, "login.microsoftonline.")
-}
-
-// pushed tells whether the parameters of a request lie elsewhere: at the
-// provider (RFC 9126) or in a signed object (RFC 9101).
-func pushed(r *oauth.AuthorizationRequest) bool {
-	return r.RequestURI != "" || r.Params.Has("request")
-}
-
-// asksFor tells whether response_type holds a word: "code" of "code id_token".
-// Without response_type the answer is code, as the one that everybody has.
-func asksFor(responseType, word string) bool {
-	if responseType == "" {
-		return word == "code"
-	}
-	for w := range strings.FieldsSeq(responseType) {
-		if w == word {
-			return true
-		}
-	}
-	return false
-}
-
-// tokenCalls gives the token requests that were seen.
-func tokenCalls(t *check.Target) func(func(*check.TokenCall) bool) {
-	return func(yield func(*check.TokenCall) bool) {
-		for _, c := range t.TokenCalls {
-			if c != nil && c.Request != nil && !yield(c) {
-				return
-			}
-		}
-	}
-}
-
-// sameCall tells whether two requests may be one that was given twice, in a
-// recording and as a command: their times do not tell them apart.
-func sameCall(a, b *check.TokenCall) bool {
-	return a.Time.IsZero() || b.Time.IsZero() || a.Time.Equal(b.Time)
-}
-
-// granted tells whether a token request was answered with a token.
-func granted(c *check.TokenCall) bool {
-	return c.Response != nil && c.Response.Error == nil && (c.Response.AccessToken != "" || c.Response.IDToken != "")
-}
-
-// requestOf gives the authorization request that a code came from: the one
-// whose answer held the code, or, where no answer with a code is known, the only
-// request of that client. Nil is unknown.
-func requestOf(t *check.Target, c *check.TokenCall) *check.AuthCall {
-	var only *check.AuthCall
-	n := 0
-	for a := range requests(t) {
-		if a.Response != nil && a.Response.Code != "" {
-			if a.Response.Code == c.Request.Code {
-				return a
-			}
-			continue
-		}
-		if a.Response != nil || !asksFor(a.Request.ResponseType, "code") {
-			continue
-		}
-		if c.Request.ClientID == "" || sameClient(a.Request.ClientID, c.Request.ClientID) {
-			only = a
-			n++
-		}
-	}
-	if n == 1 && codeCalls(t) == 1 {
-		return only
-	}
-	return nil
-}
-
-func codeCalls(t *check.Target) int {
-	n := 0
-	for c := range tokenCalls(t) {
-		if c.Request.GrantType == oauth.GrantAuthorizationCode {
-			n++
-		}
-	}
-	return n
 }
 
 // metadataOf gives the document whose endpoint a request went to, or the only

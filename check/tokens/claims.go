@@ -131,14 +131,6 @@ func mustHave(kind token.Type, tok *check.Token) []string {
 	return []string{"iss", "aud", "exp"}
 }
 
-// words joins names for a person: "iss, aud and exp".
-func words(names []string) string {
-	if len(names) > 1 {
-		return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
-	}
-	return strings.Join(names, "")
-}
-
 var unique = &check.Check{
 	ID: "token-unique", Group: check.GroupToken, Mode: check.Offline, Severity: usher.SeverityLow,
 	Title:  "Every access token has an id of its own",

@@ -291,51 +291,5 @@ func overage(tok *check.Token) bool {
 	return pointed || tok.Claims["hasgroups"] == true || tok.Claims["hasgroups"] == "true"
 }
 
-// called names a kind of token.
-func called(kind token.Type) string {
-	switch kind {
-	case token.TypeAccess:
-		return "access token"
-	case token.TypeID:
-		return "ID token"
-	case token.TypeDPoP:
-		return "DPoP proof"
-	case token.TypeLogout:
-		return "logout token"
-	case token.TypeAssertion:
-		return "client assertion"
-	case check.KindRefresh:
-		return "refresh token"
-	}
-	return "token"
-}
-
-func withArticle(kind token.Type) string {
-	if kind == token.TypeAccess || kind == token.TypeID {
-		return "an " + called(kind)
-	}
-	return "a " + called(kind)
-}
-
 // mediaType brings typ to the form in which it compares, RFC 7515 section 4.1.9.
 func mediaType(s string) string { return strings.TrimPrefix(strings.ToLower(s), "application/") }
-
-// lower makes a clause of a sentence: it begins small, unless with a name, and
-// has no full stop.
-func lower(s string) string {
-	s = strings.TrimSuffix(s, ".")
-	for _, first := range [...]string{"The ", "It ", "A ", "An ", "There ", "This ", "No ", "Only ", "Part ", "Its "} {
-		if strings.HasPrefix(s, first) {
-			return strings.ToLower(s[:1]) + s[1:]
-		}
-	}
-	return s
-}
-
-// sentence makes a sentence of a clause.
-func sentence(s string) string {
-	if s == "" {
-		return ""
-	}
-	return strings.ToUpper(s[:1]) + strings.TrimSuffix(s[1:], ".") + "."
-}

@@ -2,96 +2,13 @@ package tokens
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"usher"
 	"usher/check"
 	"usher/token"
 )
-
-const (
-	maxTokens = 64 // distinct tokens that are judged
-	maxWrong  = 16 // wrong verdicts of one check
-	maxProofs = 4  // proofs of a verdict that gathers several
-)
-
-// verdicts gathers what was found of many things, so that a reader sees each
-// that is wrong, and the others together.
-type verdicts struct {
-	wrong           []check.Verdict
-	ok, unknown, na *check.Verdict
-	oks, more       int
-}
-
-// add takes one verdict; one without an outcome is of something that the check
-// is not about.
-func (s *verdicts) add(v check.Verdict) {
-	switch v.Outcome {
-	case usher.OutcomeWrong:
-		for i := range s.wrong {
-			w := &s.wrong[i]
-			if w.Title == v.Title && w.Subject == v.Subject && w.Detail == v.Detail {
-				if len(w.Proof) < maxProofs {
-					w.Proof = append(w.Proof, v.Proof...)
-				}
-				return
-			}
-		}
-		if len(s.wrong) == maxWrong {
-			s.more++
-			return
-		}
-		s.wrong = append(s.wrong, v)
-	case usher.OutcomeOK:
-		s.oks++
-		if s.ok == nil {
-			s.ok = &v
-		} else if len(s.ok.Proof) < maxProofs {
-			s.ok.Proof = append(s.ok.Proof, v.Proof...)
-		}
-	case usher.OutcomeUnknown:
-		if s.unknown == nil {
-			s.unknown = &v
-		}
-	case usher.OutcomeNotApplicable:
-		if s.na == nil {
-			s.na = &v
-		}
-	}
-}
-
-// end gives the verdicts, or none when nothing was there for the check.
-func (s *verdicts) end() []check.Verdict {
-	out := s.wrong
-	if s.more > 0 {
-		out[len(out)-1].Detail += fmt.Sprintf(" (%d more are like this.)", s.more)
-	}
-	if s.ok != nil {
-		if s.oks > 1 {
-			s.ok.Detail += " (" + strconv.Itoa(s.oks) + " looked at.)"
-		}
-		out = append(out, *s.ok)
-	}
-	if s.unknown != nil {
-		out = append(out, *s.unknown)
-	}
-	if len(out) == 0 && s.na != nil {
-		out = append(out, *s.na)
-	}
-	return out
-}
-
-// or gives the verdicts, or otherwise when nothing was there for the check.
-func (s *verdicts) or(otherwise check.Verdict) []check.Verdict {
-	if out := s.end(); len(out) > 0 {
-		return out
-	}
-	return []check.Verdict{otherwise}
-}
 
 // kinds is a set of kinds of tokens.
 type kinds []token.Type
@@ -238,21 +155,6 @@ func at(place, within string) string {
 // name gives the last part of a place within a token.
 func name(place string) string { return place[strings.LastIndexByte(place, '.')+1:] }
 
-// show writes a JSON value for a person: short, on one line, without tokens.
-func show(v any) string {
-	switch v := v.(type) {
-	case nil:
-		return "nothing"
-	case string:
-		return strconv.Quote(token.Printable(v))
-	}
-	data, err := json.Marshal(v)
-	if err != nil {
-		return "something else"
-	}
-	return token.Printable(string(data))
-}
-
 // text gives a claim that is a string.
 func text(tok *check.Token, name string) string {
 	if tok.Parsed == nil {
@@ -302,59 +204,7 @@ func seconds(tok *check.Token, name string) (float64, bool) {
 	return f, err == nil && f == f
 }
 
-// span writes a length of time for a person, in its largest two units.
-func span(d time.Duration) string {
-	d = d.Abs()
-	units := [...]struct {
-		size time.Duration
-		name string
-	}{{365 * 24 * time.Hour, "year"}, {24 * time.Hour, "day"}, {time.Hour, "h"}, {time.Minute, "min"}, {time.Second, "s"}}
-	for i, u := range units {
-		n := d / u.size
-		if n == 0 {
-			continue
-		}
-		out := counted(int64(n), u.name)
-		if i+1 < len(units) {
-			if rest := d % u.size / units[i+1].size; rest > 0 {
-				out += " " + counted(int64(rest), units[i+1].name)
-			}
-		}
-		return out
-	}
-	return "0 s"
-}
-
-func counted(n int64, unit string) string {
-	if n != 1 && (unit == "year" || unit == "day") {
-		unit += "s"
-	}
-	return strconv.FormatInt(n, 10) + " " + unit
-}
-
-// quoted lists words for a person.
-func quoted(words []string) string {
-	var out []string
-	for i, w := range words {
-		if i == 8 {
-			out = append(out, "…")
-			break
-		}
-		out = append(out, strconv.Quote(token.Printable(w)))
-	}
-	return strings.Join(out, ", ")
-}
-
 // same tells whether two are the same token.
 func same(a, b *check.Token) bool {
 	return a == b || a != nil && b != nil && a.Raw != "" && a.Raw == b.Raw
-}
-
-// sorted lists names in the order of the alphabet, at most eight.
-func sorted(names []string) string {
-	slices.Sort(names)
-	if len(names) > 8 {
-		names = append(names[:8:8], "…")
-	}
-	return strings.Join(names, ", ")
 }
