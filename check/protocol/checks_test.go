@@ -217,6 +217,7 @@ func rows() []row {
 		{"par-used-right", "too late", target(request("request_uri=urn:x:1"), back("error=invalid_request_uri")), wrong, "too late"},
 		{"par-used-right", "more beside", target(request("request_uri=urn:x:1&state=a&scope=openid")), wrong, "scope, state"},
 
+		{"par-required", "demanded by another provider", target(doc(nil), doc(m{"issuer": "https://bank.example", "authorization_endpoint": "https://bank.example/auth", "require_pushed_authorization_requests": true}), request("response_type=code"), back("code=abc")), unknown, ""},
 		{"par-required", "not demanded", target(doc(nil)), none, ""},
 		{"par-required", "not asked", target(doc(m{"require_pushed_authorization_requests": true})), unknown, ""},
 		{"par-required", "found", target(doc(m{"require_pushed_authorization_requests": true}), found("par-required")), wrong, ""},

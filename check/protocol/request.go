@@ -254,26 +254,27 @@ var parRequired = &check.Check{
 	References: []string{"RFC 9126 section 5"},
 	Probe:      &check.Probe{What: "an authorization request of the client with prompt=none that was not pushed", Safety: check.S0},
 	Judge: func(t *check.Target) []check.Verdict {
-		demanded := false
+		var demands *check.Metadata
 		for _, m := range t.Metadata {
-			must, _ := m.Bool("require_pushed_authorization_requests")
-			demanded = demanded || must
+			if must, _ := m.Bool("require_pushed_authorization_requests"); must {
+				demands = m
+			}
 		}
 		if t.Probed["par-required"] != nil {
 			return t.FromProbe("par-required", check.NeedProbe)
 		}
-		if len(t.Metadata) > 0 && !demanded {
+		if len(t.Metadata) > 0 && demands == nil {
 			return one(check.NotApplicable("the provider does not demand pushed requests"))
 		}
-		if demanded {
+		if demands != nil {
 			for _, c := range t.AuthCalls {
-				if c.Request == nil || c.Partial || c.Request.RequestURI != "" || c.Response == nil {
+				if c.Request == nil || c.Partial || c.Request.RequestURI != "" || c.Response == nil || len(t.Metadata) > 1 && !sameAddress(c.Request.Endpoint, demands.AuthorizationEndpoint) {
 					continue
 				}
 				proof := usher.Proof{Place: c.Place, Quote: "a request that was not pushed", Expected: "an error"}
 				if c.Response.Code != "" {
 					proof.Got = "a code"
-					return one(check.Wrong("The provider demands pushed requests, and takes a plain one", "What it announces is not kept to: whoever changes a request in the browser is not noticed.", proof, member(t.Metadata[0], "require_pushed_authorization_requests")).Of(c.Request.ClientID))
+					return one(check.Wrong("The provider demands pushed requests, and takes a plain one", "What it announces is not kept to: whoever changes a request in the browser is not noticed.", proof, member(demands, "require_pushed_authorization_requests")).Of(c.Request.ClientID))
 				}
 			}
 		}

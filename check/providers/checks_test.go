@@ -95,6 +95,7 @@ func fetching() []row {
 		{"jwks-reachable", "refused", target(doc(nil), answered("jwks", issuer+"/keys", 503)), wrong, "503"},
 		{"jwks-reachable", "a page", target(doc(nil), answered("jwks", issuer+"/keys", 200, "Content-Type: text/html")), wrong, "cannot be had"},
 		{"jwks-reachable", "no key set", target(doc(nil), answered("jwks", issuer+"/keys", 200, jsonType)), wrong, "no key set"},
+		{"jwks-reachable", "a body that is none", target(doc(nil), answered("jwks", issuer+"/keys", 200, jsonType), func(t *check.Target) { t.Answers[0].Defect = "has 1200 keys, at most 256 are read" }), wrong, "it has 1200 keys"},
 		{"jwks-reachable", "encryption alone", target(doc(nil), keys(rsaKey("a", m{"use": "enc", "alg": "RSA-OAEP"}))), wrong, "no key that a token"},
 		{"jwks-reachable", "another algorithm", target(doc(m{"id_token_signing_alg_values_supported": []string{"ES256"}}), keys(rsaKey("a", nil))), wrong, "no key that a token"},
 		{"jwks-reachable", "HMAC for ID tokens alone", target(doc(m{"id_token_signing_alg_values_supported": []string{"HS256"}}), keys(rsaKey("a", nil)), answered("jwks", issuer+"/keys", 200, jsonType)), ok, ""},

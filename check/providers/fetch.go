@@ -309,7 +309,7 @@ func keysReachable(t *check.Target) check.Verdict {
 		}
 		ct := strings.ToLower(a.Header.Get("Content-Type"))
 		bad := badAnswer(a, maxKeySet)
-		if a.Status == 200 && a.Err == "" && a.Size <= maxKeySet && !strings.Contains(ct, "html") {
+		if a.Status == 200 && a.Err == "" && a.Defect == "" && a.Size <= maxKeySet && !strings.Contains(ct, "html") {
 			bad = "" // the content type of keys is often none that is registered
 		}
 		if bad == "" {

@@ -163,7 +163,12 @@ const framed = "A page of somebody else can lay itself over it and steal the cli
 func anyAncestor(csp string) bool {
 	_, rest, _ := strings.Cut(csp, "frame-ancestors")
 	rest, _, _ = strings.Cut(rest, ";")
-	return contains(strings.Fields(rest), "*")
+	for _, source := range strings.Fields(rest) {
+		if source == "*" || source == "https:" || source == "http:" {
+			return true
+		}
+	}
+	return false
 }
 
 var referrerLeak = &check.Check{

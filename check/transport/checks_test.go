@@ -254,6 +254,7 @@ func rows() []struct {
 		{"referrer-leak", "own script", target(answered("callback", "https://app.example/cb", 200, "Referrer-Policy: no-referrer"), body(`<script src='/app.js'></script><script>go()</script>`)), ok, ""},
 		{"referrer-leak", "not looked at", target(answered("discovery", at(""), 200)), unknown, ""},
 
+		{"clickjacking-login", "every https page", target(answered("authorization", at("auth"), 200, "Content-Type: text/html", "Content-Security-Policy: frame-ancestors https:")), wrong, "Every page may frame"},
 		{"clickjacking-login", "CSP", target(answered("authorization", at("auth"), 200, page, "Content-Security-Policy: frame-ancestors 'none'")), ok, ""},
 		{"clickjacking-login", "old header", target(answered("authorization", at("auth"), 200, page, "X-Frame-Options: sameorigin")), ok, ""},
 		{"clickjacking-login", "absent", target(answered("authorization", at("auth"), 200, page)), wrong, "Any page may frame"},
