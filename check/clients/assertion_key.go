@@ -111,7 +111,7 @@ func byThumbprint(t *check.Target, c *check.TokenCall, p *token.Parsed, client s
 	if at.IsZero() {
 		at = t.Now
 	}
-	here := proof(c.Place, "certificate "+hex.EncodeToString(named), "", "")
+	here := proof(c.Place, "certificate "+shown(named), "", "")
 	certs := 0
 	var list []string
 	for i := range r.Credentials {
@@ -125,7 +125,7 @@ func byThumbprint(t *check.Target, c *check.TokenCall, p *token.Parsed, client s
 		}
 		certs++
 		if len(list) < 5 {
-			list = append(list, hex.EncodeToString(got))
+			list = append(list, shown(got))
 		}
 		if !bytes.Equal(got, named) {
 			continue
@@ -143,7 +143,7 @@ func byThumbprint(t *check.Target, c *check.TokenCall, p *token.Parsed, client s
 		return check.Verdict{}, false
 	}
 	all := strings.Join(list, ", ")
-	return check.Wrong(theClient(client)+" signs with a certificate that is not registered", "Registered are those with the thumbprints "+all+".", here, proof(r.Place, all, all, hex.EncodeToString(named))), true
+	return check.Wrong(theClient(client)+" signs with a certificate that is not registered", "Registered are those with "+all+".", here, proof(r.Place, all, all, shown(named))), true
 }
 
 // headerThumbprint gives the hash of the certificate that a header names, from
@@ -161,6 +161,9 @@ func headerThumbprint(p *token.Parsed) []byte {
 	}
 	return nil
 }
+
+// shown writes a thumbprint so that nobody takes it for a secret.
+func shown(sum []byte) string { return "thumbprint " + hex.EncodeToString(sum) }
 
 // thumbprint decodes a hash as hexadecimal or base64; nil where it is neither.
 func thumbprint(s string) []byte {

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/hex"
 	"fmt"
 	"strings"
 
@@ -163,7 +162,7 @@ func judgeSelfSigned(t *check.Target, r *evidence.Registration) check.Verdict {
 	for i := range r.Credentials {
 		got := thumbprint(r.Credentials[i].Thumbprint)
 		if len(got) == len(named) && string(got) == string(named) {
-			return check.OK("the certificate is registered", here, proof(r.Credentials[i].Place, hex.EncodeToString(got), "", ""))
+			return check.OK("the certificate is registered", here, proof(r.Credentials[i].Place, shown(got), "", ""))
 		}
 	}
 	if keys == nil {
@@ -180,12 +179,12 @@ func judgeSelfSigned(t *check.Target, r *evidence.Registration) check.Verdict {
 			}
 			if der, err := base64.StdEncoding.DecodeString(chain[0]); err == nil {
 				if sum := sha256.Sum256(der); string(sum[:]) == string(named) {
-					return check.OK("the certificate is registered", here, proof(s.Place, hex.EncodeToString(named), "", ""))
+					return check.OK("the certificate is registered", here, proof(s.Place, shown(named), "", ""))
 				}
 			}
 		}
 	}
-	return check.Wrong(theClient(nameOf(r))+" presents a certificate that is not among its keys", "The provider compares the certificate itself, so a renewed one has to be registered before it is used.", proof(place, hex.EncodeToString(named), "a certificate of its keys", hex.EncodeToString(named)), here)
+	return check.Wrong(theClient(nameOf(r))+" presents a certificate that is not among its keys", "The provider compares the certificate itself, so a renewed one has to be registered before it is used.", proof(place, shown(named), "a certificate of its keys", shown(named)), here)
 }
 
 // presented gives the certificate of a client as a proxy hands it on, RFC 9440.

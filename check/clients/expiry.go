@@ -25,9 +25,9 @@ func label(c *evidence.Credential) string {
 	}
 	switch {
 	case c.Name != "":
-		return name + " " + c.Name
+		return name + " named " + c.Name // "secret X" would be masked as one
 	case c.ID != "":
-		return name + " " + c.ID
+		return name + " with the id " + c.ID
 	}
 	return name
 }

@@ -140,9 +140,9 @@ func strayID(t *check.Target, b *book) {
 	case got == only.Name:
 		detail = "The app sends its name; the provider wants the id."
 	}
-	b.add(sent, check.Wrong(fmt.Sprintf("The app sends the client id %s, the registration is of %s", sent, only.ClientID), detail,
-		proof(place, "client_id="+sent, only.ClientID, sent), proof(only.Place, only.ClientID, "", "")).
-		Do("Send the client id "+only.ClientID+", or look at the registration of "+sent+"."))
+	b.add(sent, check.Wrong(fmt.Sprintf("The app sends the client id %s, the registration has the client id %s", sent, only.ClientID), detail,
+		proof(place, "client_id="+sent, "client_id="+only.ClientID, "client_id="+sent), proof(only.Place, "client_id="+only.ClientID, "", "")).
+		Do("Send the client id "+only.ClientID+", or look at the registration of client id "+sent+"."))
 }
 
 // knownBy says of an answer whether the provider knew the client. e is nil when

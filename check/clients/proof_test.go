@@ -181,6 +181,7 @@ func assertionCases() []kase {
 		{check: "assertion-key-registered", name: "refused at Entra", target: target(refused(assertionCall(nil, nil), "invalid_client", "AADSTS700027: signature", "AADSTS700027")), want: wrong, words: "no key that verifies"},
 		{check: "assertion-key-registered", name: "certificate registered", target: target(entra(asEntra, cert(thumb, year)), assertionCall(nil, x5t)), want: ok},
 		{check: "assertion-key-registered", name: "certificate not registered", target: target(entra(asEntra, cert([]byte("98765432109876543210"), year)), assertionCall(nil, x5t)), want: wrong, words: "certificate that is not registered"},
+		{check: "assertion-key-registered", name: "certificate not registered, both shown", target: target(entra(asEntra, cert([]byte("98765432109876543210"), year)), assertionCall(nil, x5t)), want: wrong, words: "thumbprint " + hex.EncodeToString([]byte("98765432109876543210"))},
 		{check: "assertion-key-registered", name: "certificate past", target: target(entra(asEntra, cert(thumb, now.AddDate(0, 0, -2))), assertionCall(nil, x5t)), want: wrong, words: "ended on"},
 		{check: "assertion-key-registered", name: "only secrets registered", target: target(entra(asEntra, creds(evidence.Credential{Kind: "secret"})), assertionCall(nil, x5t)), want: wrong, words: "none is registered"},
 		{check: "assertion-key-registered", name: "keys not known", target: target(web(), assertionCall(nil, nil)), want: unknown},

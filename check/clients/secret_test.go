@@ -187,6 +187,7 @@ func expiryCases() []kase {
 		})
 	}
 	return []kase{
+		{check: "secret-expiry", name: "a name that looks like a secret", target: target(entra(creds(evidence.Credential{Kind: "secret", Name: "pipeline-2026", Expires: now.AddDate(0, 0, 3)}))), want: wrong, words: "The secret named pipeline-2026 of"},
 		{check: "secret-expiry", name: "a year off", target: target(entra(creds(secret(-10, 365)))), want: ok, words: "2027-11-25"},
 		{check: "secret-expiry", name: "three weeks", target: target(entra(creds(secret(-10, 21)))), want: wrong, words: "ends in 21 days", severity: usher.SeverityMedium},
 		{check: "secret-expiry", name: "three days", target: target(entra(creds(secret(-10, 3)))), want: wrong, words: "ends in 3 days", severity: usher.SeverityHigh},
@@ -220,7 +221,7 @@ func expiryCases() []kase {
 			})), want: wrong, words: "removed while it was in use"},
 
 		{check: "secret-unused", name: "used", target: target(entra(creds(secret(-300, 300))), used(keyID, 1), used(keyID, 90)), want: ok},
-		{check: "secret-unused", name: "unused", target: target(entra(creds(secret(-300, 300), second(-300, 300))), used(keyID, 1), used(keyID, 90)), want: wrong, words: "Nothing uses the secret second"},
+		{check: "secret-unused", name: "unused", target: target(entra(creds(secret(-300, 300), second(-300, 300))), used(keyID, 1), used(keyID, 90)), want: wrong, words: "Nothing uses the secret named second"},
 		{check: "secret-unused", name: "too new to tell", target: target(entra(creds(secret(-300, 300), second(-5, 300))), used(keyID, 1), used(keyID, 90)), want: ok},
 		{check: "secret-unused", name: "short log", target: target(entra(creds(secret(-300, 300))), used(keyID, 1)), want: unknown, words: "60 days"},
 		{check: "secret-unused", name: "log without credentials", target: target(entra(creds(secret(-300, 300))), used("", 90)), want: unknown},

@@ -26,6 +26,7 @@ func knownCases() []kase {
 		{check: "client-id-known", name: "a page", target: target(asked("web"), probed("client-id-known", &check.ProbeAnswer{Place: "x", Status: 400})), want: unknown, words: "redirect URI"},
 		{check: "client-id-known", name: "skipped", target: target(asked("web"), probed("client-id-known", &check.ProbeAnswer{Skipped: "it needs a network"})), want: unknown, words: "it needs a network"},
 		{check: "client-id-known", name: "another id than registered", target: target(asked("Web"), web()), want: wrong, words: "upper and lower case"},
+		{check: "client-id-known", name: "ids that look like secrets", target: target(asked("AbCdEfGhIjKlMnOpQrStUvWxYz012345"), web(func(r *evidence.Registration) { r.ClientID = "ZbCdEfGhIjKlMnOpQrStUvWxYz012345" })), want: wrong, words: "The app sends the client id AbCdEfGhIjKlMnOpQrStUvWxYz012345, the registration has the client id ZbCdEfGhIjKlMnOpQrStUvWxYz012345"},
 		{check: "client-id-known", name: "the name for the id", target: target(asked("Shop"), web()), want: wrong, words: "sends its name"},
 		{check: "client-id-known", name: "one of many registrations", target: target(asked("other"), web(), web(func(r *evidence.Registration) { r.ClientID = "api" })), want: unknown},
 		{check: "client-id-known", name: "GUIDs in either case", target: target(asked("BBBBBBBB-0000-4000-8000-000000000001"), entra()), want: unknown},
