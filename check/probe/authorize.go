@@ -78,6 +78,9 @@ func (a *asking) authorize(ctx context.Context, q url.Values, what string) (*lan
 	if err != nil {
 		return nil, err
 	}
+	if err := trouble(r); err != nil {
+		return nil, err
+	}
 	return land(r, u, q.Get("redirect_uri")), nil
 }
 

@@ -358,6 +358,9 @@ func (a *asking) alive(ctx context.Context, t *tokens, c *credential, introspect
 
 // call calls the own API, which the operator has named.
 func (a *asking) call(ctx context.Context, scheme string, token, proof usher.Secret, what string) (*reply, error) {
+	if u, err := url.Parse(a.opt.Resource); err != nil || u.Scheme != "https" && !onThisMachine(u.Hostname()) {
+		return nil, &usher.Error{Code: usher.ErrRefused, Message: "no token is sent to " + quote(bare(a.opt.Resource)) + ": it is not https", Hint: "give the API's https address with --resource"}
+	}
 	h := http.Header{"Authorization": {scheme + " " + token.Reveal()}}
 	sends := "Authorization: " + scheme + " " + token.Fingerprint()
 	if proof != "" {

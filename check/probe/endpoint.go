@@ -77,7 +77,11 @@ func (a *asking) preflight(ctx context.Context, endpoint, origin, method, what s
 	if method == http.MethodPost {
 		h.Set("Access-Control-Request-Headers", "content-type")
 	}
-	return a.send(ctx, ask{method: http.MethodOptions, url: endpoint, header: h, what: what, sends: "Origin: " + origin})
+	r, err := a.send(ctx, ask{method: http.MethodOptions, url: endpoint, header: h, what: what, sends: "Origin: " + origin})
+	if err == nil {
+		err = trouble(r)
+	}
+	return r, err
 }
 
 // allows tells whether a preflight's answer lets an origin in.

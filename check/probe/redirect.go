@@ -152,6 +152,9 @@ func openRedirector(ctx context.Context, a *asking) {
 			method: http.MethodGet, url: u.String(), named: []string{a.opt.RedirectURI},
 			what: "asks the own callback page with a foreign address in every parameter that such pages go on to (" + target + "), without a code; follows nothing", sends: strings.Join(onward[:], ", ") + "=" + target,
 		})
+		if err == nil {
+			err = trouble(r)
+		}
 		if err != nil {
 			a.cannot(err)
 			return

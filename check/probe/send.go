@@ -53,6 +53,16 @@ var errLeftOut = errors.New("it was left out as you wished")
 // errMost tells that a probe has sent all that it may.
 var errMost = errors.New("it would take more than " + strconv.Itoa(most) + " requests")
 
+// trouble tells of an answer that says nothing of what was asked: the provider,
+// or what stands before it, has no time. It must pass for no refusal.
+func trouble(r *reply) error {
+	switch r.status {
+	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return errors.New("it was answered with status " + strconv.Itoa(r.status) + ", which says nothing of what was asked: ask again later, with more time between requests (--wait)")
+	}
+	return nil
+}
+
 // send sends one request: announced, after a pause, and following nothing. What
 // came back is noted in the probe's answer, so that the last one stands there.
 func (a *asking) send(ctx context.Context, q ask) (*reply, error) {
