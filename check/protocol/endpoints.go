@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"slices"
 	"strings"
 
 	"usher"
@@ -23,7 +24,7 @@ var mixedVersions = &check.Check{
 
 func mixed(t *check.Target) []check.Verdict {
 	if !t.Has(check.NeedAuthRequest) && !t.Has(check.NeedTokenRequest) {
-		return one(check.Unknown(check.NeedAuthRequest, ""))
+		return check.Only(check.Unknown(check.NeedAuthRequest, ""))
 	}
 	var out []check.Verdict
 	auth := map[string]*check.AuthCall{}
@@ -59,25 +60,25 @@ func mixed(t *check.Target) []check.Verdict {
 		from, to := version(a.Request.Endpoint), version(c.Request.Endpoint)
 		first, second := documentOf(t, a.Request.Endpoint, true), documentOf(t, c.Request.Endpoint, false)
 		proof := []usher.Proof{
-			{Place: a.Place, Quote: shorten(a.Request.Endpoint, 200)},
-			{Place: c.Place, Quote: shorten(c.Request.Endpoint, 200), Expected: from, Got: to},
+			{Place: a.Place, Quote: check.Clip(a.Request.Endpoint, 200)},
+			{Place: c.Place, Quote: check.Clip(c.Request.Endpoint, 200), Expected: from, Got: to},
 		}
 		switch {
 		case from != "" && to != "" && from != to:
 			out = append(out, check.Wrong("The authorization request goes to "+from+", the token request to "+to, "A code or refresh token of the one is unknown to the other, or its token has another issuer.", proof...).Of(c.Request.ClientID))
 		case first != nil && second != nil && first.Issuer != second.Issuer:
-			out = append(out, check.Wrong("The two requests go to two providers: "+shorten(first.Issuer, 100)+" and "+shorten(second.Issuer, 100), "The code of the one is given to the other.", proof...).Of(c.Request.ClientID))
+			out = append(out, check.Wrong("The two requests go to two providers: "+check.Clip(first.Issuer, 100)+" and "+check.Clip(second.Issuer, 100), "The code of the one is given to the other.", proof...).Of(c.Request.ClientID))
 		}
 	}
 	switch {
 	case len(out) > 0:
 		return out
 	case compared == 1 && len(t.Metadata) == 0:
-		return one(check.Unknown(check.NeedAuthRequest, "one request was seen, and nothing to hold it against"))
+		return check.Only(check.Unknown(check.NeedAuthRequest, "one request was seen, and nothing to hold it against"))
 	case compared > 0:
-		return one(check.OK("no request goes to another version than the rest"))
+		return check.Only(check.OK("no request goes to another version than the rest"))
 	}
-	return one(check.Unknown(check.NeedAuthRequest, "the requests do not tell where they went"))
+	return check.Only(check.Unknown(check.NeedAuthRequest, "the requests do not tell where they went"))
 }
 
 // version names the version or server that an endpoint belongs to, for
@@ -101,7 +102,7 @@ func version(endpoint string) string {
 			return "Okta's organisation server"
 		}
 		if segments[2] == "v1" {
-			return "Okta's server " + shorten(segments[1], 40)
+			return "Okta's server " + check.Clip(segments[1], 40)
 		}
 	}
 	return ""
@@ -122,14 +123,14 @@ func oktaHost(host string) bool {
 // parametersFit holds the parameters against the version of the endpoint.
 func parametersFit(place, endpoint string, resource, scope []string) (check.Verdict, bool) {
 	v := version(endpoint)
-	proof := usher.Proof{Place: place, Quote: shorten(endpoint, 160)}
+	proof := usher.Proof{Place: place, Quote: check.Clip(endpoint, 160)}
 	switch {
 	case v == "Entra's v2.0 endpoint" && len(resource) > 0:
-		proof.Expected, proof.Got = "scope="+shorten(resource[0], 80)+"/.default", "resource="+shorten(resource[0], 80)
+		proof.Expected, proof.Got = "scope="+check.Clip(resource[0], 80)+"/.default", "resource="+check.Clip(resource[0], 80)
 		return check.Wrong("resource is sent to "+v+", which takes scope", "It is refused with AADSTS901002, or passed over.", proof).
-			Do("Put the API into scope, as " + shorten(resource[0], 80) + "/.default or with a permission of it, and leave resource out"), true
+			Do("Put the API into scope, as " + check.Clip(resource[0], 80) + "/.default or with a permission of it, and leave resource out"), true
 	case v == "Entra's v1.0 endpoint" && len(resource) == 0 && resourceScope(scope) != "":
-		proof.Expected, proof.Got = "resource", "scope="+shorten(resourceScope(scope), 80)
+		proof.Expected, proof.Got = "resource", "scope="+check.Clip(resourceScope(scope), 80)
 		return check.Wrong("A scope of an API is sent to "+v+", which takes resource", "It is passed over: the token is for another API than was meant.", proof).
 			Do("Use the v2.0 endpoints (…/oauth2/v2.0/authorize and …/token)"), true
 	}
@@ -149,7 +150,7 @@ func resourceScope(scope []string) string {
 // documentOf gives the document that an endpoint stands in.
 func documentOf(t *check.Target, endpoint string, authorize bool) *check.Metadata {
 	for _, m := range t.Metadata {
-		if authorize && sameAddress(endpoint, m.AuthorizationEndpoint) || !authorize && (sameAddress(endpoint, m.TokenEndpoint) || sameAddress(endpoint, alias(m))) {
+		if authorize && check.SameAddress(endpoint, m.AuthorizationEndpoint) || !authorize && (check.SameAddress(endpoint, m.TokenEndpoint) || check.SameAddress(endpoint, alias(m))) {
 			return m
 		}
 	}
@@ -179,7 +180,7 @@ func known(t *check.Target, place, endpoint string, authorize bool) (check.Verdi
 		return check.Verdict{}, false
 	}
 	return check.Wrong("The request goes to "+used+", the document is of "+published, "The token has another issuer than the document says, and is refused by those who verify it with the document.",
-		usher.Proof{Place: place, Quote: shorten(endpoint, 200), Expected: shorten(said, 200), Got: shorten(endpoint, 200)}), true
+		usher.Proof{Place: place, Quote: check.Clip(endpoint, 200), Expected: check.Clip(said, 200), Got: check.Clip(endpoint, 200)}), true
 }
 
 var firstParty = &check.Check{
@@ -206,7 +207,7 @@ func challenge(t *check.Target) []check.Verdict {
 		}
 	}
 	if endpoint == "" {
-		return one(check.NotApplicable("the provider announces no such endpoint"))
+		return check.Only(check.NotApplicable("the provider announces no such endpoint"))
 	}
 	var calls []*evidence.Exchange
 	for _, c := range t.APICalls {
@@ -224,17 +225,17 @@ func challenge(t *check.Target) []check.Verdict {
 	}
 	var out []check.Verdict
 	for i, x := range calls {
-		if x == nil || i > 2000 || !sameAddress(endpoint, x.URL) || len(out) > 20 {
+		if x == nil || i > 2000 || !check.SameAddress(endpoint, x.URL) || len(out) > 20 {
 			continue
 		}
 		client := formValue(x.RequestBody, "client_id")
-		proof := usher.Proof{Place: x.Method + " " + shorten(x.URL, 160), Quote: "client_id=" + shorten(client, 80)}
+		proof := usher.Proof{Place: x.Method + " " + check.Clip(x.URL, 160), Quote: "client_id=" + check.Clip(client, 80)}
 		switch {
 		case allowed == nil:
 			out = append(out, check.Unknown(check.NeedPolicy, "a client calls the endpoint; which clients are own apps was not said", proof).Of(client))
-		case client != "" && !contains(allowed, client):
-			proof.Expected, proof.Got = names(allowed), client
-			out = append(out, check.Wrong("The client "+shorten(client, 80)+" calls the challenge endpoint, and is none of the own apps", "It sees names and passwords of people, which is for own apps alone.", proof).Of(client))
+		case client != "" && !slices.Contains(allowed, client):
+			proof.Expected, proof.Got = check.Names(allowed), client
+			out = append(out, check.Wrong("The client "+check.Clip(client, 80)+" calls the challenge endpoint, and is none of the own apps", "It sees names and passwords of people, which is for own apps alone.", proof).Of(client))
 		case strings.Contains(x.RequestBody, "auth_session=") && x.Request.Get("DPoP") == "":
 			proof.Quote = "auth_session without a DPoP proof"
 			out = append(out, check.Wrong("auth_session is not bound to a key", "Who steals it goes on with the sign-in of another.", proof).Of(client).As(usher.SeverityLow))
@@ -243,7 +244,7 @@ func challenge(t *check.Target) []check.Verdict {
 		}
 	}
 	if len(out) == 0 {
-		return one(check.Unknown(check.NeedTokenRequest, "the endpoint is announced; no call of it was seen", member(m, name)))
+		return check.Only(check.Unknown(check.NeedTokenRequest, "the endpoint is announced; no call of it was seen", member(m, name)))
 	}
 	return out
 }

@@ -29,7 +29,7 @@ func (s sum) check() *check.Check {
 		Title: s.title, Judged: s.judged, Fixer: usher.FixerDeveloper,
 		Fix:        []usher.FixStep{check.Neutral("Mend what the named checks say, the worst first.")},
 		References: s.references,
-		Sum:        func(t *check.Target, got check.Results) []check.Verdict { return one(s.judge(t, got)) },
+		Sum:        func(t *check.Target, got check.Results) []check.Verdict { return check.Only(s.judge(t, got)) },
 	}
 }
 
@@ -59,7 +59,7 @@ func publicClient(t *check.Target) (what string, proof usher.Proof) {
 	for _, r := range t.Registrations {
 		none := len(r.AuthMethods) > 0 && !slices.ContainsFunc(r.AuthMethods, func(m string) bool { return m != oauth.AuthNone })
 		if r.Shape != "keycloak-realm" && (none || r.Public != nil && *r.Public) {
-			return "The client " + shorten(r.ClientID, 80) + " is public, and FAPI 2.0 takes confidential clients alone", usher.Proof{Place: r.Place, Quote: "a public client", Expected: "private_key_jwt or mutual TLS", Got: oauth.AuthNone}
+			return "The client " + check.Clip(r.ClientID, 80) + " is public, and FAPI 2.0 takes confidential clients alone", usher.Proof{Place: r.Place, Quote: "a public client", Expected: "private_key_jwt or mutual TLS", Got: oauth.AuthNone}
 		}
 	}
 	return "", proof
@@ -112,13 +112,13 @@ func add(ids []string, got check.Results) check.Verdict {
 	}
 	switch {
 	case len(wrong) > 0:
-		detail := "What is required and not so: " + names(wrong) + "."
+		detail := "What is required and not so: " + check.Names(wrong) + "."
 		if len(unknown) > 0 {
-			detail += " Not looked at: " + names(unknown) + "."
+			detail += " Not looked at: " + check.Names(unknown) + "."
 		}
-		return check.Wrong(count(len(wrong))+" not met: "+names(wrong), detail, proof...)
+		return check.Wrong(count(len(wrong))+" not met: "+check.Names(wrong), detail, proof...)
 	case len(unknown) > 0:
-		return check.Unknown(missing, "not looked at: "+names(unknown))
+		return check.Unknown(missing, "not looked at: "+check.Names(unknown))
 	}
 	if len(fine) == 0 {
 		return check.NotApplicable("none of what is required arises for this configuration")
@@ -127,7 +127,7 @@ func add(ids []string, got check.Results) check.Verdict {
 	if rest := len(ids) - len(fine); rest > 0 {
 		detail += ", " + strconv.Itoa(rest) + " do not arise here"
 	}
-	return check.OK(detail, usher.Proof{Place: "the checks of this run", Quote: names(fine)})
+	return check.OK(detail, usher.Proof{Place: "the checks of this run", Quote: check.Names(fine)})
 }
 
 func count(n int) string {
@@ -141,7 +141,7 @@ func count(n int) string {
 func proofOf(id string, verdicts []check.Verdict) usher.Proof {
 	for _, v := range verdicts {
 		if v.Outcome == usher.OutcomeWrong {
-			p := usher.Proof{Place: id, Quote: shorten(v.Title, 200)}
+			p := usher.Proof{Place: id, Quote: check.Clip(v.Title, 200)}
 			if len(v.Proof) > 0 && v.Proof[0].Place != "" {
 				p.Place = v.Proof[0].Place
 				p.Quote = id + ": " + p.Quote

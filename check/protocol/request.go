@@ -29,7 +29,7 @@ var jarObject = &check.Check{
 			out = append(out, requestObject(t, c).Of(c.Request.ClientID))
 		}
 		if len(out) == 0 {
-			return one(check.NotApplicable("no request has a request object"))
+			return check.Only(check.NotApplicable("no request has a request object"))
 		}
 		return out
 	},
@@ -49,7 +49,7 @@ func requestObject(t *check.Target, c *check.AuthCall) check.Verdict {
 	if p.Header == nil || p.Claims == nil {
 		return check.Wrong("The request object cannot be read: "+p.Why, "The provider refuses the request.", place)
 	}
-	place.Quote = "request object: " + shorten(p.Describe(), 160)
+	place.Quote = "request object: " + check.Clip(p.Describe(), 160)
 	issuers := issuersOf(t, r.Endpoint)
 	aud := audiences(p.Claims["aud"])
 	wrong := func(title, expected, got string) check.Verdict {
@@ -59,20 +59,20 @@ func requestObject(t *check.Target, c *check.AuthCall) check.Verdict {
 	text := func(name string) string { s, _ := p.Claims[name].(string); return s }
 	switch {
 	case strings.EqualFold(p.Alg, "none") || !p.Signed:
-		return wrong("The request object is not signed", "a signature", "alg "+shorten(p.Alg, 20)).As(usher.SeverityHigh)
+		return wrong("The request object is not signed", "a signature", "alg "+check.Clip(p.Alg, 20)).As(usher.SeverityHigh)
 	case text("client_id") != "" && text("client_id") != r.ClientID && r.ClientID != "":
-		return wrong("client_id inside is "+shorten(text("client_id"), 80)+", outside "+shorten(r.ClientID, 80), r.ClientID, text("client_id"))
+		return wrong("client_id inside is "+check.Clip(text("client_id"), 80)+", outside "+check.Clip(r.ClientID, 80), r.ClientID, text("client_id"))
 	case text("iss") != "" && r.ClientID != "" && text("iss") != r.ClientID:
-		return wrong("iss of the request object is "+shorten(text("iss"), 80)+", the client is "+shorten(r.ClientID, 80), r.ClientID, text("iss"))
+		return wrong("iss of the request object is "+check.Clip(text("iss"), 80)+", the client is "+check.Clip(r.ClientID, 80), r.ClientID, text("iss"))
 	case p.Claims["request"] != nil || p.Claims["request_uri"] != nil:
 		return wrong("The request object holds another request object", "neither request nor request_uri inside", "one of them")
 	case len(issuers) > 0 && len(aud) > 0 && !anyOf(aud, issuers):
-		return wrong("The request object is addressed to "+shorten(names(aud), 120), names(issuers), names(aud))
+		return wrong("The request object is addressed to "+check.Clip(check.Names(aud), 120), check.Names(issuers), check.Names(aud))
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Params)) {
 		inside, values := text(name), r.Params[name]
 		if name != "request" && len(values) > 0 && inside != "" && inside != values[0] {
-			return wrong(shorten(name, 60)+" says one thing inside the request object and another outside", shorten(inside, 80), shorten(values[0], 80))
+			return wrong(check.Clip(name, 60)+" says one thing inside the request object and another outside", check.Clip(inside, 80), check.Clip(values[0], 80))
 		}
 	}
 	if exp, ok := clock(p.Claims["exp"]); ok && !c.Time.IsZero() && exp.Before(c.Time) {
@@ -89,7 +89,7 @@ func requestObject(t *check.Target, c *check.AuthCall) check.Verdict {
 		soft = append(soft, "exp")
 	}
 	if len(soft) > 0 {
-		return wrong("The request object lacks "+names(soft), "iss, aud and exp", "absent").As(usher.SeverityLow)
+		return wrong("The request object lacks "+check.Names(soft), "iss, aud and exp", "absent").As(usher.SeverityLow)
 	}
 	keys := clientKeys(t, r.ClientID)
 	if keys == nil || strings.HasPrefix(p.Alg, "HS") {
@@ -125,7 +125,7 @@ func clientKeys(t *check.Target, client string) *token.KeySet {
 // issuersOf gives the issuers that a request may be addressed to.
 func issuersOf(t *check.Target, endpoint string) (out []string) {
 	for _, m := range t.Metadata {
-		if m.Issuer != "" && !strings.Contains(m.Issuer, "{") && (len(t.Metadata) == 1 || sameAddress(endpoint, m.AuthorizationEndpoint)) {
+		if m.Issuer != "" && !strings.Contains(m.Issuer, "{") && (len(t.Metadata) == 1 || check.SameAddress(endpoint, m.AuthorizationEndpoint)) {
 			out = append(out, m.Issuer)
 		}
 	}
@@ -151,7 +151,7 @@ func audiences(v any) (out []string) {
 
 func anyOf(a, b []string) bool {
 	for _, s := range a {
-		if contains(b, s) {
+		if slices.Contains(b, s) {
 			return true
 		}
 	}
@@ -190,11 +190,11 @@ var parUsedRight = &check.Check{
 				continue
 			}
 			r := c.Request
-			proof := usher.Proof{Place: c.Place, Quote: "request_uri=" + shorten(r.RequestURI, 80)}
+			proof := usher.Proof{Place: c.Place, Quote: "request_uri=" + check.Clip(r.RequestURI, 80)}
 			var beside []string
 			for name := range r.Params {
 				if name != "client_id" && name != "request_uri" {
-					beside = append(beside, shorten(name, 60))
+					beside = append(beside, check.Clip(name, 60))
 				}
 			}
 			first, again := used[r.RequestURI]
@@ -209,8 +209,8 @@ var parUsedRight = &check.Check{
 				v = check.Wrong("A pushed request was used too late, or was used before", "The provider keeps it for expires_in seconds, often 60.", proof)
 			case len(beside) > 0:
 				slices.Sort(beside)
-				proof.Expected, proof.Got = "client_id and request_uri alone", names(beside)
-				v = check.Wrong("Beside the pushed request stands "+names(beside), "The provider passes over it: what counts was pushed.", proof).As(usher.SeverityLow)
+				proof.Expected, proof.Got = "client_id and request_uri alone", check.Names(beside)
+				v = check.Wrong("Beside the pushed request stands "+check.Names(beside), "The provider passes over it: what counts was pushed.", proof).As(usher.SeverityLow)
 			}
 			if len(out) < 50 {
 				out = append(out, v.Of(r.ClientID))
@@ -220,7 +220,7 @@ var parUsedRight = &check.Check{
 			out = append(out, notPushed(t)...)
 		}
 		if len(out) == 0 {
-			return one(check.NotApplicable("no request was pushed"))
+			return check.Only(check.NotApplicable("no request was pushed"))
 		}
 		return out
 	},
@@ -264,17 +264,17 @@ var parRequired = &check.Check{
 			return t.FromProbe("par-required", check.NeedProbe)
 		}
 		if len(t.Metadata) > 0 && demands == nil {
-			return one(check.NotApplicable("the provider does not demand pushed requests"))
+			return check.Only(check.NotApplicable("the provider does not demand pushed requests"))
 		}
 		if demands != nil {
 			for _, c := range t.AuthCalls {
-				if c.Request == nil || c.Partial || c.Request.RequestURI != "" || c.Response == nil || len(t.Metadata) > 1 && !sameAddress(c.Request.Endpoint, demands.AuthorizationEndpoint) {
+				if c.Request == nil || c.Partial || c.Request.RequestURI != "" || c.Response == nil || len(t.Metadata) > 1 && !check.SameAddress(c.Request.Endpoint, demands.AuthorizationEndpoint) {
 					continue
 				}
 				proof := usher.Proof{Place: c.Place, Quote: "a request that was not pushed", Expected: "an error"}
 				if c.Response.Code != "" {
 					proof.Got = "a code"
-					return one(check.Wrong("The provider demands pushed requests, and takes a plain one", "What it announces is not kept to: whoever changes a request in the browser is not noticed.", proof, member(demands, "require_pushed_authorization_requests")).Of(c.Request.ClientID))
+					return check.Only(check.Wrong("The provider demands pushed requests, and takes a plain one", "What it announces is not kept to: whoever changes a request in the browser is not noticed.", proof, member(demands, "require_pushed_authorization_requests")).Of(c.Request.ClientID))
 				}
 			}
 		}
@@ -319,11 +319,11 @@ func jarm(t *check.Target) []check.Verdict {
 	case len(out) > 0:
 		return out
 	case asked > 0:
-		return one(check.Unknown(check.NeedAuthResponse, "an answer as a JWT was asked for and not seen").Of(client))
+		return check.Only(check.Unknown(check.NeedAuthResponse, "an answer as a JWT was asked for and not seen").Of(client))
 	case asks > 0:
-		return one(check.NotApplicable("no request asks for an answer as a JWT"))
+		return check.Only(check.NotApplicable("no request asks for an answer as a JWT"))
 	}
-	return one(check.Unknown(check.NeedAuthRequest, ""))
+	return check.Only(check.Unknown(check.NeedAuthRequest, ""))
 }
 
 // isJARM tells whether claims are those of an authorization response.
@@ -334,7 +334,7 @@ func isJARM(claims map[string]any) bool {
 }
 
 func jarmAnswer(t *check.Target, tok *check.Token, client string) check.Verdict {
-	proof := usher.Proof{Place: tok.Place, Quote: "the answer as a JWT: " + shorten(tok.Describe(), 120)}
+	proof := usher.Proof{Place: tok.Place, Quote: "the answer as a JWT: " + check.Clip(tok.Describe(), 120)}
 	iss, _ := tok.Claims["iss"].(string)
 	aud := audiences(tok.Claims["aud"])
 	issuers := issuersOf(t, "")
@@ -349,11 +349,11 @@ func jarmAnswer(t *check.Target, tok *check.Token, client string) check.Verdict 
 	}
 	switch {
 	case strings.EqualFold(tok.Alg, "none") || !tok.Signed:
-		return wrong("The answer is not signed", "a signature", "alg "+shorten(tok.Alg, 20)).As(usher.SeverityHigh)
-	case len(issuers) > 0 && !contains(issuers, iss):
-		return wrong("The answer is of the issuer "+shorten(iss, 120), names(issuers), iss).Because("token-wrong-issuer")
-	case client != "" && !contains(aud, client):
-		return wrong("The answer is for "+shorten(names(aud), 120)+", not for this client", client, names(aud)).Because("token-wrong-audience")
+		return wrong("The answer is not signed", "a signature", "alg "+check.Clip(tok.Alg, 20)).As(usher.SeverityHigh)
+	case len(issuers) > 0 && !slices.Contains(issuers, iss):
+		return wrong("The answer is of the issuer "+check.Clip(iss, 120), check.Names(issuers), iss).Because("token-wrong-issuer")
+	case client != "" && !slices.Contains(aud, client):
+		return wrong("The answer is for "+check.Clip(check.Names(aud), 120)+", not for this client", client, check.Names(aud)).Because("token-wrong-audience")
 	case !hasExp:
 		return wrong("The answer has no end", "exp", "absent")
 	case !at.IsZero() && exp.Before(at.Add(-time.Minute)) && tok.Call != nil:

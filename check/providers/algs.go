@@ -42,13 +42,13 @@ func offersNone(m *check.Metadata) check.Verdict {
 		if lists == 0 {
 			return check.Unknown(check.NeedNothing, "the document lists no signature algorithms")
 		}
-		return check.OK("", usher.Proof{Place: m.Place, Quote: count(lists, "list", "lists") + " of signature algorithms, none of them with none"})
+		return check.OK("", usher.Proof{Place: m.Place, Quote: check.Count(lists, "list", "lists") + " of signature algorithms, none of them with none"})
 	}
 	proof := make([]usher.Proof, 0, len(bad))
 	for _, name := range bad {
 		proof = append(proof, member(m, name, "no none in it", "none"))
 	}
-	v := check.Wrong("none is offered as signature algorithm in "+names(bad), "Anybody can make what none signs: whoever takes it for signed takes anything.", proof...)
+	v := check.Wrong("none is offered as signature algorithm in "+check.Names(bad), "Anybody can make what none signs: whoever takes it for signed takes anything.", proof...)
 	if onlyRequests {
 		v.Detail = "OpenID Connect allows it for request objects and UserInfo, where it means: not signed. Make sure that nobody takes that for a signature."
 		return v.As(usher.SeverityLow)
@@ -98,7 +98,7 @@ func offersFAPI(m *check.Metadata) check.Verdict {
 	for _, name := range bad {
 		proof = append(proof, member(m, name, "PS256, ES256 or EdDSA", ""))
 	}
-	return check.Wrong("No algorithm of FAPI 2.0 is offered in "+names(bad), "The profile takes PS256, ES256 and EdDSA (Ed25519) alone.", proof...)
+	return check.Wrong("No algorithm of FAPI 2.0 is offered in "+check.Names(bad), "The profile takes PS256, ES256 and EdDSA (Ed25519) alone.", proof...)
 }
 
 func offersWeak(m *check.Metadata) check.Verdict {
@@ -133,7 +133,7 @@ func offersWeak(m *check.Metadata) check.Verdict {
 		for _, name := range bad {
 			proof = append(proof, member(m, name, "RS256, PS256, ES256, EdDSA; RSA-OAEP-256, ECDH-ES", ""))
 		}
-		return check.Wrong("Nothing strong, or something broken, is offered in "+names(bad), "HMAC needs a secret that a public client cannot keep; RSA1_5 and SHA-1 have known attacks.", proof...)
+		return check.Wrong("Nothing strong, or something broken, is offered in "+check.Names(bad), "HMAC needs a secret that a public client cannot keep; RSA1_5 and SHA-1 have known attacks.", proof...)
 	}
 	if len(beside) > 0 {
 		return check.Unknown(check.NeedRegistration, "RSA1_5 is offered beside strong algorithms; whether a client asks for it is in its registration", member(m, beside[0], "", "RSA1_5"))
@@ -141,5 +141,5 @@ func offersWeak(m *check.Metadata) check.Verdict {
 	if lists == 0 {
 		return check.Unknown(check.NeedNothing, "the document lists no algorithms")
 	}
-	return check.OK("", usher.Proof{Place: m.Place, Quote: count(lists, "list", "lists") + " of algorithms"})
+	return check.OK("", usher.Proof{Place: m.Place, Quote: check.Count(lists, "list", "lists") + " of algorithms"})
 }

@@ -22,7 +22,7 @@ var providerClock = &check.Check{
 	},
 	References: []string{"RFC 7519 section 4.1.4", "RFC 9449 section 11.1"},
 	Probe:      getPublic,
-	Judge:      func(t *check.Target) []check.Verdict { return one(clock(t)) },
+	Judge:      func(t *check.Target) []check.Verdict { return check.Only(clock(t)) },
 }
 
 func clock(t *check.Target) check.Verdict {
@@ -98,7 +98,7 @@ var endOfLife = &check.Check{
 func ending(t *check.Target) []check.Verdict {
 	p := known(t)
 	if len(p.Ended) == 0 {
-		return one(check.Unknown(check.NeedNothing, "nothing is known of what this provider ends"))
+		return check.Only(check.Unknown(check.NeedNothing, "nothing is known of what this provider ends"))
 	}
 	var out []check.Verdict
 	looked := len(t.AuthCalls)+len(t.TokenCalls)+len(t.APICalls)+len(t.Events)+len(t.Settings) > 0
@@ -115,15 +115,15 @@ func ending(t *check.Target) []check.Verdict {
 		for _, a := range m.Addresses() {
 			for i := range p.Ended {
 				if match(a.URL, p.Ended[i].Match) {
-					return one(check.Unknown(check.NeedAuthRequest, "the document still names something that the provider ends ("+p.Ended[i].What+"); whether a client uses it is in its requests", member(m, a.Name, "", "")))
+					return check.Only(check.Unknown(check.NeedAuthRequest, "the document still names something that the provider ends ("+p.Ended[i].What+"); whether a client uses it is in its requests", member(m, a.Name, "", "")))
 				}
 			}
 		}
 	}
 	if !looked {
-		return one(check.Unknown(check.NeedAuthRequest, ""))
+		return check.Only(check.Unknown(check.NeedAuthRequest, ""))
 	}
-	return one(check.OK("nothing of what " + p.Title + " is known to end, as of " + p.AsOf))
+	return check.Only(check.OK("nothing of what " + p.Title + " is known to end, as of " + p.AsOf))
 }
 
 func endedVerdict(t *check.Target, what, on, instead string, proof usher.Proof) check.Verdict {
@@ -147,30 +147,30 @@ func endedVerdict(t *check.Target, what, on, instead string, proof usher.Proof) 
 func usesEnded(t *check.Target, texts []string) (usher.Proof, bool) {
 	for _, c := range t.AuthCalls {
 		if c.Request != nil && match(c.Request.Endpoint, texts) {
-			return usher.Proof{Place: c.Place, Quote: shorten(c.Request.Endpoint, 160)}, true
+			return usher.Proof{Place: c.Place, Quote: check.Clip(c.Request.Endpoint, 160)}, true
 		}
 	}
 	for _, c := range t.TokenCalls {
 		if c.Request != nil && (match(c.Request.Endpoint, texts) || match("grant_type="+c.Request.GrantType, texts)) {
-			return usher.Proof{Place: c.Place, Quote: shorten(c.Request.Endpoint, 160) + " grant_type=" + shorten(c.Request.GrantType, 80)}, true
+			return usher.Proof{Place: c.Place, Quote: check.Clip(c.Request.Endpoint, 160) + " grant_type=" + check.Clip(c.Request.GrantType, 80)}, true
 		}
 	}
 	for _, c := range t.APICalls {
 		if c.Exchange != nil {
 			bare, _, _ := strings.Cut(c.Exchange.URL, "?")
 			if match(bare, texts) {
-				return usher.Proof{Place: c.Place, Quote: shorten(bare, 160)}, true
+				return usher.Proof{Place: c.Place, Quote: check.Clip(bare, 160)}, true
 			}
 		}
 	}
 	for _, e := range t.Events {
 		if match(e.OAuth.ClientApp, texts) || match(e.Request.Host+e.Request.Path, texts) {
-			return usher.Proof{Place: e.UID, Quote: shorten(e.OAuth.ClientApp+" "+e.Request.Host+e.Request.Path, 160)}, true
+			return usher.Proof{Place: e.UID, Quote: check.Clip(e.OAuth.ClientApp+" "+e.Request.Host+e.Request.Path, 160)}, true
 		}
 	}
 	for _, f := range t.Settings {
 		if match(f.Value, texts) || match(f.Quote, texts) {
-			return usher.Proof{Place: f.Place, Quote: shorten(f.Quote, 160)}, true
+			return usher.Proof{Place: f.Place, Quote: check.Clip(f.Quote, 160)}, true
 		}
 	}
 	return usher.Proof{}, false

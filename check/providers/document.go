@@ -33,7 +33,7 @@ var discoveryRequired = &check.Check{
 func required(m *check.Metadata) check.Verdict {
 	onlyImplicit := len(m.GrantTypes) == 1 && m.GrantTypes[0] == "implicit"
 	openid := isOpenID(m)
-	authorize := openid || len(m.GrantTypes) == 0 || contains(m.GrantTypes, oauth.GrantAuthorizationCode) || contains(m.GrantTypes, "implicit")
+	authorize := openid || len(m.GrantTypes) == 0 || slices.Contains(m.GrantTypes, oauth.GrantAuthorizationCode) || slices.Contains(m.GrantTypes, "implicit")
 	var lacking []string
 	for _, r := range [...]struct {
 		name string
@@ -53,7 +53,7 @@ func required(m *check.Metadata) check.Verdict {
 	for _, name := range lacking {
 		proof = append(proof, member(m, name, "required", "absent"))
 	}
-	return check.Wrong("The document lacks "+names(lacking), "A client that configures itself from the document stops here, or guesses.", proof...)
+	return check.Wrong("The document lacks "+check.Names(lacking), "A client that configures itself from the document stops here, or guesses.", proof...)
 }
 
 var discoveryTypes = &check.Check{
@@ -99,7 +99,7 @@ func types(m *check.Metadata) check.Verdict {
 	}
 	slices.Sort(bad)
 	slices.SortFunc(proof, func(a, b usher.Proof) int { return strings.Compare(a.Quote, b.Quote) })
-	return check.Wrong("The wrong type has "+names(bad), "Clients that read strictly refuse the whole document; others take the member for absent.", proof...)
+	return check.Wrong("The wrong type has "+check.Names(bad), "Clients that read strictly refuse the whole document; others take the member for absent.", proof...)
 }
 
 // isSwitch tells which registered members are booleans.
@@ -232,12 +232,12 @@ func signed(t *check.Target, m *check.Metadata) check.Verdict {
 		if !sameJSON(plain, value) {
 			differ = append(differ, name)
 			text, _ := json.Marshal(value)
-			proof = append(proof, member(m, name, shorten(string(text), 120), shorten(string(plain), 120)))
+			proof = append(proof, member(m, name, check.Clip(string(text), 120), check.Clip(string(plain), 120)))
 		}
 	}
 	if len(differ) > 0 {
 		slices.Sort(differ)
-		return check.Wrong("The signed copy says something else of "+names(differ), "Clients that read the signed copy and clients that do not go to different places.", proof...).As(usher.SeverityMedium)
+		return check.Wrong("The signed copy says something else of "+check.Names(differ), "Clients that read the signed copy and clients that do not go to different places.", proof...).As(usher.SeverityMedium)
 	}
 	var keys *token.KeySet
 	for _, k := range t.KeySets {

@@ -46,7 +46,7 @@ func drift(t *check.Target) []check.Verdict {
 		}
 	}
 	if last == nil {
-		return one(check.Unknown(check.NeedHistory, ""))
+		return check.Only(check.Unknown(check.NeedHistory, ""))
 	}
 	m := t.Metadata[0]
 	before := &snapshot.Look{At: last.At, Metadata: last.Metadata}
@@ -58,7 +58,7 @@ func drift(t *check.Target) []check.Verdict {
 	}
 	changes := slices.DeleteFunc(snapshot.Diff(before, &snapshot.Look{At: t.Now, Metadata: m.Raw}), func(c snapshot.Change) bool { return !watched(c.Member) })
 	if len(changes) == 0 {
-		return one(check.OK("as on "+last.At.UTC().Format(time.DateTime), usher.Proof{Place: m.Place, Quote: "the document"}))
+		return check.Only(check.OK("as on "+last.At.UTC().Format(time.DateTime), usher.Proof{Place: m.Place, Quote: "the document"}))
 	}
 	const most, told = 12, 4
 	var proof []usher.Proof
@@ -72,11 +72,11 @@ func drift(t *check.Target) []check.Verdict {
 		}
 		if !slices.Contains(words, c.Member) && len(words) < most { // several words of one list are one member
 			words = append(words, c.Member)
-			proof = append(proof, member(m, c.Member, orAbsent(shorten(c.Old, 160)), orAbsent(shorten(c.New, 160))))
+			proof = append(proof, member(m, c.Member, orAbsent(check.Clip(c.Old, 160)), orAbsent(check.Clip(c.New, 160))))
 		}
 	}
-	v := check.Wrong("Since "+last.At.UTC().Format(time.DateOnly)+" the provider changed "+names(words), strings.Join(means, " "), proof...)
-	return one(v.As(changes[0].Severity).Do(append(todo, "If nobody announced the change, ask the provider: a document that was tampered with looks like that.")...))
+	v := check.Wrong("Since "+last.At.UTC().Format(time.DateOnly)+" the provider changed "+check.Names(words), strings.Join(means, " "), proof...)
+	return check.Only(v.As(changes[0].Severity).Do(append(todo, "If nobody announced the change, ask the provider: a document that was tampered with looks like that.")...))
 }
 
 func orAbsent(s string) string {

@@ -1,7 +1,6 @@
 package providers
 
 import (
-	"net/url"
 	"slices"
 	"strings"
 
@@ -38,7 +37,7 @@ func overHTTPS(t *check.Target, m *check.Metadata) check.Verdict {
 		if a.URL == "" || a.Name == "authorization_endpoint" && ok && scheme != "http" {
 			continue // an app's own scheme, as wallets have it
 		}
-		if inLab && scheme == "http" && loopback(hostOf(a.URL)) {
+		if inLab && scheme == "http" && check.Loopback(check.HostOf(a.URL)) {
 			tolerated++
 			continue
 		}
@@ -47,14 +46,14 @@ func overHTTPS(t *check.Target, m *check.Metadata) check.Verdict {
 	}
 	switch {
 	case len(bad) > 0:
-		return check.Wrong(count(len(bad), "endpoint is", "endpoints are")+" not https: "+names(bad),
+		return check.Wrong(check.Count(len(bad), "endpoint is", "endpoints are")+" not https: "+check.Names(bad),
 			"Codes, secrets and tokens go over the network in the clear, and keys can be exchanged on the way.", proof...)
 	case tolerated > 0:
-		return check.OK("http, which is sound on this machine alone", usher.Proof{Place: m.Place, Quote: count(tolerated, "address", "addresses") + " on loopback"})
+		return check.OK("http, which is sound on this machine alone", usher.Proof{Place: m.Place, Quote: check.Count(tolerated, "address", "addresses") + " on loopback"})
 	case len(list) == 0:
 		return check.NotApplicable("the document names no endpoint")
 	}
-	return check.OK("", usher.Proof{Place: m.Place, Quote: count(len(list), "address", "addresses") + ", each https"})
+	return check.OK("", usher.Proof{Place: m.Place, Quote: check.Count(len(list), "address", "addresses") + ", each https"})
 }
 
 var hostsForeign = &check.Check{
@@ -74,7 +73,7 @@ var hostsForeign = &check.Check{
 }
 
 func foreign(t *check.Target, m *check.Metadata) check.Verdict {
-	home := hostOf(m.Issuer)
+	home := check.HostOf(m.Issuer)
 	if home == "" {
 		return check.NotApplicable("the document names no issuer")
 	}
@@ -82,11 +81,11 @@ func foreign(t *check.Target, m *check.Metadata) check.Verdict {
 	var proof []usher.Proof
 	allKnown, allNear := true, true
 	for _, a := range m.Addresses() {
-		host := hostOf(a.URL)
+		host := check.HostOf(a.URL)
 		if host == "" || host == home || !strings.Contains(a.URL, "://") {
 			continue
 		}
-		if !contains(hosts, host) {
+		if !slices.Contains(hosts, host) {
 			hosts = append(hosts, host)
 			allKnown = allKnown && knownHost(t, host)
 			allNear = allNear && near(home, host)
@@ -97,7 +96,7 @@ func foreign(t *check.Target, m *check.Metadata) check.Verdict {
 		return check.OK("", member(m, "issuer", "", home))
 	}
 	slices.Sort(hosts)
-	v := check.Wrong("Endpoints lie on other hosts than the issuer "+home+": "+names(hosts), "", proof...)
+	v := check.Wrong("Endpoints lie on other hosts than the issuer "+home+": "+check.Names(hosts), "", proof...)
 	switch {
 	case allKnown:
 		v.Detail = known(t).Title + " is known to use them; they must be allowed in a firewall, and nothing else need be done."
@@ -154,7 +153,7 @@ var internalHost = &check.Check{
 }
 
 func inside(t *check.Target, m *check.Metadata) check.Verdict {
-	asked := hostOf(t.Issuer)
+	asked := check.HostOf(t.Issuer)
 	var hosts []string
 	var proof []usher.Proof
 	list := m.Addresses()
@@ -163,15 +162,15 @@ func inside(t *check.Target, m *check.Metadata) check.Verdict {
 	}
 	own := false
 	for _, a := range list {
-		host := hostOf(a.URL)
+		host := check.HostOf(a.URL)
 		if !strings.Contains(a.URL, "://") || !internal(host) {
 			continue
 		}
-		if asked != "" && internal(asked) && (host == asked || loopback(host) && loopback(asked)) {
+		if asked != "" && internal(asked) && (host == asked || check.Loopback(host) && check.Loopback(asked)) {
 			own = true
 			continue
 		}
-		if !contains(hosts, host) {
+		if !slices.Contains(hosts, host) {
 			hosts = append(hosts, host)
 			proof = append(proof, member(m, a.Name, "a public host", host))
 		}
@@ -179,36 +178,12 @@ func inside(t *check.Target, m *check.Metadata) check.Verdict {
 	switch {
 	case len(hosts) > 0:
 		slices.Sort(hosts)
-		return check.Wrong("The document names hosts that are reached from inside alone: "+names(hosts),
+		return check.Wrong("The document names hosts that are reached from inside alone: "+check.Names(hosts),
 			"A browser or an app outside cannot get there, and the issuer in tokens is one that nobody outside can check.", proof...)
 	case own:
 		return check.NotApplicable("the issuer that was asked for lies inside itself")
 	case len(list) == 0:
 		return check.NotApplicable("the document names no endpoint")
 	}
-	return check.OK("", usher.Proof{Place: m.Place, Quote: count(len(list), "address", "addresses") + ", each of a public host"})
-}
-
-// sameAddress compares two addresses without what does not count: the case of
-// scheme and host, a default port.
-func sameAddress(a, b string) bool {
-	if a == b {
-		return true
-	}
-	ua, err1 := url.Parse(a)
-	ub, err2 := url.Parse(b)
-	if err1 != nil || err2 != nil {
-		return false
-	}
-	return strings.EqualFold(ua.Scheme, ub.Scheme) && strings.EqualFold(ua.Hostname(), ub.Hostname()) && port(ua) == port(ub) && ua.Path == ub.Path
-}
-
-func port(u *url.URL) string {
-	switch {
-	case u.Port() != "":
-		return u.Port()
-	case strings.EqualFold(u.Scheme, "https"):
-		return "443"
-	}
-	return "80"
+	return check.OK("", usher.Proof{Place: m.Place, Quote: check.Count(len(list), "address", "addresses") + ", each of a public host"})
 }

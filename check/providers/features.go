@@ -2,6 +2,7 @@ package providers
 
 import (
 	"encoding/json"
+	"slices"
 
 	"usher"
 	"usher/check"
@@ -42,9 +43,9 @@ func issAnnounced(t *check.Target, m *check.Metadata) check.Verdict {
 		}
 		if r.Issuer != "" {
 			with++
-			carrying = usher.Proof{Place: place, Quote: "iss=" + shorten(r.Issuer, 160)}
+			carrying = usher.Proof{Place: place, Quote: "iss=" + check.Clip(r.Issuer, 160)}
 		} else {
-			without = usher.Proof{Place: place, Quote: "an answer without iss", Expected: "iss=" + shorten(m.Issuer, 160), Got: "absent"}
+			without = usher.Proof{Place: place, Quote: "an answer without iss", Expected: "iss=" + check.Clip(m.Issuer, 160), Got: "absent"}
 		}
 	}
 	switch {
@@ -71,7 +72,7 @@ func fromProvider(call *check.AuthCall, m *check.Metadata, documents int) bool {
 	if call.Request == nil || m.AuthorizationEndpoint == "" || call.Request.Endpoint == "" {
 		return documents == 1
 	}
-	return documents == 1 || sameAddress(call.Request.Endpoint, m.AuthorizationEndpoint)
+	return documents == 1 || check.SameAddress(call.Request.Endpoint, m.AuthorizationEndpoint)
 }
 
 func severalIssuers(t *check.Target) bool {
@@ -162,7 +163,7 @@ func aliases(t *check.Target, m *check.Metadata) check.Verdict {
 	clients, told := map[string]bool{}, false
 	for _, r := range t.Registrations {
 		told = told || len(r.AuthMethods) > 0
-		clients[r.ClientID] = contains(r.AuthMethods, oauth.AuthTLS) || contains(r.AuthMethods, oauth.AuthSelfSignedTLS)
+		clients[r.ClientID] = slices.Contains(r.AuthMethods, oauth.AuthTLS) || slices.Contains(r.AuthMethods, oauth.AuthSelfSignedTLS)
 	}
 	seen := false
 	for _, call := range t.TokenCalls {
@@ -170,10 +171,10 @@ func aliases(t *check.Target, m *check.Metadata) check.Verdict {
 			continue
 		}
 		seen = true
-		if !sameAddress(call.Request.Endpoint, to) {
-			return check.Wrong("The client calls "+shorten(call.Request.Endpoint, 160)+", its certificate is asked for at "+shorten(to, 160),
+		if !check.SameAddress(call.Request.Endpoint, to) {
+			return check.Wrong("The client calls "+check.Clip(call.Request.Endpoint, 160)+", its certificate is asked for at "+check.Clip(to, 160),
 				"At that address nobody asks for the certificate: the client is not recognised, or its token is not bound.",
-				usher.Proof{Place: call.Place, Quote: "POST " + shorten(call.Request.Endpoint, 160), Expected: to, Got: call.Request.Endpoint}).Of(call.Request.ClientID)
+				usher.Proof{Place: call.Place, Quote: "POST " + check.Clip(call.Request.Endpoint, 160), Expected: to, Got: call.Request.Endpoint}).Of(call.Request.ClientID)
 		}
 	}
 	switch {
@@ -257,13 +258,13 @@ func introspection(t *check.Target, m *check.Metadata) check.Verdict {
 // usedElsewhere tells whether a token was sent to an API that is not the
 // provider's.
 func usedElsewhere(t *check.Target, m *check.Metadata, tok *check.Token) bool {
-	home := hostOf(m.Issuer)
+	home := check.HostOf(m.Issuer)
 	for _, c := range t.APICalls {
 		if c.Token != tok || c.Exchange == nil {
 			continue
 		}
-		host := hostOf(c.Exchange.URL)
-		if host != home && host != hostOf(m.UserinfoEndpoint) && !knownHost(t, host) && !near(home, host) {
+		host := check.HostOf(c.Exchange.URL)
+		if host != home && host != check.HostOf(m.UserinfoEndpoint) && !knownHost(t, host) && !near(home, host) {
 			return true
 		}
 	}
@@ -310,7 +311,7 @@ var dcrOpen = &check.Check{
 			offered = offered || has(m, "registration_endpoint")
 		}
 		if !offered {
-			return one(check.NotApplicable("the document names no registration endpoint"))
+			return check.Only(check.NotApplicable("the document names no registration endpoint"))
 		}
 		return t.FromProbe("dcr-open", check.NeedChange)
 	},

@@ -30,22 +30,22 @@ var discoveryReachable = &check.Check{
 				continue
 			}
 			if why := badAnswer(m.Answer, maxDiscovery); why != "" {
-				return one(check.Wrong("The discovery document is there, but "+why, "Clients that look at the headers refuse it.", proofOf(m.Answer)).As(usher.SeverityMedium))
+				return check.Only(check.Wrong("The discovery document is there, but "+why, "Clients that look at the headers refuse it.", proofOf(m.Answer)).As(usher.SeverityMedium))
 			}
-			return one(check.OK("", proofOf(m.Answer)))
+			return check.Only(check.OK("", proofOf(m.Answer)))
 		}
 		for _, a := range t.Answers {
 			if !strings.HasPrefix(a.Role, "discovery") {
 				continue
 			}
 			if a.NoNetwork {
-				return one(noNetwork(a))
+				return check.Only(noNetwork(a))
 			}
 			why := badAnswer(a, maxDiscovery)
 			if why == "" {
 				why = "it is no discovery document"
 				if len(t.Metadata) > 0 && t.Metadata[0].Answer == nil {
-					return one(check.OK("", proofOf(a)))
+					return check.Only(check.OK("", proofOf(a)))
 				}
 			}
 			if first == "" {
@@ -53,7 +53,7 @@ var discoveryReachable = &check.Check{
 			}
 			failed = append(failed, proofOf(a))
 		}
-		return one(check.Wrong("The discovery document cannot be had: "+first,
+		return check.Only(check.Wrong("The discovery document cannot be had: "+first,
 			"Without it a client knows neither endpoints nor keys.", failed...))
 	},
 }
@@ -61,7 +61,7 @@ var discoveryReachable = &check.Check{
 // noNetwork is said of an answer that this machine could not ask for: of the
 // provider it tells nothing.
 func noNetwork(a *check.Answer) check.Verdict {
-	return check.Unknown(check.NeedNetwork, "It could not be asked from here: "+shorten(a.Err, 200)+".", proofOf(a))
+	return check.Unknown(check.NeedNetwork, "It could not be asked from here: "+check.Clip(a.Err, 200)+".", proofOf(a))
 }
 
 const (
@@ -75,9 +75,9 @@ func badAnswer(a *check.Answer, most int) string {
 	ct = strings.TrimSpace(ct)
 	switch {
 	case a.Err != "":
-		return shorten(a.Err, 200)
+		return check.Clip(a.Err, 200)
 	case a.Defect != "":
-		return "it " + shorten(a.Defect, 200)
+		return "it " + check.Clip(a.Defect, 200)
 	case a.Status >= 300 && a.Status < 400:
 		return "status " + strconv.Itoa(a.Status) + " sends on to another address"
 	case a.Status == 401 || a.Status == 403:
@@ -91,18 +91,18 @@ func badAnswer(a *check.Answer, most int) string {
 	case ct == "":
 		return "no content type is said"
 	case ct != "application/json" && !strings.HasSuffix(ct, "+json"):
-		return "the content type is " + shorten(ct, 60)
+		return "the content type is " + check.Clip(ct, 60)
 	}
 	return ""
 }
 
 // proofOf quotes status and content type of an answer.
 func proofOf(a *check.Answer) usher.Proof {
-	p := usher.Proof{Place: placeOf(a), Quote: shorten(a.Err, 200)}
+	p := usher.Proof{Place: placeOf(a), Quote: check.Clip(a.Err, 200)}
 	if a.Err == "" {
 		p.Quote = "status " + strconv.Itoa(a.Status)
 		if ct := a.Header.Get("Content-Type"); ct != "" {
-			p.Quote += ", Content-Type: " + shorten(ct, 80)
+			p.Quote += ", Content-Type: " + check.Clip(ct, 80)
 		}
 	}
 	return p
@@ -112,7 +112,7 @@ func placeOf(a *check.Answer) string {
 	if a.Place != "" {
 		return a.Place
 	}
-	return "GET " + shorten(a.URL, 200)
+	return "GET " + check.Clip(a.URL, 200)
 }
 
 var discoveryPathForm = &check.Check{
@@ -127,7 +127,7 @@ var discoveryPathForm = &check.Check{
 	},
 	References: []string{"RFC 8414 section 3.1", "RFC 8414 section 5", "OpenID Connect Discovery section 4.1"},
 	Probe:      &check.Probe{What: "GET of up to three well-known addresses of the issuer", Safety: check.S0},
-	Judge:      func(t *check.Target) []check.Verdict { return one(pathForm(t)) },
+	Judge:      func(t *check.Target) []check.Verdict { return check.Only(pathForm(t)) },
 }
 
 func pathForm(t *check.Target) check.Verdict {
@@ -159,13 +159,13 @@ func pathForm(t *check.Target) check.Verdict {
 	case suffix.works:
 		return check.Unknown(check.NeedNetwork, "found behind the path; the form of RFC 8414 was not tried", proof...)
 	case inserted && suffix.answer != nil && openID(t):
-		return check.Wrong("The document lies at the form of RFC 8414 alone", "OpenID Connect clients look behind the path, at "+shorten(root+path, 160)+"/.well-known/openid-configuration, and find nothing.", proof...)
+		return check.Wrong("The document lies at the form of RFC 8414 alone", "OpenID Connect clients look behind the path, at "+check.Clip(root+path, 160)+"/.well-known/openid-configuration, and find nothing.", proof...)
 	case inserted:
 		return check.OK("in front of the path, as RFC 8414 has it", proof...)
 	case suffix.answer != nil && suffix.answer.NoNetwork:
 		return noNetwork(suffix.answer)
 	case suffix.answer != nil && insertedTried:
-		return check.Wrong("The document is at none of the addresses that the standards name", "A client that is given the issuer "+shorten(issuer, 160)+" finds no document.", proof...)
+		return check.Wrong("The document is at none of the addresses that the standards name", "A client that is given the issuer "+check.Clip(issuer, 160)+" finds no document.", proof...)
 	}
 	return check.Unknown(check.NeedNetwork, "not every form was tried", proof...)
 }
@@ -205,7 +205,7 @@ func isOpenID(m *check.Metadata) bool {
 			return true
 		}
 	}
-	return strings.Contains(m.URL, "/openid-configuration") || contains(m.ScopesSupported, "openid")
+	return strings.Contains(m.URL, "/openid-configuration") || slices.Contains(m.ScopesSupported, "openid")
 }
 
 var discoveryCache = &check.Check{
@@ -220,7 +220,7 @@ var discoveryCache = &check.Check{
 	},
 	References: []string{"OpenID Connect Core section 10.1.1", "RFC 9111 section 5.2"},
 	Probe:      getPublic,
-	Judge:      func(t *check.Target) []check.Verdict { return one(cache(t)) },
+	Judge:      func(t *check.Target) []check.Verdict { return check.Only(cache(t)) },
 }
 
 func cache(t *check.Target) check.Verdict {
@@ -236,11 +236,11 @@ func cache(t *check.Target) check.Verdict {
 			what = "key set"
 		}
 		header := strings.Join(a.Header.Values("Cache-Control"), ", ")
-		p := usher.Proof{Place: placeOf(a), Quote: "Cache-Control: " + shorten(header, 120)}
+		p := usher.Proof{Place: placeOf(a), Quote: "Cache-Control: " + check.Clip(header, 120)}
 		age, told := maxAge(header)
 		why := ""
 		switch {
-		case directive(header, "no-store"):
+		case check.Directive(header, "no-store"):
 			why, p.Expected, p.Got = "The "+what+" may not be kept (no-store)", "max-age between 600 and 86400", "no-store"
 		case keys && told && age > 86400:
 			why, p.Expected, p.Got = "The key set may be kept for "+strconv.Itoa(age/3600)+" hours", "at most 24 hours", strconv.Itoa(age)+" seconds"
@@ -260,15 +260,6 @@ func cache(t *check.Target) check.Verdict {
 		return check.OK("", fine...)
 	}
 	return check.Unknown(check.NeedNetwork, "")
-}
-
-func directive(header, name string) bool {
-	for part := range strings.SplitSeq(header, ",") {
-		if strings.EqualFold(strings.TrimSpace(part), name) {
-			return true
-		}
-	}
-	return false
 }
 
 func maxAge(header string) (seconds int, ok bool) {
@@ -294,7 +285,7 @@ var jwksReachable = &check.Check{
 	},
 	References: []string{"RFC 7517 section 5", "OpenID Connect Discovery section 3"},
 	Probe:      getPublic,
-	Judge:      func(t *check.Target) []check.Verdict { return one(keysReachable(t)) },
+	Judge:      func(t *check.Target) []check.Verdict { return check.Only(keysReachable(t)) },
 }
 
 func keysReachable(t *check.Target) check.Verdict {
@@ -332,10 +323,10 @@ func keysReachable(t *check.Target) check.Verdict {
 		sets++
 		if !usable(t, k) {
 			if leavesUnknown(k) {
-				return check.Unknown(check.NeedNothing, "its keys are of kinds that are not known here, so that nothing can be said of them", usher.Proof{Place: k.Place, Quote: count(len(k.Left), "entry", "entries") + " left out"})
+				return check.Unknown(check.NeedNothing, "its keys are of kinds that are not known here, so that nothing can be said of them", usher.Proof{Place: k.Place, Quote: check.Count(len(k.Left), "entry", "entries") + " left out"})
 			}
 			return check.Wrong("The key set has no key that a token could be verified with",
-				"None of its keys is a public one for signatures of an announced algorithm.", usher.Proof{Place: k.Place, Quote: count(len(k.Keys), "key", "keys") + ", " + count(len(k.Left), "entry", "entries") + " left out"})
+				"None of its keys is a public one for signatures of an announced algorithm.", usher.Proof{Place: k.Place, Quote: check.Count(len(k.Keys), "key", "keys") + ", " + check.Count(len(k.Left), "entry", "entries") + " left out"})
 		}
 	}
 	switch {

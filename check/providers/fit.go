@@ -39,10 +39,10 @@ func acrs(t *check.Target) []check.Verdict {
 		}
 		m := documentOf(t, call.Request.Endpoint)
 		offered, there := m.List("acr_values_supported")
-		proof := usher.Proof{Place: call.Place, Quote: "acr_values: " + shorten(strings.Join(asked, " "), 160), Expected: names(offered)}
+		proof := usher.Proof{Place: call.Place, Quote: "acr_values: " + check.Clip(strings.Join(asked, " "), 160), Expected: check.Names(offered)}
 		var strange []string
 		for _, a := range asked {
-			if !contains(offered, a) && !contains(strange, a) {
+			if !slices.Contains(offered, a) && !slices.Contains(strange, a) {
 				strange = append(strange, a)
 			}
 		}
@@ -50,8 +50,8 @@ func acrs(t *check.Target) []check.Verdict {
 		case !there:
 			out = append(out, check.Unknown(check.NeedNothing, "the document does not list the levels", proof).Of(call.Request.ClientID))
 		case len(strange) > 0:
-			proof.Got = names(strange)
-			out = append(out, check.Wrong("The request asks for "+shorten(names(strange), 160)+", on offer is "+shorten(names(offered), 160),
+			proof.Got = check.Names(strange)
+			out = append(out, check.Wrong("The request asks for "+check.Clip(check.Names(strange), 160)+", on offer is "+check.Clip(check.Names(offered), 160),
 				"A level that the provider does not know is passed over: the token comes without it, and the app asks again, or lets in people who did not prove enough.", proof, member(m, "acr_values_supported", "", "")).Of(call.Request.ClientID))
 		default:
 			out = append(out, check.OK("", proof).Of(call.Request.ClientID))
@@ -61,7 +61,7 @@ func acrs(t *check.Target) []check.Verdict {
 		}
 	}
 	if len(out) == 0 {
-		return one(check.NotApplicable("no request asks for a level"))
+		return check.Only(check.NotApplicable("no request asks for a level"))
 	}
 	return out
 }
@@ -91,7 +91,7 @@ func claimedACR(claims string) []string {
 func documentOf(t *check.Target, endpoint string) *check.Metadata {
 	if len(t.Metadata) > 1 && endpoint != "" {
 		for _, m := range t.Metadata {
-			if sameAddress(endpoint, m.AuthorizationEndpoint) || sameAddress(endpoint, m.TokenEndpoint) {
+			if check.SameAddress(endpoint, m.AuthorizationEndpoint) || check.SameAddress(endpoint, m.TokenEndpoint) {
 				return m
 			}
 		}
@@ -136,13 +136,13 @@ func (c *comparison) hold(m *check.Metadata, g gap, list []string, offered func(
 	if offered(list, g.value) {
 		return
 	}
-	g.proof = usher.Proof{Place: g.place, Quote: g.what + " " + shorten(g.value, 80), Expected: names(list), Got: g.value}
+	g.proof = usher.Proof{Place: g.place, Quote: g.what + " " + check.Clip(g.value, 80), Expected: check.Names(list), Got: g.value}
 	c.gaps = append(c.gaps, g)
 }
 
 func gaps(t *check.Target) []check.Verdict {
 	if len(t.Registrations)+len(t.AuthCalls)+len(t.TokenCalls) == 0 {
-		return one(check.Unknown(check.NeedAuthRequest, ""))
+		return check.Only(check.Unknown(check.NeedAuthRequest, ""))
 	}
 	var order []string
 	found := map[string]*comparison{}
@@ -170,7 +170,7 @@ func gaps(t *check.Target) []check.Verdict {
 		}
 	}
 	if len(order) == 0 {
-		return one(check.Unknown(check.NeedAuthRequest, ""))
+		return check.Only(check.Unknown(check.NeedAuthRequest, ""))
 	}
 	out := make([]check.Verdict, 0, len(order))
 	for _, client := range order {
@@ -198,21 +198,21 @@ func gapVerdict(t *check.Target, c *comparison) check.Verdict {
 	case c.held == 0:
 		return check.Unknown(check.NeedAuthRequest, "nothing that the client is known to use is of a kind that the document lists")
 	case len(c.gaps) == 0:
-		return check.OK("nothing is used that the document does not list", usher.Proof{Place: t.Metadata[0].Place, Quote: count(c.held, "value", "values") + " compared with the lists of the document"})
+		return check.OK("nothing is used that the document does not list", usher.Proof{Place: t.Metadata[0].Place, Quote: check.Count(c.held, "value", "values") + " compared with the lists of the document"})
 	}
 	var words []string
 	var proof []usher.Proof
 	worked := true
 	for _, g := range c.gaps {
-		word := g.what + " " + shorten(g.value, 60)
-		if contains(words, word) {
+		word := g.what + " " + check.Clip(g.value, 60)
+		if slices.Contains(words, word) {
 			continue
 		}
 		words = append(words, word)
 		proof = append(proof, g.proof)
 		worked = worked && g.worked
 	}
-	v := check.Wrong("The client uses what the provider does not list: "+names(words), "The provider will refuse it, or take it for something else.", proof...).Because(c.gaps[0].cause)
+	v := check.Wrong("The client uses what the provider does not list: "+check.Names(words), "The provider will refuse it, or take it for something else.", proof...).Because(c.gaps[0].cause)
 	if worked {
 		v.Detail = "The provider took it all the same. Other clients configure themselves by the document, and will not use it."
 		return v.As(usher.SeverityInfo)
@@ -229,7 +229,7 @@ func (c *comparison) registered(r *evidence.Registration, m *check.Metadata) {
 	}
 	for _, a := range r.AuthMethods {
 		if standardMethod(a) {
-			c.hold(m, gap{what: "authentication", value: a, member: "token_endpoint_auth_methods_supported", place: r.Place, cause: "client-auth-method"}, m.AuthMethods, contains)
+			c.hold(m, gap{what: "authentication", value: a, member: "token_endpoint_auth_methods_supported", place: r.Place, cause: "client-auth-method"}, m.AuthMethods, slices.Contains)
 		}
 	}
 }
@@ -241,16 +241,16 @@ func (c *comparison) authorization(call *check.AuthCall, m *check.Metadata) {
 		c.hold(m, gap{what: what, value: value, member: member, place: call.Place, cause: cause, worked: worked}, list, offered)
 	}
 	hold("response type", r.ResponseType, "response_types_supported", "response-type-not-allowed", m.ResponseTypes, offersResponseType)
-	hold("response mode", r.ResponseMode, "response_modes_supported", "request-malformed", m.ResponseModes, contains)
+	hold("response mode", r.ResponseMode, "response_modes_supported", "request-malformed", m.ResponseModes, slices.Contains)
 	method := r.CodeChallengeMethod
 	if method == "" && r.CodeChallenge != "" {
 		method = "plain"
 	}
-	hold("PKCE method", method, "code_challenge_methods_supported", "request-malformed", m.CodeChallengeMethods, contains)
+	hold("PKCE method", method, "code_challenge_methods_supported", "request-malformed", m.CodeChallengeMethods, slices.Contains)
 	if r.Prompt != "" {
 		prompts, _ := m.List("prompt_values_supported")
 		for _, p := range strings.Fields(r.Prompt) {
-			hold("prompt", p, "prompt_values_supported", "request-malformed", prompts, contains)
+			hold("prompt", p, "prompt_values_supported", "request-malformed", prompts, slices.Contains)
 		}
 	}
 }
@@ -260,11 +260,11 @@ func (c *comparison) token(call *check.TokenCall, m *check.Metadata) {
 	worked := call.Response != nil && call.Response.Error == nil && (call.Response.AccessToken != "" || call.Response.IDToken != "")
 	c.hold(m, gap{what: "grant", value: r.GrantType, member: "grant_types_supported", place: call.Place, cause: "grant-not-allowed", worked: worked}, m.GrantTypes, offersGrant)
 	method := r.AuthMethod
-	if method == oauth.AuthPrivateKeyJWT && contains(m.AuthMethods, oauth.AuthSecretJWT) {
+	if method == oauth.AuthPrivateKeyJWT && slices.Contains(m.AuthMethods, oauth.AuthSecretJWT) {
 		method = "" // the request does not tell a key from a secret
 	}
 	if method != oauth.AuthNone {
-		c.hold(m, gap{what: "authentication", value: method, member: "token_endpoint_auth_methods_supported", place: call.Place, cause: "client-auth-method", worked: worked}, m.AuthMethods, contains)
+		c.hold(m, gap{what: "authentication", value: method, member: "token_endpoint_auth_methods_supported", place: call.Place, cause: "client-auth-method", worked: worked}, m.AuthMethods, slices.Contains)
 	}
 }
 

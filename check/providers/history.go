@@ -84,7 +84,7 @@ var jwksFlapping = &check.Check{
 	},
 	References: []string{"OpenID Connect Core section 10.1.1"},
 	Probe:      getPublic,
-	Judge:      func(t *check.Target) []check.Verdict { return one(flapping(looks(t))) },
+	Judge:      func(t *check.Target) []check.Verdict { return check.Only(flapping(looks(t))) },
 }
 
 func flapping(all []look) check.Verdict {
@@ -101,7 +101,7 @@ func flapping(all []look) check.Verdict {
 		if a.back.Sub(a.gone) > longest.back.Sub(longest.gone) {
 			longest = a
 		}
-		if !contains(which, a.kid) {
+		if !slices.Contains(which, a.kid) {
 			which = append(which, a.kid)
 		}
 	}
@@ -111,11 +111,11 @@ func flapping(all []look) check.Verdict {
 			break
 		}
 		proof = append(proof, usher.Proof{
-			Place: "looks since " + all[0].at.UTC().Format(time.DateOnly), Quote: "kid " + shorten(a.kid, 60) + " was not there from " + a.gone.UTC().Format(time.DateTime) + ", and there again " + a.back.UTC().Format(time.DateTime),
+			Place: "looks since " + all[0].at.UTC().Format(time.DateOnly), Quote: "kid " + check.Clip(a.kid, 60) + " was not there from " + a.gone.UTC().Format(time.DateTime) + ", and there again " + a.back.UTC().Format(time.DateTime),
 			Expected: "there until its last token has run out",
 		})
 	}
-	return check.Wrong(count(len(which), "key", "keys")+" vanished and came back, for up to "+longest.back.Sub(longest.gone).Round(time.Minute).String(),
+	return check.Wrong(check.Count(len(which), "key", "keys")+" vanished and came back, for up to "+longest.back.Sub(longest.gone).Round(time.Minute).String(),
 		"The provider's replicas do not agree. A verifier that keeps the newest copy alone refuses good tokens in between.", proof...)
 }
 
@@ -131,7 +131,7 @@ var rotationOverlap = &check.Check{
 	},
 	References: []string{"OpenID Connect Core section 10.1.1"},
 	Probe:      getPublic,
-	Judge:      func(t *check.Target) []check.Verdict { return one(overlap(t, looks(t))) },
+	Judge:      func(t *check.Target) []check.Verdict { return check.Only(overlap(t, looks(t))) },
 }
 
 // use is one signature with a key.
@@ -148,14 +148,14 @@ func overlap(t *check.Target, all []look) check.Verdict {
 	for _, u := range usesOf(t) {
 		late, published := around(all, u)
 		switch {
-		case published && !u.end.IsZero() && u.end.After(t.Now) && !contains(all[len(all)-1].kids, u.kid):
-			return check.Wrong("The key with the kid "+shorten(u.kid, 60)+" was withdrawn while tokens that it signed are good",
+		case published && !u.end.IsZero() && u.end.After(t.Now) && !slices.Contains(all[len(all)-1].kids, u.kid):
+			return check.Wrong("The key with the kid "+check.Clip(u.kid, 60)+" was withdrawn while tokens that it signed are good",
 				"Every verifier that fetches the keys now refuses them until "+u.end.UTC().Format(time.DateTime)+".",
-				usher.Proof{Place: u.place, Quote: "kid " + shorten(u.kid, 60) + ", signed " + u.at.UTC().Format(time.DateTime) + ", good until " + u.end.UTC().Format(time.DateTime), Expected: "published until then", Got: "absent now"})
+				usher.Proof{Place: u.place, Quote: "kid " + check.Clip(u.kid, 60) + ", signed " + u.at.UTC().Format(time.DateTime) + ", good until " + u.end.UTC().Format(time.DateTime), Expected: "published until then", Got: "absent now"})
 		case late:
-			return check.Wrong("The key with the kid "+shorten(u.kid, 60)+" signed before it was published",
+			return check.Wrong("The key with the kid "+check.Clip(u.kid, 60)+" signed before it was published",
 				"Verifiers that fetched the keys in between know no key for the token.",
-				usher.Proof{Place: u.place, Quote: "kid " + shorten(u.kid, 60) + ", signed " + u.at.UTC().Format(time.DateTime), Expected: "published before", Got: "published after"})
+				usher.Proof{Place: u.place, Quote: "kid " + check.Clip(u.kid, 60) + ", signed " + u.at.UTC().Format(time.DateTime), Expected: "published before", Got: "published after"})
 		}
 	}
 	kept := false
@@ -166,7 +166,7 @@ func overlap(t *check.Target, all []look) check.Verdict {
 		}
 		common, fresh := false, false
 		for _, kid := range b.kids {
-			if contains(a.kids, kid) {
+			if slices.Contains(a.kids, kid) {
 				common = true
 			} else {
 				fresh = true
@@ -175,7 +175,7 @@ func overlap(t *check.Target, all []look) check.Verdict {
 		if !common && b.at.Sub(a.at) <= 48*time.Hour {
 			return check.Wrong("All keys were exchanged at once",
 				"Tokens that were signed just before cannot be verified any more, and verifiers that keep the set for a while cannot verify new ones.",
-				usher.Proof{Place: "look of " + b.at.UTC().Format(time.DateTime), Quote: "kids " + shorten(names(b.kids), 160), Expected: "one of " + shorten(names(a.kids), 160) + " beside them"})
+				usher.Proof{Place: "look of " + b.at.UTC().Format(time.DateTime), Quote: "kids " + check.Clip(check.Names(b.kids), 160), Expected: "one of " + check.Clip(check.Names(a.kids), 160) + " beside them"})
 		}
 		kept = kept || common && fresh
 	}
@@ -190,7 +190,7 @@ func overlap(t *check.Target, all []look) check.Verdict {
 func around(all []look, u use) (late, published bool) {
 	missed := false
 	for _, l := range all {
-		switch here := contains(l.kids, u.kid); {
+		switch here := slices.Contains(l.kids, u.kid); {
 		case here && !l.at.After(u.at):
 			return false, true // there before it signed
 		case here:

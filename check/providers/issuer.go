@@ -2,6 +2,7 @@ package providers
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 
 	"usher"
@@ -50,12 +51,12 @@ func identical(t *check.Target, m *check.Metadata) check.Verdict {
 	case m.Issuer == "":
 		return check.Wrong("The document names no issuer", "A client cannot tell whose document it is and must refuse it.", proof)
 	case strings.Contains(m.Issuer, "{"):
-		return check.NotApplicable("the document is one for many issuers: " + shorten(m.Issuer, 120))
+		return check.NotApplicable("the document is one for many issuers: " + check.Clip(m.Issuer, 120))
 	}
 	how := difference(t.Issuer, m.Issuer)
-	return check.Wrong("The issuer asked for is "+shorten(t.Issuer, 200)+", published is "+shorten(m.Issuer, 200),
+	return check.Wrong("The issuer asked for is "+check.Clip(t.Issuer, 200)+", published is "+check.Clip(m.Issuer, 200),
 		"They differ "+how+". Clients compare the two strings and refuse the document; tokens carry the published one.", proof).
-		Do("Set the client's issuer to "+shorten(m.Issuer, 200), "If that is not the address that clients shall use, set the provider's public address instead.")
+		Do("Set the client's issuer to "+check.Clip(m.Issuer, 200), "If that is not the address that clients shall use, set the provider's public address instead.")
 }
 
 // difference says in which part two issuers differ.
@@ -73,10 +74,10 @@ func difference(asked, published string) string {
 	}
 	var parts []string
 	if a.Scheme != p.Scheme {
-		parts = append(parts, "in the scheme ("+shorten(a.Scheme, 20)+" against "+shorten(p.Scheme, 20)+")")
+		parts = append(parts, "in the scheme ("+check.Clip(a.Scheme, 20)+" against "+check.Clip(p.Scheme, 20)+")")
 	}
 	if a.Hostname() != p.Hostname() {
-		parts = append(parts, "in the host ("+shorten(a.Hostname(), 80)+" against "+shorten(p.Hostname(), 80)+")")
+		parts = append(parts, "in the host ("+check.Clip(a.Hostname(), 80)+" against "+check.Clip(p.Hostname(), 80)+")")
 	} else if a.Port() != p.Port() {
 		parts = append(parts, "in the port")
 	}
@@ -97,13 +98,13 @@ func pathDifference(a, b string) string {
 	as, bs := strings.Split(a, "/"), strings.Split(b, "/")
 	for i := range min(len(as), len(bs)) {
 		if as[i] != bs[i] {
-			return shorten(as[i], 60) + " against " + shorten(bs[i], 60)
+			return check.Clip(as[i], 60) + " against " + check.Clip(bs[i], 60)
 		}
 	}
 	if len(as) > len(bs) {
-		return "asked for has " + shorten(strings.Join(as[len(bs):], "/"), 60) + " more"
+		return "asked for has " + check.Clip(strings.Join(as[len(bs):], "/"), 60) + " more"
 	}
-	return "published has " + shorten(strings.Join(bs[len(as):], "/"), 60) + " more"
+	return "published has " + check.Clip(strings.Join(bs[len(as):], "/"), 60) + " more"
 }
 
 var issuerTemplate = &check.Check{
@@ -138,15 +139,15 @@ func template(t *check.Target, m *check.Metadata) check.Verdict {
 		if iss == "" || tok.Form != token.FormJWS || tok.Type == token.TypeAssertion || tok.Type == token.TypeDPoP || ofAnother(t, m, iss) {
 			continue // of the client, or of another provider that was given too
 		}
-		place := usher.Proof{Place: tok.Place, Quote: "iss: " + shorten(iss, 160) + ", tid: " + shorten(tid, 80)}
+		place := usher.Proof{Place: tok.Place, Quote: "iss: " + check.Clip(iss, 160) + ", tid: " + check.Clip(tid, 80)}
 		if want := m.Issuer[:open] + tid + m.Issuer[end+1:]; tid == "" || iss != want {
 			place.Expected, place.Got = want, iss
-			return check.Wrong("The token's issuer "+shorten(iss, 160)+" does not come of the template "+shorten(m.Issuer, 160),
-				"Filled in with the token's tenant the template gives "+shorten(want, 160)+". The token is from another issuer (Entra: v1 and v2 differ), or these are not its keys.", proof, place)
+			return check.Wrong("The token's issuer "+check.Clip(iss, 160)+" does not come of the template "+check.Clip(m.Issuer, 160),
+				"Filled in with the token's tenant the template gives "+check.Clip(want, 160)+". The token is from another issuer (Entra: v1 and v2 differ), or these are not its keys.", proof, place)
 		}
-		if len(allowed) > 0 && !contains(allowed, tid) {
-			place.Expected, place.Got = names(allowed), tid
-			return check.Wrong("The token is of the tenant "+shorten(tid, 80)+", which is not allowed", "Its issuer fits the template, as that of every tenant in the world does.", proof, place).As(usher.SeverityCritical)
+		if len(allowed) > 0 && !slices.Contains(allowed, tid) {
+			place.Expected, place.Got = check.Names(allowed), tid
+			return check.Wrong("The token is of the tenant "+check.Clip(tid, 80)+", which is not allowed", "Its issuer fits the template, as that of every tenant in the world does.", proof, place).As(usher.SeverityCritical)
 		}
 		seen++
 	}
@@ -156,7 +157,7 @@ func template(t *check.Target, m *check.Metadata) check.Verdict {
 	case len(allowed) > 0:
 		return check.Unknown(check.NeedToken, "the issuer is a template, and tenants are listed; a token would tell whether they are kept to", proof)
 	}
-	return check.Wrong("The issuer is a template: "+shorten(m.Issuer, 160),
+	return check.Wrong("The issuer is a template: "+check.Clip(m.Issuer, 160),
 		"The document is that of an endpoint for many tenants. Whoever compares iss with it as it stands refuses every token; whoever does not compare lets in every tenant.", proof)
 }
 
@@ -176,15 +177,6 @@ func claim(tok *check.Token, name string) string {
 	}
 	s, _ := tok.Claims[name].(string)
 	return s
-}
-
-func contains(list []string, s string) bool {
-	for _, e := range list {
-		if e == s {
-			return true
-		}
-	}
-	return false
 }
 
 var issuerURLForm = &check.Check{
@@ -223,12 +215,12 @@ func issuerForm(t *check.Target, m *check.Metadata) check.Verdict {
 		why = "has a fragment"
 	case u.User != nil:
 		why = "has a user name in it"
-	case u.Scheme == "http" && lab(t) && loopback(hostOf(m.Issuer)):
+	case u.Scheme == "http" && lab(t) && check.Loopback(check.HostOf(m.Issuer)):
 		return check.OK("http, which is sound on this machine alone", proof)
 	case u.Scheme != "https":
-		why = "is " + shorten(u.Scheme, 20) + ", not https"
+		why = "is " + check.Clip(u.Scheme, 20) + ", not https"
 	default:
 		return check.OK("", member(m, "issuer", "", m.Issuer))
 	}
-	return check.Wrong("The issuer "+shorten(m.Issuer, 160)+" "+why, "Clients that keep to the standard refuse it, and over http anybody on the way can put in their own keys.", proof)
+	return check.Wrong("The issuer "+check.Clip(m.Issuer, 160)+" "+why, "Clients that keep to the standard refuse it, and over http anybody on the way can put in their own keys.", proof)
 }

@@ -47,12 +47,12 @@ func noPrivate(k *check.KeySet) check.Verdict {
 	if list == nil && k.KeySet != nil {
 		for i, key := range k.Keys {
 			if key.Private {
-				proof = append(proof, usher.Proof{Place: k.Place, Quote: "key " + strconv.Itoa(i+1) + " (kid " + shorten(key.Kid, 60) + ") is private", Expected: "a public key"})
+				proof = append(proof, usher.Proof{Place: k.Place, Quote: "key " + strconv.Itoa(i+1) + " (kid " + check.Clip(key.Kid, 60) + ") is private", Expected: "a public key"})
 			}
 		}
 	}
 	if len(proof) > 0 {
-		return check.Wrong(count(len(proof), "key of the set is private or secret", "keys of the set are private or secret"),
+		return check.Wrong(check.Count(len(proof), "key of the set is private or secret", "keys of the set are private or secret"),
 			"Whoever reads the set can make tokens that every verifier takes.", proof...)
 	}
 	return check.OK("", usher.Proof{Place: k.Place, Quote: keyCount(k)})
@@ -62,7 +62,7 @@ func noPrivate(k *check.KeySet) check.Verdict {
 // long and random: the word kid before it keeps it from being masked as a secret.
 func keyName(entry map[string]rawMessage, i int) string {
 	if kid := check.Member(entry, "kid"); kid != "" {
-		return "kid " + shorten(kid, 60)
+		return "kid " + check.Clip(kid, 60)
 	}
 	return "key " + strconv.Itoa(i+1)
 }
@@ -71,7 +71,7 @@ func keyCount(k *check.KeySet) string {
 	if k.KeySet == nil {
 		return "a key set"
 	}
-	return count(len(k.Keys)+len(k.Left), "key", "keys")
+	return check.Count(len(k.Keys)+len(k.Left), "key", "keys")
 }
 
 var jwksSymmetric = &check.Check{
@@ -93,12 +93,12 @@ var jwksSymmetric = &check.Check{
 			if k.Entries() == nil {
 				for _, key := range k.Keys {
 					if key.Kty == "oct" {
-						proof = append(proof, usher.Proof{Place: k.Place, Quote: "kid " + shorten(key.Kid, 60) + ": kty oct", Expected: "RSA, EC or OKP", Got: "oct"})
+						proof = append(proof, usher.Proof{Place: k.Place, Quote: "kid " + check.Clip(key.Kid, 60) + ": kty oct", Expected: "RSA, EC or OKP", Got: "oct"})
 					}
 				}
 			}
 			if len(proof) > 0 {
-				return check.Wrong(count(len(proof), "symmetric key is published", "symmetric keys are published"), "Who can read it can sign with it; a verifier that takes it for a key of the provider takes forged tokens.", proof...)
+				return check.Wrong(check.Count(len(proof), "symmetric key is published", "symmetric keys are published"), "Who can read it can sign with it; a verifier that takes it for a key of the provider takes forged tokens.", proof...)
 			}
 			return check.OK("", usher.Proof{Place: k.Place, Quote: keyCount(k)})
 		})
@@ -122,7 +122,7 @@ func strong(k *check.KeySet) check.Verdict {
 	var proof []usher.Proof
 	for _, key := range k.Keys {
 		if key.Kty == "RSA" && key.Bits < 2048 {
-			proof = append(proof, usher.Proof{Place: k.Place, Quote: "kid " + shorten(key.Kid, 60) + ": RSA of " + strconv.Itoa(key.Bits) + " bits", Expected: "at least 2048 bits", Got: strconv.Itoa(key.Bits) + " bits"})
+			proof = append(proof, usher.Proof{Place: k.Place, Quote: "kid " + check.Clip(key.Kid, 60) + ": RSA of " + strconv.Itoa(key.Bits) + " bits", Expected: "at least 2048 bits", Got: strconv.Itoa(key.Bits) + " bits"})
 		}
 	}
 	for i, entry := range k.Entries() {
@@ -135,11 +135,11 @@ func strong(k *check.KeySet) check.Verdict {
 	}
 	for _, left := range k.Left {
 		if strings.Contains(left.Why, "not on the curve") || strings.Contains(left.Why, "small order") {
-			proof = append(proof, usher.Proof{Place: k.Place, Quote: "kid " + shorten(left.Kid, 60) + ": " + left.Why, Expected: "a point on its curve"})
+			proof = append(proof, usher.Proof{Place: k.Place, Quote: "kid " + check.Clip(left.Kid, 60) + ": " + left.Why, Expected: "a point on its curve"})
 		}
 	}
 	if len(proof) > 0 {
-		return check.Wrong(count(len(proof), "key is too weak", "keys are too weak")+": "+shorten(proof[0].Quote, 160), "Who computes the private key signs tokens as this provider.", proof...)
+		return check.Wrong(check.Count(len(proof), "key is too weak", "keys are too weak")+": "+check.Clip(proof[0].Quote, 160), "Who computes the private key signs tokens as this provider.", proof...)
 	}
 	if len(k.Keys) == 0 {
 		return check.Unknown(check.NeedKeys, "no key of the set could be read")
@@ -215,7 +215,7 @@ func kids(k *check.KeySet) check.Verdict {
 			proof = append(proof, usher.Proof{Place: k.Place, Quote: "key " + strconv.Itoa(i+1) + " has no kid", Expected: "a kid"})
 		case seen[kid] == 1:
 			twice++
-			proof = append(proof, usher.Proof{Place: k.Place, Quote: "kid " + shorten(kid, 60) + " stands more than once", Expected: "a kid for each key"})
+			proof = append(proof, usher.Proof{Place: k.Place, Quote: "kid " + check.Clip(kid, 60) + " stands more than once", Expected: "a kid for each key"})
 			seen[kid]++
 		default:
 			seen[kid]++
@@ -227,7 +227,7 @@ func kids(k *check.KeySet) check.Verdict {
 	case missing > 0 && len(list) == 1:
 		return check.Wrong("The only key has no kid", "It works until a second one stands beside it: then nobody knows which is meant.", proof...).As(usher.SeverityLow)
 	case missing > 0:
-		return check.Wrong(count(missing, "key has no kid", "keys have no kid"), "A token cannot say which of them signed it; verifiers try each, or none.", proof...)
+		return check.Wrong(check.Count(missing, "key has no kid", "keys have no kid"), "A token cannot say which of them signed it; verifiers try each, or none.", proof...)
 	case len(list) == 0:
 		return check.Unknown(check.NeedKeys, "the set is empty")
 	}

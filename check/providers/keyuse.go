@@ -56,16 +56,16 @@ func saysUse(t *check.Target, k *check.KeySet) check.Verdict {
 		if key.Alg == "" {
 			noAlg++
 			derivable = derivable && oneAlg(t, key.Kty, key.Crv)
-			proof = append(proof, usher.Proof{Place: k.Place, Quote: "kid " + shorten(key.Kid, 60) + " (" + key.Kty + ") has no alg", Expected: "alg", Got: "absent"})
+			proof = append(proof, usher.Proof{Place: k.Place, Quote: "kid " + check.Clip(key.Kid, 60) + " (" + key.Kty + ") has no alg", Expected: "alg", Got: "absent"})
 		}
 	}
 	switch {
 	case enc > 0 && noUse > 0:
-		return check.Wrong(count(noUse, "key does not say", "keys do not say")+" whether it signs or encrypts", "Keys for both stand in the set; a verifier may take the wrong one.", proof...)
+		return check.Wrong(check.Count(noUse, "key does not say", "keys do not say")+" whether it signs or encrypts", "Keys for both stand in the set; a verifier may take the wrong one.", proof...)
 	case noAlg > 0 && derivable:
-		return check.Wrong(count(noAlg, "key has", "keys have")+" no alg", "The document announces one algorithm for keys of the kind, so that a verifier can tell. Pin it.", proof...).As(usher.SeverityInfo)
+		return check.Wrong(check.Count(noAlg, "key has", "keys have")+" no alg", "The document announces one algorithm for keys of the kind, so that a verifier can tell. Pin it.", proof...).As(usher.SeverityInfo)
 	case noAlg > 0:
-		return check.Wrong(count(noAlg, "key has", "keys have")+" no alg", "A verifier has to take the algorithm from its configuration, or from the token, which it must not.", proof...)
+		return check.Wrong(check.Count(noAlg, "key has", "keys have")+" no alg", "A verifier has to take the algorithm from its configuration, or from the token, which it must not.", proof...)
 	case len(k.Keys) == 0:
 		return check.Unknown(check.NeedKeys, "no key of the set could be read")
 	}
@@ -118,13 +118,13 @@ func certificates(now time.Time, k *check.KeySet) check.Verdict {
 	}
 	switch {
 	case len(wrong) > 0:
-		return check.Wrong(count(len(wrong), "key does not fit", "keys do not fit")+" its certificate", "Verifiers that trust x5c and those that trust the bare key would disagree about the same token.", wrong...)
+		return check.Wrong(check.Count(len(wrong), "key does not fit", "keys do not fit")+" its certificate", "Verifiers that trust x5c and those that trust the bare key would disagree about the same token.", wrong...)
 	case len(past) > 0:
-		return check.Wrong(count(len(past), "key has a certificate that has ended", "keys have a certificate that has ended"), "A verifier that looks at the certificate refuses its tokens; most do not look.", past...).As(usher.SeverityLow)
+		return check.Wrong(check.Count(len(past), "key has a certificate that has ended", "keys have a certificate that has ended"), "A verifier that looks at the certificate refuses its tokens; most do not look.", past...).As(usher.SeverityLow)
 	case seen == 0:
 		return check.NotApplicable("no key has a certificate")
 	}
-	return check.OK("", usher.Proof{Place: k.Place, Quote: count(seen, "certificate", "certificates")})
+	return check.OK("", usher.Proof{Place: k.Place, Quote: check.Count(seen, "certificate", "certificates")})
 }
 
 // certificate says in what a certificate does not fit its entry, and when it ends.
@@ -202,7 +202,7 @@ func keyIssuer(t *check.Target, k *check.KeySet) check.Verdict {
 	var proof []usher.Proof
 	for _, key := range k.Keys {
 		if key.Issuer != "" {
-			proof = append(proof, usher.Proof{Place: k.Place, Quote: "kid " + shorten(key.Kid, 60) + ": issuer " + shorten(key.Issuer, 120)})
+			proof = append(proof, usher.Proof{Place: k.Place, Quote: "kid " + check.Clip(key.Kid, 60) + ": issuer " + check.Clip(key.Issuer, 120)})
 		}
 	}
 	if len(proof) == 0 {
@@ -225,16 +225,16 @@ func keyIssuer(t *check.Target, k *check.KeySet) check.Verdict {
 				want = key.Issuer[:open] + tid + key.Issuer[end+1:]
 			}
 			if iss != want {
-				return check.Wrong("The token's key is published for "+shorten(want, 160)+", the token says "+shorten(iss, 160),
+				return check.Wrong("The token's key is published for "+check.Clip(want, 160)+", the token says "+check.Clip(iss, 160),
 					"A key of one issuer vouches for a token of another: a verifier that does not compare the two takes tokens of strangers.",
-					usher.Proof{Place: tok.Place, Quote: "kid " + shorten(tok.Kid, 60) + ", iss " + shorten(iss, 160), Expected: want, Got: iss}).Because("token-wrong-issuer")
+					usher.Proof{Place: tok.Place, Quote: "kid " + check.Clip(tok.Kid, 60) + ", iss " + check.Clip(iss, 160), Expected: want, Got: iss}).Because("token-wrong-issuer")
 			}
 		}
 	}
 	if held > 0 {
 		return check.OK("every token that names such a key is of its issuer", proof[0])
 	}
-	return check.Wrong(count(len(proof), "key is", "keys are")+" published for an issuer of its own",
+	return check.Wrong(check.Count(len(proof), "key is", "keys are")+" published for an issuer of its own",
 		"The set serves several issuers. That is the provider's way, and sound when the verifier compares a key's issuer with iss; one that does not takes tokens of strangers. A token would tell whether it fits.", proof...).As(usher.SeverityInfo)
 }
 
@@ -254,14 +254,14 @@ var jwksUnknown = &check.Check{
 			var proof []usher.Proof
 			for _, left := range k.Left {
 				if strings.Contains(left.Why, "not known here") {
-					proof = append(proof, usher.Proof{Place: k.Place, Quote: "key " + strconv.Itoa(left.Index+1) + ": " + shorten(left.Why, 120)})
+					proof = append(proof, usher.Proof{Place: k.Place, Quote: "key " + strconv.Itoa(left.Index+1) + ": " + check.Clip(left.Why, 120)})
 				}
 			}
 			switch {
 			case len(proof) == 0:
 				return check.NotApplicable("every key is of a known kind")
 			case usable(t, k):
-				return check.OK(count(len(proof), "key is", "keys are")+" of an unknown kind, and usable ones remain", proof...)
+				return check.OK(check.Count(len(proof), "key is", "keys are")+" of an unknown kind, and usable ones remain", proof...)
 			}
 			return check.Wrong("Beside keys of unknown kinds no usable one is there", "Verifiers that do not know the new kind can verify no token.", proof...)
 		})

@@ -17,7 +17,7 @@ var keysPinned = &check.Check{
 		check.Neutral("Give the software the issuer or the jwks_uri in place of the key, so that it takes part in rotations."),
 	},
 	References: []string{"OpenID Connect Core section 10.1.1"},
-	Judge:      func(t *check.Target) []check.Verdict { return one(pinned(t)) },
+	Judge:      func(t *check.Target) []check.Verdict { return check.Only(pinned(t)) },
 }
 
 func pinned(t *check.Target) check.Verdict {
@@ -26,7 +26,7 @@ func pinned(t *check.Target) check.Verdict {
 		text := strings.ToLower(f.Quote + " " + f.Key + " " + f.Value)
 		if holdsProviderKey(text) {
 			return check.Wrong("A key of the provider is written down in the settings", "At the provider's next rotation every token is refused, and until somebody changes the settings.",
-				usher.Proof{Place: f.Place, Quote: shorten(f.Quote, 120), Expected: "issuer or jwks_uri"})
+				usher.Proof{Place: f.Place, Quote: check.Clip(f.Quote, 120), Expected: "issuer or jwks_uri"})
 		}
 		for _, sign := range [...]string{"jwks", "issuer", "authority", "discovery", "well-known"} {
 			if strings.Contains(text, sign) {

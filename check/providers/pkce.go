@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"slices"
 	"strings"
 
 	"usher"
@@ -27,9 +28,9 @@ var pkceAnnounced = &check.Check{
 func announcesPKCE(t *check.Target, m *check.Metadata) check.Verdict {
 	const name = "code_challenge_methods_supported"
 	_, there := m.Raw[name]
-	proof := member(m, name, "S256", names(m.CodeChallengeMethods))
+	proof := member(m, name, "S256", check.Names(m.CodeChallengeMethods))
 	switch {
-	case contains(m.CodeChallengeMethods, "S256"):
+	case slices.Contains(m.CodeChallengeMethods, "S256"):
 		return check.OK("", proof)
 	case there:
 		return check.Wrong("PKCE is announced without S256", "The methods on offer do not protect a code against one who sees the request.", proof)
@@ -70,7 +71,7 @@ var pkcePlain = &check.Check{
 			if _, there := m.Raw[name]; !there {
 				return check.Unknown(check.NeedProbe, "the document does not say which methods there are")
 			}
-			if contains(m.CodeChallengeMethods, "plain") {
+			if slices.Contains(m.CodeChallengeMethods, "plain") {
 				return check.Wrong("PKCE plain is on offer", "With plain the challenge is the verifier: who sees the request can redeem the code. A client that sends S256 is not touched by the offer.", member(m, name, "S256", "plain"))
 			}
 			return check.OK("", member(m, name, "", ""))
@@ -100,10 +101,10 @@ func enforced(t *check.Target) []check.Verdict {
 			proof := usher.Proof{Place: call.Place, Quote: "a request without code_challenge"}
 			if call.Response.Code != "" {
 				proof.Expected, proof.Got = "an error", "a code"
-				return one(check.Wrong("The provider gave a code to a request without PKCE", withoutPKCE, proof).Of(call.Request.ClientID))
+				return check.Only(check.Wrong("The provider gave a code to a request without PKCE", withoutPKCE, proof).Of(call.Request.ClientID))
 			}
 			if aboutPKCE(call.Response.ErrorDescription) {
-				return one(check.OK("", proof).Of(call.Request.ClientID))
+				return check.Only(check.OK("", proof).Of(call.Request.ClientID))
 			}
 		}
 	}

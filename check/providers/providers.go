@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"usher"
@@ -52,9 +51,6 @@ func eachSet(t *check.Target, judge func(k *check.KeySet) check.Verdict) []check
 	return out
 }
 
-// one makes a list of one verdict.
-func one(v check.Verdict) []check.Verdict { return []check.Verdict{v} }
-
 // known gives what is known of the provider, never nil.
 func known(t *check.Target) *knowledge.Provider {
 	if t.Provider == nil {
@@ -78,7 +74,7 @@ func member(m *check.Metadata, name, expected, got string) usher.Proof {
 		if expected == "" {
 			long = 60 // it is in order, nobody looks closely
 		}
-		quote = `"` + name + `": ` + shorten(string(raw[:min(len(raw), long+4)]), long)
+		quote = `"` + name + `": ` + check.Clip(string(raw[:min(len(raw), long+4)]), long)
 	}
 	p := usher.Proof{Place: m.Place, Quote: quote, Expected: expected, Got: got}
 	if ok && expected != "" {
@@ -93,66 +89,12 @@ func has(m *check.Metadata, name string) bool {
 	return ok && len(raw) > 0 && string(raw) != "null" && string(raw) != `""` && string(raw) != "false"
 }
 
-// names joins what there is, a few of it.
-func names(list []string) string {
-	const most = 12
-	if len(list) > most {
-		return strings.Join(list[:most], ", ") + " and " + strconv.Itoa(len(list)-most) + " more"
-	}
-	return strings.Join(list, ", ")
-}
-
-// count says how many, with the word in its right form.
-func count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return strconv.Itoa(n) + " " + many
-}
-
-func shorten(s string, n int) string {
-	if len(s) > n {
-		return strings.ToValidUTF8(s[:n], "") + "..."
-	}
-	return s
-}
-
-// hostOf gives the host of an address in small letters, without its port; also
-// of one that has no scheme. Empty: there is none.
-func hostOf(address string) string {
-	_, rest, ok := strings.Cut(address, "://")
-	if !ok {
-		rest = address
-	}
-	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
-		rest = rest[:i]
-	}
-	if i := strings.LastIndexByte(rest, '@'); i >= 0 {
-		rest = rest[i+1:]
-	}
-	if strings.HasPrefix(rest, "[") {
-		rest, _, _ = strings.Cut(rest[1:], "]")
-	} else if i := strings.LastIndexByte(rest, ':'); i >= 0 {
-		rest = rest[:i]
-	}
-	return strings.ToLower(strings.TrimSuffix(rest, "."))
-}
-
-// loopback tells whether a host is this machine.
-func loopback(host string) bool {
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback()
-}
-
 // internal tells whether a host can be reached from inside alone.
 func internal(host string) bool {
 	if host == "" {
 		return false
 	}
-	if loopback(host) {
+	if check.Loopback(host) {
 		return true
 	}
 	if ip, err := netip.ParseAddr(host); err == nil {
@@ -176,7 +118,7 @@ var carrier = netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64, 0, 0}), 10)
 // lab tells whether the operator asked for a provider on this very machine and
 // does not call it production: plain http is no leak there.
 func lab(t *check.Target) bool {
-	return t.Issuer != "" && loopback(hostOf(t.Issuer)) && (t.Expect == nil || t.Expect.Production == nil || !*t.Expect.Production)
+	return t.Issuer != "" && check.Loopback(check.HostOf(t.Issuer)) && (t.Expect == nil || t.Expect.Production == nil || !*t.Expect.Production)
 }
 
 // pathOf gives the path of an address without a last slash.

@@ -24,5 +24,7 @@ var errorNoRedirect = &check.Check{
 	Fix:        []usher.FixStep{check.Tightening("Update the provider: with a redirect URI that it does not know it must tell the person of the error, and not send the browser there.")},
 	References: []string{"RFC 6749 section 4.1.2.1", "RFC 9700 section 4.11.2"},
 	Probe:      &check.Probe{What: "looks at the answers to the requests of redirect-server-exact", Safety: check.S0},
-	Judge:      func(t *check.Target) []check.Verdict { return t.FromProbe("redirect-error-no-redirect", check.NeedProbe) },
+	Judge: func(t *check.Target) []check.Verdict {
+		return t.FromProbe("redirect-error-no-redirect", check.NeedProbe)
+	},
 }

@@ -47,29 +47,13 @@ func commas(t *check.Target, endpoint string) bool {
 	case "github", "slack":
 		return true
 	}
-	host := hostOf(endpoint)
+	host := check.HostOf(endpoint)
 	for _, h := range [...]string{"github.com", "slack.com", "facebook.com", "strava.com", "myshopify.com", "tiktok.com", "instagram.com", "wechat.com"} {
 		if host == h || strings.HasSuffix(host, "."+h) {
 			return true
 		}
 	}
 	return false
-}
-
-// hostOf gives the host of an address in lower case, without its port.
-func hostOf(address string) string {
-	_, rest, ok := strings.Cut(address, "://")
-	if !ok {
-		return ""
-	}
-	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
-		rest = rest[:i]
-	}
-	rest = rest[strings.LastIndexByte(rest, '@')+1:]
-	if i := strings.LastIndexByte(rest, ':'); i > strings.LastIndexByte(rest, ']') {
-		rest = rest[:i]
-	}
-	return strings.ToLower(rest)
 }
 
 // fold gives the form in which two scopes are the same to the provider: Entra

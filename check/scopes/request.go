@@ -226,7 +226,7 @@ func judgeOffline(t *check.Target, c *check.AuthCall) check.Verdict {
 
 // asksOffline tells whether a request asks for a refresh token, and by what.
 func asksOffline(t *check.Target, q *oauth.AuthorizationRequest) (asked bool, how string) {
-	if t.Provider.Name == "google" || hostOf(q.Endpoint) == "accounts.google.com" {
+	if t.Provider.Name == "google" || check.HostOf(q.Endpoint) == "accounts.google.com" {
 		return q.Params.Get("access_type") == "offline", "access_type=offline"
 	}
 	return slices.Contains(words(t, q.Endpoint, q.Scope), "offline_access"), "offline_access"

@@ -78,8 +78,8 @@ func apisOf(t *check.Target, w wish) []string {
 			continue
 		}
 		api := strings.TrimSuffix(s[:i], "/")
-		if t.Provider.Name != "entra" && hostOf(s) != "" {
-			api = hostOf(s) // only Entra writes the API before each scope; elsewhere the path is a name like any other
+		if t.Provider.Name != "entra" && check.HostOf(s) != "" {
+			api = check.HostOf(s) // only Entra writes the API before each scope; elsewhere the path is a name like any other
 		}
 		if !slices.Contains(out, api) {
 			out = append(out, api)

@@ -3,6 +3,7 @@ package transport
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"usher"
@@ -56,9 +57,9 @@ func (a *addresses) pairs(place, client, where, query string) {
 			continue
 		}
 		if len(a.proof) < 12 {
-			a.proof = append(a.proof, usher.Proof{Place: place, Quote: where + "?" + shorten(name, 40) + "=...", Expected: "in a header or in the body", Got: name + " in the query"})
+			a.proof = append(a.proof, usher.Proof{Place: place, Quote: where + "?" + check.Clip(name, 40) + "=...", Expected: "in a header or in the body", Got: name + " in the query"})
 		}
-		if !contains(a.names, name) {
+		if !slices.Contains(a.names, name) {
 			a.names = append(a.names, name)
 		}
 		if a.client == "" {
@@ -139,11 +140,11 @@ func inAddresses(t *check.Target) []check.Verdict {
 	}
 	switch {
 	case len(a.proof) > 0:
-		return one(check.Wrong("In an address stands "+strings.Join(a.names, ", "), "Addresses are written to logs of servers and proxies, kept in histories, and given away as referrers.", a.proof...).Of(a.client))
+		return check.Only(check.Wrong("In an address stands "+strings.Join(a.names, ", "), "Addresses are written to logs of servers and proxies, kept in histories, and given away as referrers.", a.proof...).Of(a.client))
 	case a.looked == 0:
-		return one(check.Unknown(check.NeedTokenRequest, ""))
+		return check.Only(check.Unknown(check.NeedTokenRequest, ""))
 	}
-	return one(check.OK("none of " + count(a.looked, "address", "addresses") + " holds a secret or a token"))
+	return check.Only(check.OK("none of " + check.Count(a.looked, "address", "addresses") + " holds a secret or a token"))
 }
 
 var proxyForwarded = &check.Check{
@@ -193,7 +194,7 @@ func forwarded(t *check.Target, m *check.Metadata) check.Verdict {
 			}
 			if how := proxied(u, e); how != "" && !(how == "in the port" && portKnown) {
 				return check.Wrong("The document says "+bare(a.URL)+", and "+s.what+" "+bare(s.address), "They differ "+how+": the provider does not know how it is seen from outside.",
-					usher.Proof{Place: m.Place, Quote: `"` + a.Name + `": "` + shorten(a.URL, 160) + `"`, Expected: u.Scheme + "://" + u.Host + "/...", Got: shorten(a.URL, 160)})
+					usher.Proof{Place: m.Place, Quote: `"` + a.Name + `": "` + check.Clip(a.URL, 160) + `"`, Expected: u.Scheme + "://" + u.Host + "/...", Got: check.Clip(a.URL, 160)})
 			}
 		}
 	}
@@ -239,7 +240,7 @@ func forwarded(t *check.Target, m *check.Metadata) check.Verdict {
 // channels), and no proxy changed it.
 func knowsPort(m *check.Metadata, used *url.URL) bool {
 	for _, address := range [...]string{m.Issuer, m.AuthorizationEndpoint} {
-		if u, err := url.Parse(address); err == nil && u.Host != "" && u.Scheme == used.Scheme && strings.EqualFold(u.Hostname(), used.Hostname()) && portOf(u) == portOf(used) {
+		if u, err := url.Parse(address); err == nil && u.Host != "" && u.Scheme == used.Scheme && strings.EqualFold(u.Hostname(), used.Hostname()) && check.PortOf(u) == check.PortOf(used) {
 			return true
 		}
 	}
@@ -264,22 +265,12 @@ func proxied(works, built *url.URL) string {
 	switch {
 	case sameHost && works.Scheme == "https" && built.Scheme == "http":
 		return "in the scheme"
-	case sameHost && works.Scheme == built.Scheme && portOf(works) != portOf(built):
+	case sameHost && works.Scheme == built.Scheme && check.PortOf(works) != check.PortOf(built):
 		return "in the port"
 	case !sameHost && !loopback(works.Host) && strings.Contains(works.Hostname(), ".") && (loopback(built.Host) || !strings.Contains(built.Hostname(), ".") && !strings.Contains(built.Hostname(), ":")):
 		return "in the host"
 	}
 	return ""
-}
-
-func portOf(u *url.URL) string {
-	switch {
-	case u.Port() != "":
-		return u.Port()
-	case u.Scheme == "https":
-		return "443"
-	}
-	return "80"
 }
 
 var tokenPostOnly = &check.Check{

@@ -19,7 +19,7 @@ var tokenNoStore = &check.Check{
 	Step:   usher.StepTokenRequest, Fixer: usher.FixerTenantAdmin,
 	Fix:        []usher.FixStep{check.Tightening("Send Cache-Control: no-store with these answers; look whether a proxy takes it away.")},
 	References: []string{"RFC 6749 section 5.1", "RFC 7662 section 4"},
-	Judge:      func(t *check.Target) []check.Verdict { return one(noStore(t)) },
+	Judge:      func(t *check.Target) []check.Verdict { return check.Only(noStore(t)) },
 }
 
 func noStore(t *check.Target) check.Verdict {
@@ -31,11 +31,11 @@ func noStore(t *check.Target) check.Verdict {
 		}
 		seen++
 		value := strings.Join(h.Values("Cache-Control"), ", ")
-		p := usher.Proof{Place: place, Quote: "Cache-Control: " + shorten(value, 120), Expected: "no-store", Got: shorten(value, 120)}
+		p := usher.Proof{Place: place, Quote: "Cache-Control: " + check.Clip(value, 120), Expected: "no-store", Got: check.Clip(value, 120)}
 		if value == "" {
 			p.Quote, p.Got = "no Cache-Control", "absent"
 		}
-		if directive(value, "no-store") {
+		if check.Directive(value, "no-store") {
 			fine = append(fine, p)
 		} else {
 			wrong = append(wrong, p)
@@ -71,22 +71,13 @@ func noStore(t *check.Target) check.Verdict {
 	}
 	switch {
 	case len(wrong) > 0:
-		return check.Wrong(count(len(wrong), "answer with tokens or personal data", "answers with tokens or personal data")+" may be kept by a cache", "A proxy or a browser may keep it and hand it to the next one who asks.", wrong...)
+		return check.Wrong(check.Count(len(wrong), "answer with tokens or personal data", "answers with tokens or personal data")+" may be kept by a cache", "A proxy or a browser may keep it and hand it to the next one who asks.", wrong...)
 	case len(fine) > 0:
 		return check.OK("", fine...)
 	case t.Has(check.NeedTokenResponse):
 		return check.Unknown(check.NeedHeaders, "the answer was given without its headers")
 	}
 	return check.Unknown(check.NeedTokenResponse, "")
-}
-
-func directive(value, name string) bool {
-	for part := range strings.SplitSeq(value, ",") {
-		if strings.EqualFold(strings.TrimSpace(part), name) {
-			return true
-		}
-	}
-	return false
 }
 
 var redirect307 = &check.Check{
@@ -105,7 +96,7 @@ var redirect307 = &check.Check{
 			}
 			p := usher.Proof{Place: c.Place, Quote: x.Method + " " + bare(x.URL) + ": " + strconv.Itoa(x.Status), Expected: "303 or 302", Got: strconv.Itoa(x.Status)}
 			if x.Status == 307 || x.Status == 308 {
-				return one(check.Wrong("The provider sends the sign-in form on with "+p.Got, "The browser repeats the form, with name and password, to the address that the app named.", p))
+				return check.Only(check.Wrong("The provider sends the sign-in form on with "+p.Got, "The browser repeats the form, with name and password, to the address that the app named.", p))
 			}
 			fine = append(fine, p)
 		}
@@ -115,14 +106,14 @@ var redirect307 = &check.Check{
 			}
 			p := usher.Proof{Place: placeOf(a), Quote: "status " + strconv.Itoa(a.Status), Expected: "303 or 302", Got: strconv.Itoa(a.Status)}
 			if a.Status == 307 || a.Status == 308 {
-				return one(check.Wrong("The provider sends the sign-in form on with "+p.Got, "The browser repeats the form, with name and password, to the address that the app named.", p))
+				return check.Only(check.Wrong("The provider sends the sign-in form on with "+p.Got, "The browser repeats the form, with name and password, to the address that the app named.", p))
 			}
 			fine = append(fine, p)
 		}
 		if len(fine) == 0 {
-			return one(check.Unknown(check.NeedAuthResponse, "no form of the sign-in was seen"))
+			return check.Only(check.Unknown(check.NeedAuthResponse, "no form of the sign-in was seen"))
 		}
-		return one(check.OK("", fine...))
+		return check.Only(check.OK("", fine...))
 	},
 }
 
@@ -146,15 +137,15 @@ var clickjacking = &check.Check{
 			xfo := strings.ToUpper(strings.TrimSpace(a.Header.Get("X-Frame-Options")))
 			switch {
 			case strings.Contains(csp, "frame-ancestors") && !anyAncestor(csp):
-				return one(check.OK("", header(a, "Content-Security-Policy", "")))
+				return check.Only(check.OK("", header(a, "Content-Security-Policy", "")))
 			case strings.Contains(csp, "frame-ancestors"):
-				return one(check.Wrong("Every page may frame the sign-in page", framed, header(a, "Content-Security-Policy", "frame-ancestors 'none' or 'self'")))
+				return check.Only(check.Wrong("Every page may frame the sign-in page", framed, header(a, "Content-Security-Policy", "frame-ancestors 'none' or 'self'")))
 			case xfo == "DENY" || xfo == "SAMEORIGIN":
-				return one(check.OK("", header(a, "X-Frame-Options", "")))
+				return check.Only(check.OK("", header(a, "X-Frame-Options", "")))
 			}
-			return one(check.Wrong("Any page may frame the sign-in page", framed, header(a, "Content-Security-Policy", "frame-ancestors"), header(a, "X-Frame-Options", "DENY")))
+			return check.Only(check.Wrong("Any page may frame the sign-in page", framed, header(a, "Content-Security-Policy", "frame-ancestors"), header(a, "X-Frame-Options", "DENY")))
 		}
-		return one(check.Unknown(check.NeedClient, "the sign-in page was not seen"))
+		return check.Only(check.Unknown(check.NeedClient, "the sign-in page was not seen"))
 	},
 }
 
@@ -191,7 +182,7 @@ var referrerLeak = &check.Check{
 			}
 			p := header(a, "Referrer-Policy", "no-referrer or strict-origin")
 			if script := foreignScript(a); script != "" {
-				return one(check.Wrong("The callback page runs a script of "+script, "A script of others on this page reads its address, with the code in it, whatever the policy says.",
+				return check.Only(check.Wrong("The callback page runs a script of "+script, "A script of others on this page reads its address, with the code in it, whatever the policy says.",
 					usher.Proof{Place: placeOf(a), Quote: "a script from " + script, Expected: "scripts of its own alone", Got: script}))
 			}
 			if a.Status >= 300 && a.Status < 400 {
@@ -207,11 +198,11 @@ var referrerLeak = &check.Check{
 		}
 		switch {
 		case len(wrong) > 0:
-			return one(check.Wrong("The callback page says nothing safe about referrers", "What it loads or links to learns its address, with the code in it.", wrong...))
+			return check.Only(check.Wrong("The callback page says nothing safe about referrers", "What it loads or links to learns its address, with the code in it.", wrong...))
 		case len(fine) > 0:
-			return one(check.OK("", fine...))
+			return check.Only(check.OK("", fine...))
 		}
-		return one(check.Unknown(check.NeedClient, "the callback page was not looked at"))
+		return check.Only(check.Unknown(check.NeedClient, "the callback page was not looked at"))
 	},
 }
 
@@ -238,7 +229,7 @@ func foreignScript(a *check.Answer) string {
 			src = src[:i]
 		}
 		if s, err := u.Parse(src); err == nil && s.Host != "" && !strings.EqualFold(s.Hostname(), u.Hostname()) {
-			return shorten(s.Hostname(), 100)
+			return check.Clip(s.Hostname(), 100)
 		}
 	}
 	return ""
@@ -268,7 +259,7 @@ var hsts = &check.Check{
 	Fix:        []usher.FixStep{check.Tightening("Send Strict-Transport-Security: max-age=31536000 from these hosts.")},
 	References: []string{"RFC 6797 section 7.1"},
 	Probe:      &check.Probe{What: "GET of what is public on these hosts", Safety: check.S0},
-	Judge:      func(t *check.Target) []check.Verdict { return one(strict(t)) },
+	Judge:      func(t *check.Target) []check.Verdict { return check.Only(strict(t)) },
 }
 
 func strict(t *check.Target) check.Verdict {
@@ -315,7 +306,7 @@ func strict(t *check.Target) check.Verdict {
 	}
 	switch {
 	case len(wrong) > 0:
-		return check.Wrong(count(len(wrong), "host", "hosts")+" of sign-in or callback without HSTS", "The first visit by http can be turned aside before it is sent on to https.", wrong...)
+		return check.Wrong(check.Count(len(wrong), "host", "hosts")+" of sign-in or callback without HSTS", "The first visit by http can be turned aside before it is sent on to https.", wrong...)
 	case len(fine) > 0:
 		return check.OK("", fine...)
 	case nameless:

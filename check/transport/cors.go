@@ -38,7 +38,7 @@ var corsTokenSPA = &check.Check{
 				browser = browser || maybeBrowser(r)
 			}
 			if !browser {
-				return one(check.NotApplicable("no client redeems its code in a browser"))
+				return check.Only(check.NotApplicable("no client redeems its code in a browser"))
 			}
 		}
 		return t.FromProbe("cors-token-spa", check.NeedProbe)
@@ -81,13 +81,13 @@ var mtlsHeaderSpoof = &check.Check{
 		if a == nil || a.Verdict != nil || a.Status == 0 {
 			return t.FromProbe("mtls-header-spoof", check.NeedProbe)
 		}
-		p := usher.Proof{Place: a.Place, Quote: shorten(a.Sent, 200), Expected: "401 or 403", Got: "status " + strconv.Itoa(a.Status)}
+		p := usher.Proof{Place: a.Place, Quote: check.Clip(a.Sent, 200), Expected: "401 or 403", Got: "status " + strconv.Itoa(a.Status)}
 		switch {
 		case a.Status >= 200 && a.Status < 300:
-			return one(check.Wrong("A made-up certificate header is believed", "Whoever knows the header is whoever they want to be.", p))
+			return check.Only(check.Wrong("A made-up certificate header is believed", "Whoever knows the header is whoever they want to be.", p))
 		case a.Status == 401 || a.Status == 403 || a.Status == 400:
-			return one(check.OK("", p))
+			return check.Only(check.OK("", p))
 		}
-		return one(check.Unknown(check.NeedNothing, "the answer does not tell", p))
+		return check.Only(check.Unknown(check.NeedNothing, "the answer does not tell", p))
 	},
 }

@@ -35,11 +35,15 @@ func reach(t *check.Target) []check.Verdict {
 			fine = append(fine, p)
 			continue
 		}
-		if h.Code == usher.ErrRefused {
-			refused = h.Name + ": " + shorten(h.Err, 200) // nothing was sent, so nothing is known of the way
+		if h.Stage == "" {
+			refused = h.Name + " was not looked at: time had run out"
 			continue
 		}
-		p.Got = shorten(h.Err, 200)
+		if h.Code == usher.ErrRefused {
+			refused = "usher does not go to " + h.Name + ": " + check.Clip(h.Err, 200) // nothing was sent, so nothing is known of the way
+			continue
+		}
+		p.Got = check.Clip(h.Err, 200)
 		title, do := "", ""
 		switch h.Stage {
 		case "resolve":
@@ -54,18 +58,18 @@ func reach(t *check.Target) []check.Verdict {
 		default:
 			title, do = h.Name+" is reached, and HTTP gets no answer", "Look whether a proxy or a firewall with rules for content stands between."
 		}
-		out = append(out, check.Wrong(title, shorten(h.Err, 200), p).Do(do))
+		out = append(out, check.Wrong(title, check.Clip(h.Err, 200), p).Do(do))
 	}
 	if len(out) > 0 {
 		return out
 	}
 	if refused != "" {
-		return one(check.Unknown(check.NeedNothing, "usher does not go to "+refused, fine...))
+		return check.Only(check.Unknown(check.NeedNothing, refused, fine...))
 	}
 	if len(fine) == 0 {
-		return one(check.Unknown(check.NeedTLS, ""))
+		return check.Only(check.Unknown(check.NeedTLS, ""))
 	}
-	return one(check.OK("", fine...))
+	return check.Only(check.OK("", fine...))
 }
 
 // steps says how long each step took.

@@ -38,7 +38,7 @@ var tlsVersion = &check.Check{
 	Judge: func(t *check.Target) []check.Verdict {
 		hosts, why := secured(t)
 		if len(hosts) == 0 {
-			return one(why)
+			return check.Only(why)
 		}
 		var wrong, fine []usher.Proof
 		untried := 0
@@ -61,11 +61,11 @@ var tlsVersion = &check.Check{
 		}
 		switch {
 		case len(wrong) > 0:
-			return one(check.Wrong(wrong[0].Place+" accepts "+wrong[0].Got, "Old versions have known attacks; one who stands between can bring both sides down to them.", wrong...))
+			return check.Only(check.Wrong(wrong[0].Place+" accepts "+wrong[0].Got, "Old versions have known attacks; one who stands between can bring both sides down to them.", wrong...))
 		case untried > 0:
-			return one(check.Unknown(check.NeedTLS, "a new version is spoken; whether old ones are accepted as well was not tried", fine...))
+			return check.Only(check.Unknown(check.NeedTLS, "a new version is spoken; whether old ones are accepted as well was not tried", fine...))
 		}
-		return one(check.OK("", fine...))
+		return check.Only(check.OK("", fine...))
 	},
 }
 
@@ -97,10 +97,10 @@ func certificates(t *check.Target) []check.Verdict {
 	var out []check.Verdict
 	var fine []usher.Proof
 	for _, h := range t.Hosts {
-		p := usher.Proof{Place: h.Name, Quote: "certificate of " + shorten(h.Subject, 120) + " by " + shorten(h.Issuer, 120)}
+		p := usher.Proof{Place: h.Name, Quote: "certificate of " + check.Clip(h.Subject, 120) + " by " + check.Clip(h.Issuer, 120)}
 		if h.ChainErr != "" {
-			p.Got = shorten(h.ChainErr, 200)
-			out = append(out, check.Wrong("The certificate of "+h.Name+" does not hold: "+shorten(h.ChainErr, 160), "Clients refuse the connection.", p))
+			p.Got = check.Clip(h.ChainErr, 200)
+			out = append(out, check.Wrong("The certificate of "+h.Name+" does not hold: "+check.Clip(h.ChainErr, 160), "Clients refuse the connection.", p))
 			continue
 		}
 		if h.NotAfter.IsZero() {
@@ -117,9 +117,9 @@ func certificates(t *check.Target) []check.Verdict {
 			p.Got = h.NotBefore.UTC().Format(time.RFC3339)
 			out = append(out, check.Wrong("The certificate of "+h.Name+" is not valid before "+h.NotBefore.UTC().Format(time.DateOnly), "Clients refuse the connection; or our clock is wrong.", p))
 		case days < 7:
-			out = append(out, check.Wrong("The certificate of "+h.Name+" ends in "+count(days, "day", "days"), "From then on nobody can sign in.", p).As(usher.SeverityHigh))
+			out = append(out, check.Wrong("The certificate of "+h.Name+" ends in "+check.Count(days, "day", "days"), "From then on nobody can sign in.", p).As(usher.SeverityHigh))
 		case days < 21:
-			out = append(out, check.Wrong("The certificate of "+h.Name+" ends in "+count(days, "day", "days"), "It should have been renewed by now.", p).As(usher.SeverityMedium))
+			out = append(out, check.Wrong("The certificate of "+h.Name+" ends in "+check.Count(days, "day", "days"), "It should have been renewed by now.", p).As(usher.SeverityMedium))
 		default:
 			fine = append(fine, p)
 		}
@@ -128,10 +128,10 @@ func certificates(t *check.Target) []check.Verdict {
 		return out
 	}
 	if len(fine) > 0 {
-		return one(check.OK("", fine...))
+		return check.Only(check.OK("", fine...))
 	}
 	_, why := secured(t)
-	return one(why)
+	return check.Only(why)
 }
 
 var tlsCiphers = &check.Check{
@@ -146,7 +146,7 @@ var tlsCiphers = &check.Check{
 	Judge: func(t *check.Target) []check.Verdict {
 		hosts, why := secured(t)
 		if len(hosts) == 0 {
-			return one(why)
+			return check.Only(why)
 		}
 		var wrong, fine []usher.Proof
 		untried := false
@@ -167,12 +167,12 @@ var tlsCiphers = &check.Check{
 			wrong = append(wrong, p)
 		}
 		if len(wrong) > 0 {
-			return one(check.Wrong(wrong[0].Place+" takes "+wrong[0].Got, "What is recorded today can be read when the server's key is known, or be attacked in its padding.", wrong...))
+			return check.Only(check.Wrong(wrong[0].Place+" takes "+wrong[0].Got, "What is recorded today can be read when the server's key is known, or be attacked in its padding.", wrong...))
 		}
 		if untried {
-			return one(check.Unknown(check.NeedTLS, "a strong suite is chosen; whether a weak one is taken as well was not tried", fine...))
+			return check.Only(check.Unknown(check.NeedTLS, "a strong suite is chosen; whether a weak one is taken as well was not tried", fine...))
 		}
-		return one(check.OK("", fine...))
+		return check.Only(check.OK("", fine...))
 	},
 }
 

@@ -2,9 +2,6 @@
 package transport
 
 import (
-	"net/netip"
-	"net/url"
-	"strconv"
 	"strings"
 
 	"usher"
@@ -22,31 +19,6 @@ var Checks = []*check.Check{
 // handshakes is the probe of checks that look at connections.
 var handshakes = &check.Probe{What: "TLS handshakes with the hosts of the endpoints; nothing is sent over them", Safety: check.S0}
 
-func one(v check.Verdict) []check.Verdict { return []check.Verdict{v} }
-
-func contains(list []string, s string) bool {
-	for _, e := range list {
-		if e == s {
-			return true
-		}
-	}
-	return false
-}
-
-func shorten(s string, n int) string {
-	if len(s) > n {
-		return strings.ToValidUTF8(s[:n], "") + "..."
-	}
-	return s
-}
-
-func count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return strconv.Itoa(n) + " " + many
-}
-
 // bare gives an address without its query, fragment and user.
 func bare(address string) string {
 	if i := strings.IndexAny(address, "?#"); i >= 0 {
@@ -61,19 +33,12 @@ func bare(address string) string {
 			}
 		}
 	}
-	return shorten(address, 200)
+	return check.Clip(address, 200)
 }
 
 // loopback tells whether a host, with or without a port, is this machine.
 func loopback(host string) bool {
-	if u, err := url.Parse("//" + host); err == nil {
-		host = u.Hostname()
-	}
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback()
+	return check.Loopback(check.HostOf(host))
 }
 
 func placeOf(a *check.Answer) string {
@@ -86,7 +51,7 @@ func placeOf(a *check.Answer) string {
 // header quotes a header of an answer.
 func header(a *check.Answer, name, expected string) usher.Proof {
 	value := strings.Join(a.Header.Values(name), ", ")
-	p := usher.Proof{Place: placeOf(a), Quote: name + ": " + shorten(value, 160), Expected: expected, Got: shorten(value, 120)}
+	p := usher.Proof{Place: placeOf(a), Quote: name + ": " + check.Clip(value, 160), Expected: expected, Got: check.Clip(value, 120)}
 	if value == "" {
 		p.Quote, p.Got = "no "+name, "absent"
 	}

@@ -19,7 +19,7 @@ var tlsVerifyOff = &check.Check{
 		check.Tightening("Replace secrets that were sent meanwhile."),
 	},
 	References: []string{"RFC 6749 section 10.9", "RFC 9700 section 2.6"},
-	Judge:      func(t *check.Target) []check.Verdict { return one(verifies(t)) },
+	Judge:      func(t *check.Target) []check.Verdict { return check.Only(verifies(t)) },
 }
 
 func verifies(t *check.Target) check.Verdict {
@@ -28,11 +28,11 @@ func verifies(t *check.Target) check.Verdict {
 		text := f.Quote + "\n" + f.Key + "=" + f.Value
 		off, on := verifySwitch(text[:min(len(text), 8<<10)])
 		if off {
-			return check.Wrong("The client does not verify certificates: "+shorten(strings.TrimSpace(f.Quote), 80), "Whoever stands between gets secrets, codes and tokens, and can put in keys of their own.",
-				usher.Proof{Place: f.Place, Quote: shorten(f.Quote, 160), Expected: "verification on"})
+			return check.Wrong("The client does not verify certificates: "+check.Clip(strings.TrimSpace(f.Quote), 80), "Whoever stands between gets secrets, codes and tokens, and can put in keys of their own.",
+				usher.Proof{Place: f.Place, Quote: check.Clip(f.Quote, 160), Expected: "verification on"})
 		}
 		if on && said.Place == "" {
-			said = usher.Proof{Place: f.Place, Quote: shorten(f.Quote, 160)}
+			said = usher.Proof{Place: f.Place, Quote: check.Clip(f.Quote, 160)}
 		}
 	}
 	for _, c := range t.TokenCalls {
