@@ -42,6 +42,7 @@ func (r *reader) registered(reg *Registration, v *value, p *piece) {
 		it.Object = m
 		it.JSON, _ = json.Marshal(m)
 	}
+	r.misshapen(v, p)
 	registrationFacts(it, reg)
 	name := reg.Name
 	if name == "" {
@@ -49,6 +50,29 @@ func (r *reader) registered(reg *Registration, v *value, p *piece) {
 	}
 	it.Summary = summary("registration of " + name + " (" + reg.Shape + ") with " + itoa(len(reg.RedirectURIs)) + " redirect URIs")
 	r.add(it)
+}
+
+// misshapen says which members of a registration were not read for their form,
+// so that nobody takes a client without redirect URIs for one that has none.
+func (r *reader) misshapen(v *value, p *piece) {
+	for i := range v.kids {
+		m := &v.kids[i]
+		want := ""
+		switch m.key {
+		case "redirectUris", "redirect_uris", "callbacks", "webOrigins", "web_origins", "grant_types", "response_types", "replyUrls", "replyUrlsWithType",
+			"passwordCredentials", "keyCredentials", "requiredResourceAccess", "defaultClientScopes", "optionalClientScopes", "post_logout_redirect_uris", "allowed_logout_urls":
+			if !m.is(jsonArray) && len(m.list()) == 0 {
+				want = "a list"
+			}
+		case "enabled", "publicClient", "standardFlowEnabled", "implicitFlowEnabled", "directAccessGrantsEnabled", "serviceAccountsEnabled", "fullScopeAllowed", "accountEnabled", "appRoleAssignmentRequired":
+			if _, known := m.truth(); !known {
+				want = "true or false"
+			}
+		}
+		if want != "" && !m.is(jsonNull) {
+			r.ignore(p.place(int(m.keyAt)), m.key+" is not "+want+", as it must be, and was not read")
+		}
+	}
 }
 
 func registrationFacts(it *Item, reg *Registration) {

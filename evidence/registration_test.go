@@ -2,6 +2,7 @@ package evidence_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,5 +39,25 @@ func TestRealmOfManyClients(t *testing.T) {
 		if clients != c.want || told != c.told {
 			t.Errorf("%d clients: %d were read, told %v, %v", c.n, clients, told, set.Ignored)
 		}
+	}
+}
+
+// TestMisshapen: a member that cannot be read for its form is said, with its
+// place, and one that can be is not.
+func TestMisshapen(t *testing.T) {
+	set, err := evidence.Read([]evidence.Input{{Name: "app.json", Data: []byte(`{"clientId":"x","redirectUris":7,"webOrigins":"[\"https://a.test\"]","enabled":"true","publicClient":"perhaps","grant_types":null,"protocol":"openid-connect"}`)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	for _, ig := range set.Ignored {
+		told = append(told, ig.Place+" "+ig.Reason)
+	}
+	want := []string{
+		"app.json:1:17 redirectUris is not a list, as it must be, and was not read",
+		"app.json:1:87 publicClient is not true or false, as it must be, and was not read",
+	}
+	if !slices.Equal(told, want) {
+		t.Errorf("%q", told)
 	}
 }
