@@ -108,11 +108,11 @@ var slack = &Provider{
 	Sources: []string{"https://docs.slack.dev/authentication/installing-with-oauth"},
 	Issuers: []string{"slack.com"},
 	Can: map[string]Ability{
-		CanPKCE: {Can: true, Note: "for apps that opt in", From: "using PKCE"}, CanRevoke: {Can: true, Note: "by auth.revoke, not RFC 7009", From: "auth.revoke"}, CanIntrospect: {Can: false, From: "Web API methods"},
+		CanPKCE: {Can: true, Since: "2026-03-30", Note: "for apps that opt in, which makes them public for good", From: "using PKCE"}, CanRevoke: {Can: true, Note: "by auth.revoke, not RFC 7009", From: "auth.revoke"}, CanIntrospect: {Can: false, From: "Web API methods"},
 		CanPassword: {Can: false, From: "installing with OAuth"}, CanImplicit: {Can: false, From: "installing with OAuth"}, CanClientCredentials: {Can: false, From: "installing with OAuth"}, CanRegister: {Can: false, From: "creating an app"},
 		CanRotateRefresh: {Can: true, Note: "for apps that opt in, and it cannot be switched off again", From: "token rotation"}, CanJWTAccessToken: {Can: false, From: "tokens"},
 	},
-	Limits: map[string]Limit{LimitCodeSeconds: {Value: 600, From: "installing with OAuth: 10 minutes"}, LimitAccessMinutes: {Value: 720, Note: "with rotation; without it tokens do not end", From: "token rotation: 12 hours"}},
+	Limits: map[string]Limit{LimitCodeSeconds: {Value: 600, From: "installing with OAuth: 10 minutes"}, LimitAccessMinutes: {Value: 720, Note: "with rotation; without it tokens do not end", From: "token rotation: 12 hours"}, LimitRefreshMaxDays: {Value: 30, Note: "of apps with PKCE; others' do not end", From: "using PKCE"}},
 	Scopes: []Scope{
 		{Name: "admin", Risk: "admin"}, {Name: "admin.*", Risk: "admin"}, {Name: "*:history", Risk: "broad", Note: "reads messages"}, {Name: "files:read", Risk: "broad"}, {Name: "openid", Risk: "low"}, {Name: "profile", Risk: "low"}, {Name: "email", Risk: "low"},
 	},
