@@ -145,6 +145,8 @@ func addresses() []row {
 		{"discovery-endpoints-https", "loopback, not asked for", target(asked(issuer), doc(m{"token_endpoint": "http://127.0.0.1:9/token"})), wrong, "token_endpoint"},
 		{"discovery-endpoints-https", "loopback in production", target(asked("http://127.0.0.1:9"), doc(m{"token_endpoint": "http://127.0.0.1:9/token"}), func(t *check.Target) { yes := true; t.Expect = &check.Expect{Production: &yes} }), wrong, ""},
 
+		{"discovery-hosts-foreign", "two firms below one public suffix", target(doc(m{"issuer": "https://id.shop.co.uk", "token_endpoint": "https://id.other.co.uk/token"})), wrong, "tampered with"},
+		{"discovery-hosts-foreign", "two apps of one cloud", target(doc(m{"issuer": "https://shop.azurewebsites.net", "authorization_endpoint": "https://other.azurewebsites.net/auth"})), wrong, "tampered with"},
 		{"discovery-hosts-foreign", "own", target(doc(nil)), ok, ""},
 		{"discovery-hosts-foreign", "own in capitals", target(doc(m{"token_endpoint": "https://ID.example/token"})), ok, ""},
 		{"discovery-hosts-foreign", "foreign", target(doc(m{"token_endpoint": "https://evil.test/token"})), wrong, "evil.test"},

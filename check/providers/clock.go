@@ -165,7 +165,7 @@ func usesEnded(t *check.Target, texts []string) (usher.Proof, bool) {
 	}
 	for _, e := range t.Events {
 		if match(e.OAuth.ClientApp, texts) || match(e.Request.Host+e.Request.Path, texts) {
-			return usher.Proof{Place: e.UID, Quote: check.Clip(e.OAuth.ClientApp+" "+e.Request.Host+e.Request.Path, 160)}, true
+			return usher.Proof{Place: check.RecordPlace(e), Quote: check.Clip(e.OAuth.ClientApp+" "+e.Request.Host+e.Request.Path, 160)}, true
 		}
 	}
 	for _, f := range t.Settings {

@@ -88,7 +88,7 @@ func foreign(t *check.Target, m *check.Metadata) check.Verdict {
 		if !slices.Contains(hosts, host) {
 			hosts = append(hosts, host)
 			allKnown = allKnown && knownHost(t, host)
-			allNear = allNear && near(home, host)
+			allNear = allNear && check.SameSite(home, host)
 		}
 		proof = append(proof, member(m, a.Name, home, host))
 	}
@@ -123,17 +123,6 @@ func knownHost(t *check.Target, host string) bool {
 		}
 	}
 	return false
-}
-
-// near tells whether one host lies below the other, or both below one domain of
-// at least two labels.
-func near(a, b string) bool {
-	if strings.HasSuffix(a, "."+b) || strings.HasSuffix(b, "."+a) {
-		return true
-	}
-	_, pa, ok := strings.Cut(a, ".")
-	_, pb, _ := strings.Cut(b, ".")
-	return ok && pa == pb && strings.Count(pa, ".") >= 1
 }
 
 var internalHost = &check.Check{

@@ -264,7 +264,7 @@ func usedElsewhere(t *check.Target, m *check.Metadata, tok *check.Token) bool {
 			continue
 		}
 		host := check.HostOf(c.Exchange.URL)
-		if host != home && host != check.HostOf(m.UserinfoEndpoint) && !knownHost(t, host) && !near(home, host) {
+		if host != home && host != check.HostOf(m.UserinfoEndpoint) && !knownHost(t, host) && !check.SameSite(home, host) {
 			return true
 		}
 	}

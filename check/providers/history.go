@@ -139,6 +139,14 @@ type use struct {
 	kid     string
 	at, end time.Time // end: until when the token is good; zero: not known
 	place   string
+	event   *usher.Event // in place of place: a record of a log
+}
+
+func (u use) where() string {
+	if u.event != nil {
+		return check.RecordPlace(u.event)
+	}
+	return u.place
 }
 
 func overlap(t *check.Target, all []look) check.Verdict {
@@ -151,11 +159,11 @@ func overlap(t *check.Target, all []look) check.Verdict {
 		case published && !u.end.IsZero() && u.end.After(t.Now) && !slices.Contains(all[len(all)-1].kids, u.kid):
 			return check.Wrong("The key with the kid "+check.Clip(u.kid, 60)+" was withdrawn while tokens that it signed are good",
 				"Every verifier that fetches the keys now refuses them until "+u.end.UTC().Format(time.DateTime)+".",
-				usher.Proof{Place: u.place, Quote: "kid " + check.Clip(u.kid, 60) + ", signed " + u.at.UTC().Format(time.DateTime) + ", good until " + u.end.UTC().Format(time.DateTime), Expected: "published until then", Got: "absent now"})
+				usher.Proof{Place: u.where(), Quote: "kid " + check.Clip(u.kid, 60) + ", signed " + u.at.UTC().Format(time.DateTime) + ", good until " + u.end.UTC().Format(time.DateTime), Expected: "published until then", Got: "absent now"})
 		case late:
 			return check.Wrong("The key with the kid "+check.Clip(u.kid, 60)+" signed before it was published",
 				"Verifiers that fetched the keys in between know no key for the token.",
-				usher.Proof{Place: u.place, Quote: "kid " + check.Clip(u.kid, 60) + ", signed " + u.at.UTC().Format(time.DateTime), Expected: "published before", Got: "published after"})
+				usher.Proof{Place: u.where(), Quote: "kid " + check.Clip(u.kid, 60) + ", signed " + u.at.UTC().Format(time.DateTime), Expected: "published before", Got: "published after"})
 		}
 	}
 	kept := false
@@ -217,7 +225,7 @@ func usesOf(t *check.Target) []use {
 	}
 	for _, e := range t.Events {
 		if e.OAuth.KeyID != "" && !e.Time.IsZero() && len(out) < 10000 {
-			out = append(out, use{kid: e.OAuth.KeyID, at: e.Time, end: e.OAuth.Expires, place: e.UID})
+			out = append(out, use{kid: e.OAuth.KeyID, at: e.Time, end: e.OAuth.Expires, event: e})
 		}
 	}
 	return out

@@ -264,7 +264,7 @@ func actsAlone(t *check.Target, r *evidence.Registration) *usher.Proof {
 	}
 	for _, e := range t.Events {
 		if e.Client.UID == r.ClientID && r.ClientID != "" && (e.Kind == usher.EventAppSignIn || e.OAuth.GrantType == oauth.GrantClientCredentials) {
-			return &usher.Proof{Place: "log", Quote: "sign-in of the app itself at " + e.Time.Format("2006-01-02")}
+			return &usher.Proof{Place: check.RecordPlace(e), Quote: "sign-in of the app itself"}
 		}
 	}
 	return nil
@@ -287,7 +287,7 @@ func signsIn(t *check.Target, r *evidence.Registration) *usher.Proof {
 			continue
 		}
 		if n++; n >= 3 {
-			return &usher.Proof{Place: "log", Quote: "people sign in with it, last seen " + e.Time.Format("2006-01-02")}
+			return &usher.Proof{Place: check.RecordPlace(e), Quote: "people sign in with it"}
 		}
 	}
 	return nil

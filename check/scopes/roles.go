@@ -149,7 +149,7 @@ func judgeRoleChange(t *check.Target, tok *check.Token) check.Verdict {
 	}
 	proof := []usher.Proof{
 		{Place: tok.Place, Quote: "iat " + issued.Format(time.RFC3339), Expected: "a token of after the change"},
-		{Place: "log", Quote: "the roles were changed at " + changed.Time.Format(time.RFC3339)},
+		{Place: check.RecordPlace(changed), Quote: "the roles were changed at " + changed.Time.Format(time.RFC3339)},
 	}
 	if place, at, ok := usedAfter(t, tok, changed.Time); ok {
 		proof = append(proof, usher.Proof{Place: place, Quote: "used at " + at.Format(time.RFC3339)})
@@ -194,7 +194,7 @@ func usedAfter(t *check.Target, tok *check.Token, moment time.Time) (place strin
 	jti := claimText(tok.Parsed, "jti")
 	for _, e := range t.Events {
 		if jti != "" && e.OAuth.TokenUID == jti && e.Time.After(moment) && e.Status == usher.StatusSuccess {
-			return "log", e.Time, true
+			return check.RecordPlace(e), e.Time, true
 		}
 	}
 	return "", at, false

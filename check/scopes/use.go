@@ -44,7 +44,6 @@ type seen struct {
 	toldCalls bool          // the scopes are of API calls
 	refreshed time.Time     // last use of a refresh token
 	tokens    int           // records that tell their grant
-	offline   string        // what asked for offline_access; empty: nothing
 }
 
 func look(t *check.Target, client string) seen {
@@ -69,9 +68,6 @@ func look(t *check.Target, client string) seen {
 		}
 		if (e.OAuth.GrantType == oauth.GrantRefreshToken || e.OAuth.TokenIn == "refresh_token") && e.Time.After(s.refreshed) {
 			s.refreshed = e.Time
-		}
-		if slices.Contains(e.OAuth.Requested, "offline_access") || slices.Contains(e.OAuth.Granted, "offline_access") {
-			s.offline = "log, " + e.Time.Format(time.DateOnly)
 		}
 		if e.Time.Before(s.end.Add(-review)) {
 			continue
@@ -153,7 +149,7 @@ var offlineUnneeded = &check.Check{
 		}
 		for _, e := range t.Events {
 			if slices.Contains(e.OAuth.Requested, "offline_access") && len(out) < 32 && !done(e.Client.UID) {
-				out = append(out, judgeUnneeded(t, e.Client.UID, usher.Proof{Place: "log, " + e.Time.Format(time.DateOnly), Quote: "offline_access"}).Of(e.Client.UID))
+				out = append(out, judgeUnneeded(t, e.Client.UID, usher.Proof{Place: check.RecordPlace(e), Quote: "offline_access"}).Of(e.Client.UID))
 			}
 		}
 		if out == nil {

@@ -136,7 +136,11 @@ func inAddresses(t *check.Target) []check.Verdict {
 		if i == most {
 			break
 		}
-		a.query(e.UID, e.Client.UID, e.Request.Path)
+		if strings.Contains(e.Request.Path, "?") {
+			a.query(check.RecordPlace(e), e.Client.UID, e.Request.Path)
+		} else if e.Request.Path != "" {
+			a.looked++
+		}
 	}
 	switch {
 	case len(a.proof) > 0:
