@@ -193,6 +193,12 @@ func reasonInWords(e *evidence.ErrorBody, refresh bool) (cause, why string) {
 		return "policy-device", "the device could not be proven (device_authentication_failed)"
 	}
 	words := strings.ToLower(e.Description)
+	if !refresh && strings.Contains(words, "password") && !strings.Contains(words, "refresh") {
+		if strings.Contains(words, "expired") || strings.Contains(words, "change") {
+			return "password-expired", "the password has ended or must be changed"
+		}
+		return "password-wrong", "the name or the password is not right"
+	}
 	for _, w := range [...]struct{ has, cause, why string }{
 		{"token has been expired or revoked", "refresh-token-revoked", "the token has ended or was revoked"},
 		{"maximum allowed refresh token reuse exceeded", "refresh-token-reused", "it was used before"},
