@@ -134,14 +134,15 @@ func mustHave(kind token.Type, tok *check.Token) []string {
 var unique = &check.Check{
 	ID: "token-unique", Group: check.GroupToken, Mode: check.Offline, Severity: usher.SeverityLow,
 	Title:  "Every access token has an id of its own",
-	Judged: "jti (Entra: uti) is there, and no two tokens share it.",
+	Judged: "jti (Entra: uti) is there, and no two tokens of a kind share it.",
 	Needs:  []check.Need{check.NeedToken}, Cause: "", Step: usher.StepValidation, Fixer: usher.FixerProvider,
 	Fix:        []usher.FixStep{check.Tightening("Have the issuer write a jti that it never repeats: replay cannot be noticed and logs cannot be joined without one.")},
 	References: []string{"RFC 7519 section 4.1.7"},
 	Judge: func(t *check.Target) []check.Verdict {
 		type seen struct {
-			id  string
-			tok *check.Token
+			id   string
+			kind token.Type // Entra's tokens of one answer share their uti
+			tok  *check.Token
 		}
 		var ids []seen
 		return each(t, readers, func(tok *check.Token, kind token.Type, _ *token.Report) check.Verdict {
@@ -154,11 +155,11 @@ var unique = &check.Check{
 					continue
 				}
 				for _, s := range ids {
-					if s.id == id && s.tok.Raw != tok.Raw {
+					if s.id == id && s.kind == kind && s.tok.Raw != tok.Raw {
 						return check.Wrong("Two tokens have the same "+name, "Who keeps used ids to notice a replay refuses the second one.", claim(s.tok, name, ""), claim(tok, name, "another id"))
 					}
 				}
-				ids = append(ids, seen{id, tok})
+				ids = append(ids, seen{id, kind, tok})
 				return check.OK("The token has an id of its own.", usher.Proof{Place: at(tok.Place, "claims."+name), Quote: name + " is there"})
 			}
 			if kind != token.TypeAccess {

@@ -33,6 +33,7 @@ func claimRows() []row {
 		{"token-unique", "uti", target(tokens(access(obj{"jti": nil, "uti": "x"}))), ok, ""},
 		{"token-unique", "none", target(tokens(access(obj{"jti": nil}))), wrong, "no jti"},
 		{"token-unique", "twice", target(tokens(access(nil), access(obj{"sub": "u2"}))), wrong, "same jti"},
+		{"token-unique", "of one answer", target(tokens(access(obj{"jti": nil, "uti": "x"}), id(obj{"uti": "x"}))), ok, ""},
 		{"token-unique", "ID token", target(tokens(id(nil))), na, ""},
 
 		{"token-pii", "none", target(tokens(access(nil))), ok, ""},
