@@ -47,10 +47,12 @@ type Connection struct {
 
 // Connect looks at the way to the origin of a URL and sends nothing to it: it
 // resolves, connects and shakes hands under the same rules as a request, and
-// hangs up. Since nothing is sent, a certificate that does not hold is reported
+// hangs up, within Timeout. Since nothing is sent, a certificate that does not hold is reported
 // rather than refused.
 func (c *Client) Connect(ctx context.Context, u *url.URL, hello Hello) *Connection {
 	look := &Connection{Stage: StageResolve}
+	ctx, cancel := context.WithTimeout(ctx, c.opt.Timeout)
+	defer cancel()
 	conn, o, err := c.look(ctx, u, look)
 	if err != nil {
 		look.Err = Explain(u, err)

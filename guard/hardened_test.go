@@ -343,6 +343,24 @@ func TestConnect(t *testing.T) {
 	wantCode(t, w.client().Connect(ctx, mustURL(w.publicURL("")), guard.Hello{}).Err, usher.ErrRefused, "through a proxy")
 }
 
+// TestConnectEnds: a look at who takes connections and says nothing ends by
+// itself.
+func TestConnectEnds(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	silent := "https://" + l.Addr().String()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	look := guard.New(guard.Options{Trusted: []string{silent}, Timeout: 100 * time.Millisecond}).Connect(ctx, mustURL(silent), guard.Hello{})
+	if look.Stage != guard.StageTLS || ctx.Err() != nil {
+		t.Errorf("%+v, %v", look, ctx.Err())
+	}
+	wantCode(t, look.Err, usher.ErrUnreachable, "in time")
+}
+
 func TestAlias(t *testing.T) {
 	c := guard.New(guard.Options{Resolver: aliases{}})
 	for host, want := range map[string]string{"app.example": "app.cloud.example", "same.example": "", "127.0.0.1": "", "gone.example": ""} {
