@@ -269,7 +269,7 @@ type Host struct {
 	ChainErr  string // why the chain or the name does not hold
 	// Times of the steps; a zero one was not reached. Err says where it ended.
 	Resolved, Connected, Shaken time.Duration
-	Stage                       string // "resolve", "connect", "tls", "done"
+	Stage                       string // "resolve", "connect", "tls", "done"; empty: not looked at
 	Err                         string
 	Addresses                   []string
 	// Code is the kind of Err, as in Answer.

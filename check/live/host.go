@@ -18,7 +18,8 @@ import (
 	"usher/guard"
 )
 
-// hostLook is one host that is looked at once, whoever names it.
+// hostLook is one host that is looked at once, whoever names it. What the
+// operator named begins before what a document does, so that its leave counts.
 type hostLook struct {
 	host *check.Host
 	once sync.Once
@@ -59,13 +60,16 @@ func (g *gatherer) look(ctx context.Context, address, role string) {
 	})
 }
 
-func (g *gatherer) connect(ctx context.Context, u *url.URL, h *check.Host) {
-	ctx, cancel := context.WithTimeout(ctx, g.opt.One)
+// outOfTime is said of a host that no step was taken to, or too few to tell.
+const outOfTime = "it was not looked at: time had run out"
+
+func (g *gatherer) connect(whole context.Context, u *url.URL, h *check.Host) {
+	ctx, cancel := context.WithTimeout(whole, g.opt.One)
 	defer cancel()
 	g.opt.Progress("looks at the connection to " + u.Host)
 	seen := g.hello(ctx, u, guard.Hello{})
 	if seen == nil {
-		h.Stage, h.Err, h.Code = guard.StageResolve, "it was not looked at: time had run out", usher.ErrUnreachable
+		h.Stage, h.Err, h.Code = "", outOfTime, usher.ErrUnreachable
 		return
 	}
 	h.Stage, h.Resolved, h.Connected, h.Shaken = seen.Stage, seen.Resolved, seen.Connected, seen.Shaken
@@ -76,6 +80,9 @@ func (g *gatherer) connect(ctx context.Context, u *url.URL, h *check.Host) {
 		a := &check.Answer{}
 		fail(a, seen.Err)
 		h.Err, h.Code = a.Err, a.Code
+		if whole.Err() != nil { // it had less time than it may have
+			h.Stage, h.Err = "", outOfTime
+		}
 		return
 	}
 	if seen.TLS == nil {
@@ -110,7 +117,7 @@ func (g *gatherer) old(ctx context.Context, u *url.URL, h *check.Host) {
 		}
 		seen := g.hello(ctx, u, guard.Hello{Min: version, Max: version})
 		switch {
-		case seen == nil || seen.Err != nil && ctx.Err() != nil:
+		case seen == nil || undecided(ctx, seen):
 			tried = false
 		case seen.TLS != nil:
 			h.Old = append(h.Old, version)
@@ -119,13 +126,19 @@ func (g *gatherer) old(ctx context.Context, u *url.URL, h *check.Host) {
 	h.OldTried = tried
 }
 
+// undecided tells of a look that ended before the other side could say what it
+// speaks: no connection came about, or time ran out. That is no refusal.
+func undecided(ctx context.Context, seen *guard.Connection) bool {
+	return seen.Err != nil && (ctx.Err() != nil || seen.Stage != guard.StageTLS)
+}
+
 // weak offers only suites of TLS 1.2 that RFC 9325 section 4.2 advises against.
 func (g *gatherer) weak(ctx context.Context, u *url.URL, h *check.Host) {
 	offer := weakSuites()
 	const most = 3 // found ones are enough to say
 	for range most {
 		seen := g.hello(ctx, u, guard.Hello{Min: tls.VersionTLS12, Max: tls.VersionTLS12, Suites: offer})
-		if seen == nil || seen.Err != nil && ctx.Err() != nil {
+		if seen == nil || undecided(ctx, seen) {
 			return
 		}
 		if seen.TLS == nil {

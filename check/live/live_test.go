@@ -395,6 +395,66 @@ func TestSignInPage(t *testing.T) {
 	}
 }
 
+// TestManyHops: a page that leads on and on is an answer, too.
+func TestManyHops(t *testing.T) {
+	p := newProvider(t, "", false)
+	p.mux.HandleFunc("/hop/{n}", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "/hop/"+r.PathValue("n")+"1", http.StatusFound)
+	})
+	p.doc["authorization_endpoint"] = p.URL + "/hop/1"
+	if a := answer(t, gather(t, p.client(t), live.Options{Issuer: p.issuer, ClientID: "web"}), "authorization"); a.Status != http.StatusFound || a.URL != p.URL+"/hop/111" {
+		t.Errorf("%+v", a)
+	}
+}
+
+// TestOldNotTried: a host to which no second connection comes about has not
+// refused old TLS.
+func TestOldNotTried(t *testing.T) {
+	p := newProvider(t, "", true)
+	l, err := tls.Listen("tcp", "127.0.0.1:0", p.TLS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { // takes one connection
+		conn, err := l.Accept()
+		_ = l.Close()
+		if err == nil {
+			_ = conn.(*tls.Conn).Handshake()
+			_, _ = conn.Read(make([]byte, 1))
+			_ = conn.Close()
+		}
+	}()
+	p.doc["token_endpoint"] = "https://" + l.Addr().String() + "/token"
+	own := "https://" + l.Addr().String()
+	target := gather(t, p.client(t, own), live.Options{Issuer: p.issuer, Trust: []string{own}})
+	for _, h := range target.Hosts {
+		if h.Name == l.Addr().String() && (h.Version != tls.VersionTLS13 || h.OldTried || h.WeakTried) {
+			t.Errorf("%+v", h)
+		}
+	}
+	if len(target.Hosts) != 2 {
+		t.Errorf("%d hosts", len(target.Hosts))
+	}
+}
+
+// TestOutOfTime: a host that had no time to answer is not told to be out of reach.
+func TestOutOfTime(t *testing.T) {
+	p := newProvider(t, "", false)
+	l, err := net.Listen("tcp", "127.0.0.1:0") // speaks no TLS, and nothing at all
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	own := "https://" + l.Addr().String()
+	p.doc["token_endpoint"] = own + "/token"
+	target := gather(t, p.client(t, own), live.Options{Issuer: p.issuer, Trust: []string{own}, Total: 300 * time.Millisecond})
+	for _, h := range target.Hosts {
+		if h.Name == l.Addr().String() && (h.Stage != "" || !strings.Contains(h.Err, "time had run out")) {
+			t.Errorf("%+v", h)
+		}
+	}
+}
+
 // FuzzWellKnown: every address of an issuer leads back to it.
 func FuzzWellKnown(f *testing.F) {
 	f.Add("https://sso.example/realms/shop")

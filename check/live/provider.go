@@ -177,14 +177,14 @@ func (g *gatherer) signInPage(ctx context.Context, m *check.Metadata) {
 	at.RawQuery = q.Encode()
 	const hops = 3
 	jar := jar{}
-	for range hops {
+	for hop := range hops {
 		a, body := g.read(ctx, get{role: "authorization", url: at.String(), limit: mostPage, stay: true, cut: true, accept: "text/html", jar: jar})
 		if a.Status/100 != 3 { // what a redirect says beside is not looked at, and may hold a code
 			a.Body = string(body)
 		}
 		to := within(at, a)
 		g.maskCode(a)
-		if to == nil || g.opt.RedirectURI != "" && strings.HasPrefix(to.String(), g.opt.RedirectURI) {
+		if to == nil || hop == hops-1 || g.opt.RedirectURI != "" && strings.HasPrefix(to.String(), g.opt.RedirectURI) {
 			g.answered(a)
 			return
 		}
