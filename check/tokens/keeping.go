@@ -42,7 +42,7 @@ var replay = &check.Check{
 				continue
 			}
 			if why := apart(before, e); why != "" {
-				all.add(check.Wrong("One token is used from two places within "+span(e.Time.Sub(before.Time)), "The two uses come from "+why+". A copy of the token is in other hands, unless a VPN or a proxy lies between.",
+				all.add(check.Wrong("One token is used from two places within ten minutes", "The two uses come from "+why+". A copy of the token is in other hands, unless a VPN or a proxy lies between.",
 					useOf(before), useOf(e)).Of(e.Client.UID))
 			}
 		}

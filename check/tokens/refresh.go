@@ -206,9 +206,9 @@ var refreshSingleFlight = &check.Check{
 			timed++
 			first.Place = cmp.Or(first.Place, c.Place)
 			if before := last[c.Request.RefreshToken]; before != nil && near(before.Time, c.Time) && !perhapsSame(before, c) {
-				all.add(check.Wrong("Two refreshes with one refresh token within "+span(c.Time.Sub(before.Time)), twoAtOnce,
+				all.add(check.Wrong(beside, twoAtOnce,
 					usher.Proof{Place: before.Place, Quote: before.Time.UTC().Format(time.RFC3339) + " grant_type=refresh_token"},
-					usher.Proof{Place: c.Place, Quote: c.Time.UTC().Format(time.RFC3339) + " grant_type=refresh_token", Expected: "one refresh", Got: "a second one with the same token"}).Of(c.Request.ClientID))
+					usher.Proof{Place: c.Place, Quote: c.Time.UTC().Format(time.RFC3339) + " grant_type=refresh_token", Expected: "one refresh", Got: "a second one with the same token within " + span(c.Time.Sub(before.Time))}).Of(c.Request.ClientID))
 			}
 			last[c.Request.RefreshToken] = c
 		}
@@ -220,9 +220,9 @@ var refreshSingleFlight = &check.Check{
 			timed++
 			first.Place = cmp.Or(first.Place, check.RecordPlace(e))
 			if before := lastEvent[e.OAuth.TokenUID]; before != nil && near(before.Time, e.Time) {
-				all.add(check.Wrong("Two refreshes with one refresh token within "+span(e.Time.Sub(before.Time)), twoAtOnce,
+				all.add(check.Wrong(beside, twoAtOnce,
 					usher.Proof{Place: check.RecordPlace(before), Quote: before.Time.UTC().Format(time.RFC3339Nano) + " " + token.Printable(before.Code)},
-					usher.Proof{Place: check.RecordPlace(e), Quote: strings.TrimSpace(e.Time.UTC().Format(time.RFC3339Nano) + " " + token.Printable(e.Code) + " " + token.Printable(e.StatusCode)), Expected: "one refresh", Got: "a second one with the same token"}).Of(e.Client.UID))
+					usher.Proof{Place: check.RecordPlace(e), Quote: strings.TrimSpace(e.Time.UTC().Format(time.RFC3339Nano) + " " + token.Printable(e.Code) + " " + token.Printable(e.StatusCode)), Expected: "one refresh", Got: "a second one with the same token within " + span(e.Time.Sub(before.Time))}).Of(e.Client.UID))
 			}
 			lastEvent[e.OAuth.TokenUID] = e
 		}
@@ -232,6 +232,8 @@ var refreshSingleFlight = &check.Check{
 		return all.or(check.OK(fmt.Sprintf("%d refreshes looked at, none beside another with the same token.", timed), first))
 	},
 }
+
+const beside = "One refresh token is sent twice at the same time"
 
 const twoAtOnce = "Two workers, tabs or instances refresh at the same time. With rotation the second one comes with a token that is used up, and the provider ends the family."
 

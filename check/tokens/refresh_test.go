@@ -2,6 +2,7 @@ package tokens_test
 
 import (
 	"fmt"
+	"testing"
 	"time"
 
 	"usher"
@@ -178,4 +179,21 @@ func probeRows() []row {
 		)
 	}
 	return out
+}
+
+// TestOneMistake holds that what a client does again and again is one finding,
+// with some of the times as proof.
+func TestOneMistake(t *testing.T) {
+	given := target()
+	for i := range 6 {
+		when := now.Add(time.Duration(i*(20+i)) * time.Second)
+		redeemed(refresh(fmt.Sprintf("rt-%d", i)), gave(fmt.Sprintf("rt-%d", i+1), ""), when)(given)
+		redeemed(refresh(fmt.Sprintf("rt-%d", i)), "", when.Add(time.Duration(i+1)*time.Second))(given)
+	}
+	for _, id := range [...]string{"refresh-early", "refresh-single-flight"} {
+		found, _ := check.Run(given, []*check.Check{find(t, id)})
+		if len(found) == 0 || found[0].Outcome != wrong || len(found[0].Proof) < 2 || len(found) > 1 && found[1].Outcome == wrong {
+			t.Errorf("%s: %+v", id, found)
+		}
+	}
 }

@@ -63,7 +63,7 @@ func judgeEarly(t *check.Target, from, c *check.TokenCall) check.Verdict {
 		return check.Verdict{}
 	}
 	if part < 0.45 {
-		return check.Wrong(fmt.Sprintf("The app refreshes after %.0f percent of the token's life", 100*part), "It throws good tokens away. Providers throttle that, and every refresh is a chance to lose the refresh token.", p)
+		return check.Wrong("The app refreshes in the first half of the token's life", "It throws good tokens away. Providers throttle that, and every refresh is a chance to lose the refresh token.", p)
 	}
 	if part > 1 {
 		for i, a := range t.APICalls {
