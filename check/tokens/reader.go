@@ -7,6 +7,7 @@ import (
 
 	"usher"
 	"usher/check"
+	"usher/evidence"
 	"usher/token"
 )
 
@@ -25,6 +26,9 @@ var issuer = &check.Check{
 		return each(t, readers, func(tok *check.Token, kind token.Type, r *token.Report) check.Verdict {
 			if v, ok := readable(tok); !ok {
 				return v
+			}
+			if workload(t, tok) {
+				return check.NotApplicable(ofWorkload)
 			}
 			want := t.ExpectOf(tok).Issuer
 			iss, there := tok.Claims["iss"]
@@ -62,6 +66,22 @@ var issuer = &check.Check{
 	},
 }
 
+const ofWorkload = "the token is of an outside issuer that the client trusts, see federated-credential-subject"
+
+// workload tells whether a token is of an outside issuer, a pipeline or cluster,
+// that a registration trusts to stand for its client: no token of the provider.
+func workload(t *check.Target, tok *check.Token) bool {
+	iss := text(tok, "iss")
+	if iss == "" || iss == t.IssuerWanted() {
+		return false
+	}
+	return slices.ContainsFunc(t.Registrations, func(r *evidence.Registration) bool {
+		return r != nil && slices.ContainsFunc(r.Federated, func(f evidence.Federated) bool {
+			return strings.TrimSuffix(f.Issuer, "/") == strings.TrimSuffix(iss, "/")
+		})
+	})
+}
+
 func isVersion1(iss string) bool { return strings.Contains(iss, "sts.windows.net") }
 
 // sameTenant tells whether two of Entra's issuers are of one tenant.
@@ -91,6 +111,9 @@ var audience = &check.Check{
 		return each(t, readers, func(tok *check.Token, kind token.Type, r *token.Report) check.Verdict {
 			if v, ok := readable(tok); !ok {
 				return v
+			}
+			if workload(t, tok) {
+				return check.NotApplicable(ofWorkload)
 			}
 			expect := t.ExpectOf(tok)
 			want := expect.Audience

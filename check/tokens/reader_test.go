@@ -28,6 +28,8 @@ func readerRows() []row {
 		{"token-iss", "another", target(tokens(id(obj{"iss": "https://evil.example"})), issuer(iss)), wrong, "https://evil.example"},
 		{"token-iss", "a slash more", target(tokens(id(obj{"iss": iss + "/"})), issuer(iss)), wrong, "slash"},
 		{"token-iss", "by the metadata", target(tokens(id(obj{"iss": "https://evil.example"})), metadata(nil)), wrong, iss},
+		{"token-iss", "of a pipeline that the client trusts", target(tokens(made(token.TypeAny, sign(key, header(nil), idClaims(obj{"iss": "https://token.actions.githubusercontent.com", "aud": "api://AzureADTokenExchange"})))), issuer(iss), registered(evidence.Registration{ClientID: client, Federated: []evidence.Federated{{Issuer: "https://token.actions.githubusercontent.com"}}})), na, ""},
+		{"token-aud", "of a pipeline that the client trusts", target(tokens(made(token.TypeAny, sign(key, header(nil), idClaims(obj{"iss": "https://token.actions.githubusercontent.com", "aud": "api://AzureADTokenExchange"})))), expect(check.Expect{Audiences: []string{api}}), registered(evidence.Registration{ClientID: client, Federated: []evidence.Federated{{Issuer: "https://token.actions.githubusercontent.com"}}})), na, ""},
 		{"token-iss", "none", target(tokens(id(obj{"iss": nil})), issuer(iss)), wrong, "does not say who"},
 		{"token-iss", "version 1 for 2", target(tokens(v1), issuer("https://login.microsoftonline.com/"+tenant1+"/v2.0")), wrong, "requestedAccessTokenVersion"},
 		{"token-iss", "Graph's own", target(tokens(graph), issuer("https://login.microsoftonline.com/"+tenant1+"/v2.0")), na, ""},
