@@ -395,6 +395,23 @@ func TestSignInPage(t *testing.T) {
 	}
 }
 
+// TestKeysOfAnotherType: keys that can be read are keys, whatever their type is
+// told to be; a page is not.
+func TestKeysOfAnotherType(t *testing.T) {
+	for kind, good := range map[string]bool{"application/jwk-set+json": true, "text/plain": true, "application/octet-stream": true, "": true, "text/html": false} {
+		p := newProvider(t, "", false)
+		p.mux.HandleFunc("/k", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header()["Content-Type"] = []string{kind}
+			_, _ = io.WriteString(w, `{"keys":[{"kty":"EC","crv":"P-256","kid":"k1","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}`)
+		})
+		p.doc["jwks_uri"] = p.URL + "/k"
+		target := gather(t, p.client(t), live.Options{Issuer: p.issuer})
+		if a := answer(t, target, "jwks"); (a.Defect == "") != good || (len(target.KeySets) == 1) != good {
+			t.Errorf("%s: %+v, %d key sets", kind, a, len(target.KeySets))
+		}
+	}
+}
+
 // TestManyHops: a page that leads on and on is an answer, too.
 func TestManyHops(t *testing.T) {
 	p := newProvider(t, "", false)

@@ -142,6 +142,7 @@ func (g *gatherer) keys(ctx context.Context, address string) {
 		a.Defect, a.Code = "cannot be used: "+fault.Err, fault.Code
 		return
 	}
+	a.Defect, a.Code = "", "" // the content type of keys is often none that is registered, and nobody minds
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.t.KeySets = append(g.t.KeySets, &check.KeySet{KeySet: keys, Place: address, URL: address, Raw: body, Answer: a})
