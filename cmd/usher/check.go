@@ -63,6 +63,7 @@ func (c *CheckCmd) Run(env *Env) error {
 	ctx, stop := env.Context()
 	defer stop()
 	res, err := look.At(ctx, req)
+	env.still()
 	if err != nil {
 		return err
 	}

@@ -81,6 +81,7 @@ func (p *Probes) announce(env *Env, s probe.Step) bool {
 	if s.Undo != "" {
 		line += "; undone by: " + s.Undo
 	}
+	env.still()
 	fmt.Fprintln(env.Stderr, report.Inert(oauth.Redact(line)))
 	if s.Safety != check.S2 || p.Yes {
 		return true

@@ -21,9 +21,10 @@ type Env struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 	Now            func() time.Time
-	Color          bool // standard output is a terminal that wants colour
-	Width          int  // of the terminal; 0: not a terminal
-	Piped          bool // standard input is no terminal
+	Color          bool      // standard output is a terminal that wants colour
+	Width          int       // of the terminal; 0: not a terminal
+	Piped          bool      // standard input is no terminal
+	Busy           io.Writer // the terminal that is told what is being done; nil: none
 
 	answers  *bufio.Reader                      // of standard input, for questions
 	graceful atomic.Pointer[context.CancelFunc] // of a command that ends in its own time
@@ -158,11 +159,18 @@ func parseMoment(s string) (time.Time, error) {
 // fixedClock is a clock that stands still.
 func fixedClock(t time.Time) func() time.Time { return func() time.Time { return t } }
 
-// progress tells on a terminal what is being done, in one line that the answer
-// overwrites; elsewhere it says nothing.
+// progress tells on a terminal what is being done, in one line that what comes
+// next overwrites; elsewhere it says nothing.
 func (e *Env) progress() func(string) {
-	if e.Width == 0 {
+	if e.Busy == nil {
 		return nil
 	}
-	return func(s string) { fmt.Fprintf(e.Stderr, "\r\x1b[K%s", report.Inert(oauth.Redact(s))) }
+	return func(s string) { fmt.Fprintf(e.Busy, "\r\x1b[K%s", report.Inert(oauth.Redact(s))) }
+}
+
+// still ends the line of progress, before anything else is written.
+func (e *Env) still() {
+	if e.Busy != nil {
+		fmt.Fprint(e.Busy, "\r\x1b[K")
+	}
 }

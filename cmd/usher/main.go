@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+	"golang.org/x/term"
 
 	"usher"
 	"usher/oauth"
@@ -125,6 +126,9 @@ func (e *Env) say(kind, text string) {
 
 func systemEnv() *Env {
 	env := &Env{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Now: time.Now, Piped: !terminal(os.Stdin)}
+	if terminal(os.Stderr) {
+		env.Busy = os.Stderr
+	}
 	if terminal(os.Stdout) {
 		env.Width = 100
 		env.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
@@ -132,7 +136,4 @@ func systemEnv() *Env {
 	return env
 }
 
-func terminal(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
-}
+func terminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }

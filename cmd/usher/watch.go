@@ -37,6 +37,7 @@ type watchAnswer struct {
 	Before  *time.Time        `json:"before"`  // the look that is compared with; null: this is the first
 	Changes []snapshot.Change `json:"changes"` // the worst first
 	Keys    []snapshot.Key    `json:"keys"`    // published now
+	Unread  []string          `json:"unread"`  // "discovery", "keys": what could not be read this time
 	Answer  usher.Answer      `json:"answer"`  // as usher check gives it
 }
 
@@ -82,6 +83,7 @@ func (c *WatchCmd) once(ctx context.Context, env *Env, issuer string, client *gu
 	res, err := look.At(ctx, look.Request{
 		Issuer: issuer, Client: client, Trust: c.Trust, Profile: c.Profile, Previous: look.Earlier(history), Now: env.Now, Progress: env.progress(),
 	})
+	env.still()
 	if err != nil {
 		return err
 	}
@@ -91,7 +93,14 @@ func (c *WatchCmd) once(ctx context.Context, env *Env, issuer string, client *gu
 		at := before.Last
 		a.Before = &at
 	}
-	unread := seen.Metadata == nil && seen.Keys == nil
+	a.Unread = []string{}
+	if seen.Metadata == nil {
+		a.Unread = append(a.Unread, "discovery")
+	}
+	if seen.Keys == nil {
+		a.Unread = append(a.Unread, "keys")
+	}
+	unread := len(a.Unread) == 2
 	if !unread {
 		a.Changes = append(a.Changes, history.Add(seen)...)
 		a.Keys = append(a.Keys, seen.Keys...)
@@ -118,6 +127,9 @@ func (c *WatchCmd) once(ctx context.Context, env *Env, issuer string, client *gu
 			return exitWrong
 		}
 	}
+	if len(a.Unread) > 0 {
+		return exitUnknown
+	}
 	return nil
 }
 
@@ -141,6 +153,12 @@ func (c *WatchCmd) text(env *Env, a *watchAnswer, unread bool) error {
 			n = fmt.Sprintf("%d changes", len(a.Changes))
 		}
 		w.Bold(at + "  " + n + " at " + a.Issuer + " since " + a.Before.UTC().Format("2006-01-02 15:04:05") + ":")
+	}
+	for _, what := range a.Unread {
+		if what == "discovery" {
+			what = "discovery document"
+		}
+		w.Para("  ", "The "+what+" could not be read: of it nothing is known this time.")
 	}
 	for _, ch := range a.Changes {
 		w.Para("  "+fmt.Sprintf("%-8s  ", ch.Severity), ch.Title)

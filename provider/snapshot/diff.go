@@ -248,7 +248,13 @@ func keys(older, newer *Look) []Change {
 			Means: "whoever keeps keys by their id verifies with the old one and refuses good tokens", Do: "ask the provider to give every key its own id; empty the key caches",
 		})
 	}
-	if len(kept)+len(again) == 0 && len(older.Keys) > 0 && len(newer.Keys) > 0 {
+	switch {
+	case len(newer.Keys) == 0 && len(older.Keys) > 0:
+		out = append(out, Change{
+			Member: "keys", Old: strings.Join(older.Kids(), " "), Severity: usher.SeverityCritical, Title: "no key is published any more",
+			Means: "no token of this provider can be verified by whoever reads the keys anew", Do: "tell the provider; until then go on with the keys that were published last",
+		})
+	case len(kept)+len(again) == 0 && len(older.Keys) > 0:
 		out = append(out, Change{
 			Member: "keys", Old: strings.Join(older.Kids(), " "), New: strings.Join(newer.Kids(), " "), Severity: usher.SeverityHigh,
 			Title: "all keys were replaced at once", Means: "every token from before is refused where the keys are read anew: a rotation without overlap",

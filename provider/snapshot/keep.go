@@ -56,11 +56,29 @@ func (h *History) Add(l *Look) []Change {
 			}
 			return nil
 		}
+		h.back(changes)
 		h.keep(l)
 		return changes
 	}
 	h.keep(l)
 	return nil
+}
+
+// back tells a key that was published before and returns from one that is new.
+func (h *History) back(changes []Change) {
+	for i := range changes {
+		c := &changes[i]
+		if c.Member != "keys" || c.New == "" || c.Old != "" {
+			continue
+		}
+		for _, k := range slices.Backward(h.Looks) {
+			if slices.Contains(k.Kids(), c.New) {
+				c.Title = "the key " + c.New + " is back"
+				c.Means = "it was last seen on " + k.Last.UTC().Format(time.DateTime) + "; tokens that were signed with it can be verified again"
+				break
+			}
+		}
+	}
 }
 
 // merge fills what a look could not see with what was seen before, so that a

@@ -57,6 +57,7 @@ func TestDiff(t *testing.T) {
 		{"PAR demanded", look(t, `{}`), look(t, `{"require_pushed_authorization_requests":true}`), "authorization requests must be pushed first", usher.SeverityHigh, 1},
 		{"key new", look(t, "", "a"), look(t, "", "a", "b"), "the key b is new", usher.SeverityInfo, 1},
 		{"key gone", look(t, "", "a", "b"), look(t, "", "a"), "the key b is gone", usher.SeverityMedium, 1},
+		{"no key left", look(t, "", "a"), &snapshot.Look{Keys: []snapshot.Key{}}, "no key is published any more", usher.SeverityCritical, 2},
 		{"no overlap", look(t, "", "a"), look(t, "", "b"), "all keys were replaced at once", usher.SeverityHigh, 3},
 		{"same id, other key", look(t, "", "a=1"), look(t, "", "a=2"), "the key a has another value under the same id", usher.SeverityHigh, 1},
 		{"same id, other key beside one that stays", look(t, "", "a=1", "b=2"), look(t, "", "b=2", "a=3"), "the key a has another value under the same id", usher.SeverityHigh, 1},
@@ -234,5 +235,16 @@ func TestHistoryLarge(t *testing.T) {
 	files, _ := filepath.Glob(filepath.Join(string(dir), "*"))
 	if info, err := os.Stat(files[0]); err != nil || info.Size() > 4<<20 {
 		t.Error(info.Size(), err)
+	}
+}
+
+// TestKeyBack: a key that vanished and returns is not told as a new one.
+func TestKeyBack(t *testing.T) {
+	h := &snapshot.History{}
+	h.Add(look(t, "", "a", "b"))
+	h.Add(look(t, "", "a"))
+	got := h.Add(look(t, "", "a", "b", "c"))
+	if len(got) != 2 || got[0].Title != "the key b is back" || !strings.Contains(got[0].Means, "2026-01-01") || got[1].Title != "the key c is new" {
+		t.Fatalf("%+v", got)
 	}
 }
