@@ -44,9 +44,9 @@ func judgeAPI(t *check.Target, c *check.APICall) check.Verdict {
 	held, claims := claimed(sentToken(c))
 	if claims == nil {
 		if len(need) == 0 {
-			return check.Wrong("The API refuses for scope and does not say which", "", proof)
+			return check.Wrong("The API refuses for scope and does not say which", "A client cannot ask for what it is not told.", proof)
 		}
-		return check.Wrong("The API needs "+list(need)+", and refuses without it", "", proof)
+		return check.Wrong("The API needs "+list(need)+", and refuses without it", "The call fails for every token without the scope, whoever the person is.", proof)
 	}
 	proof.Got = strings.Join(held, " ")
 	lost := without(t, need, held)
@@ -58,7 +58,7 @@ func judgeAPI(t *check.Target, c *check.APICall) check.Verdict {
 			"The API reads another claim than the one that holds them ("+strings.Join(claims, ", ")+"), or compares them in another writing.", proof).
 			Do("Have the API read the claim " + claims[0] + " of this provider's tokens.")
 	}
-	v := check.Wrong("The API needs "+list(lost)+", and the token holds "+list(held), "", proof).
+	v := check.Wrong("The API needs "+list(lost)+", and the token holds "+list(held), "The call fails for every token without the scope, whoever the person is.", proof).
 		Do("Ask for " + list(lost) + " along with the scopes that the token holds already, and send the person through consent once more.")
 	v.Subject.Scope = strings.Join(lost, " ")
 	return v
@@ -116,21 +116,23 @@ var challengePresent = &check.Check{
 	},
 }
 
+const untoldScope = "A client cannot tell a scope that it could ask for from a right that the person does not have, and shows an error in place of asking."
+
 func judgeChallenge(c *check.APICall) check.Verdict {
 	need, said, quote := scopeRefusal(c)
 	switch {
 	case said && len(need) > 0:
 		return check.OK("", usher.Proof{Place: c.Place, Quote: quote})
 	case said && len(c.Challenges) > 0:
-		return check.Wrong("The API refuses for scope and does not name the scope", "", usher.Proof{Place: c.Place, Quote: quote, Expected: `scope="..."`})
+		return check.Wrong("The API refuses for scope and does not name the scope", untoldScope, usher.Proof{Place: c.Place, Quote: quote, Expected: `scope="..."`})
 	case len(c.Exchange.Header) == 0:
 		return check.Unknown(check.NeedHeaders, "")
 	case said:
-		return check.Wrong("The API refuses for scope without WWW-Authenticate", "", usher.Proof{Place: c.Place, Quote: quote, Expected: `WWW-Authenticate: Bearer error="insufficient_scope", scope="..."`})
+		return check.Wrong("The API refuses for scope without WWW-Authenticate", untoldScope, usher.Proof{Place: c.Place, Quote: quote, Expected: `WWW-Authenticate: Bearer error="insufficient_scope", scope="..."`})
 	case !bearer(c):
 		return check.NotApplicable("no bearer token was sent")
 	case len(c.Challenges) == 0:
-		return check.Wrong("The API refuses a token (403) and says nothing of why", "", usher.Proof{Place: c.Place, Quote: "403 without WWW-Authenticate", Expected: `WWW-Authenticate: Bearer error="insufficient_scope", scope="..."`})
+		return check.Wrong("The API refuses a token (403) and says nothing of why", untoldScope, usher.Proof{Place: c.Place, Quote: "403 without WWW-Authenticate", Expected: `WWW-Authenticate: Bearer error="insufficient_scope", scope="..."`})
 	}
 	return check.NotApplicable("the API refused for another reason than scope")
 }
@@ -187,7 +189,7 @@ func judgeForm(t *check.Target, tok *check.Token) check.Verdict {
 	switch scp.(type) {
 	case string, []any:
 	default:
-		return check.Wrong("scp of the token is neither a string nor a list", "", usher.Proof{Place: tok.Place, Quote: "scp"})
+		return check.Wrong("scp of the token is neither a string nor a list", "No API reads scopes from it.", usher.Proof{Place: tok.Place, Quote: "scp"})
 	}
 	if slices.Contains([]string{"entra", "okta", "adfs"}, t.Provider.Name) {
 		return check.OK("This provider holds scopes in scp; the API must read that.", usher.Proof{Place: tok.Place, Quote: "scp", Got: strings.Join(b, " ")})

@@ -30,7 +30,7 @@ func judgeDetails(t *check.Target) []check.Verdict {
 		types, why := detailTypes(t, raw)
 		proof := usher.Proof{Place: place, Quote: brief("authorization_details=" + raw)}
 		if why != "" {
-			out = append(out, check.Wrong("authorization_details "+why, "", proof).Of(client))
+			out = append(out, check.Wrong("authorization_details "+why, "The provider refuses the request (invalid_authorization_details).", proof).Of(client))
 			return
 		}
 		out = append(out, echoed(t, client, types, proof).Of(client))
@@ -98,10 +98,10 @@ func echoed(t *check.Target, client string, types []string, proof usher.Proof) c
 		granted, why := detailTypes(&check.Target{}, string(raw))
 		proof := []usher.Proof{proof, {Place: c.Response.Place, Quote: brief("authorization_details=" + string(raw))}}
 		if lost := oauth.MinusScope(types, granted); why == "" && len(lost) > 0 {
-			return check.Wrong("Of the authorization_details the type "+show(lost[0])+" was not granted", "", proof...).Because("consent-required")
+			return check.Wrong("Of the authorization_details the type "+show(lost[0])+" was not granted", "Calls that need it will be refused, though a token came.", proof...).Because("consent-required")
 		}
 		if why != "" {
-			return check.Wrong("The authorization_details of the answer "+why, "", proof...).Because("claims-config")
+			return check.Wrong("The authorization_details of the answer "+why, "The client cannot know what it may do.", proof...).Because("claims-config")
 		}
 		return check.OK("What was granted came back.", proof...)
 	}

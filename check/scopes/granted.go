@@ -196,7 +196,7 @@ func consentRefused(t *check.Target) (check.Verdict, bool) {
 		default:
 			return check.Verdict{}, false
 		}
-		return check.Wrong("The provider says that consent is missing", "", usher.Proof{Place: place, Quote: strings.TrimSpace(code + " " + description)}).Because(cause).Of(client), true
+		return check.Wrong("The provider says that consent is missing", "No token comes until somebody consents who may.", usher.Proof{Place: place, Quote: strings.TrimSpace(code + " " + description)}).Because(cause).Of(client), true
 	}
 	for _, c := range t.AuthCalls {
 		if c.Response == nil || c.Response.Error == "" {
@@ -263,7 +263,7 @@ func judgeConsent(t *check.Target, r *evidence.Registration) check.Verdict {
 		held = append(held, g.Scopes...)
 	}
 	if lost := without(t, wanted, held); len(lost) > 0 {
-		v := check.Wrong("Nobody consented to "+list(lost), "", usher.Proof{Place: r.Place, Quote: "grants: " + strings.Join(held, " "), Expected: strings.Join(wanted, " "), Got: strings.Join(held, " ")})
+		v := check.Wrong("Nobody consented to "+list(lost), "The provider asks the person at the next sign-in, or refuses where only an administrator may consent.", usher.Proof{Place: r.Place, Quote: "grants: " + strings.Join(held, " "), Expected: strings.Join(wanted, " "), Got: strings.Join(held, " ")})
 		v.Subject.Scope = strings.Join(lost, " ")
 		return v
 	}
@@ -313,7 +313,7 @@ func judgeStale(t *check.Target, r *evidence.Registration) check.Verdict {
 	}
 	switch {
 	case len(proof) > 0:
-		return check.Wrong("The consent to "+show(proof[0].Quote)+" is of "+proof[0].Got+" and was not looked at since", "", proof...)
+		return check.Wrong("The consent to "+show(proof[0].Quote)+" is of "+proof[0].Got+" and was not looked at since", "What the app was trusted with then it can do still, whoever runs it today.", proof...)
 	case dated == 0 && len(r.Grants) == 0 && slices.Contains(r.Known, "Grants"):
 		return check.NotApplicable("nothing was consented to")
 	case dated == 0:

@@ -110,7 +110,7 @@ func judgeKnown(t *check.Target, w wish) check.Verdict {
 		proof := usher.Proof{Place: w.place, Quote: w.quote(), Got: s}
 		if near := nearest(t, c, s); near != "" {
 			proof.Expected = near
-			return check.Wrong("The scope "+show(s)+" is not known; "+show(near)+" is", "", proof, usher.Proof{Place: c.place, Quote: near}).
+			return check.Wrong("The scope "+show(s)+" is not known; "+show(near)+" is", "The provider refuses the request (invalid_scope), or leaves the scope out without a word.", proof, usher.Proof{Place: c.place, Quote: near}).
 				Do("Ask for "+show(near)+", if that is what is meant.", "Or allow the client "+show(s)+" at the provider, if it exists.")
 		}
 		if c.whole && !standard(s) {
@@ -120,7 +120,7 @@ func judgeKnown(t *check.Target, w wish) check.Verdict {
 	}
 	switch {
 	case len(lost) > 0 && refused != nil:
-		return check.Wrong("The provider refused the scopes, and "+show(lost[0])+" is in no list of them", "", usher.Proof{Place: w.place, Quote: w.quote(), Got: lost[0]}, *refused)
+		return check.Wrong("The provider refused the scopes, and "+show(lost[0])+" is in no list of them", "No token comes while it is asked for.", usher.Proof{Place: w.place, Quote: w.quote(), Got: lost[0]}, *refused)
 	case len(lost) > 0 && len(c.names) == 0 && len(t.Provider.Scopes) == 0:
 		return check.Unknown(check.NeedDiscovery, "no list of scopes was given: discovery publishes one, and the registration may hold one")
 	case len(lost) > 0:

@@ -43,9 +43,9 @@ func perClient(all []wish, wrong func(w wish) (title string, severity usher.Seve
 		case i < 0 && title == "":
 			out = append(out, check.OK("", usher.Proof{Place: w.place, Quote: w.quote()}).Of(w.client))
 		case i < 0:
-			out = append(out, check.Wrong(title, "", proof).Of(w.client).As(severity))
+			out = append(out, check.Wrong(title, badScope, proof).Of(w.client).As(severity))
 		case title != "" && out[i].Outcome == usher.OutcomeOK:
-			out[i] = check.Wrong(title, "", proof).Of(w.client).As(severity)
+			out[i] = check.Wrong(title, badScope, proof).Of(w.client).As(severity)
 		case title != "":
 			out[i].Proof = append(out[i].Proof, proof)
 			if severity == "" {
@@ -55,6 +55,8 @@ func perClient(all []wish, wrong func(w wish) (title string, severity usher.Seve
 	}
 	return out
 }
+
+const badScope = "Providers read it as one scope that nobody knows, take a part of it, or refuse the request."
 
 func badSyntax(t *check.Target, w wish) (string, usher.Severity, usher.Proof) {
 	proof := usher.Proof{Place: w.place, Quote: w.quote()}
@@ -217,7 +219,7 @@ func judgeOffline(t *check.Target, c *check.AuthCall) check.Verdict {
 	r := registrationOf(t, c.Request.ClientID)
 	switch {
 	case tried:
-		return check.Wrong("The client refreshes, and no request asks for a refresh token ("+how+")", "", proof...)
+		return check.Wrong("The client refreshes, and no request asks for a refresh token ("+how+")", "There is nothing to refresh with: the person has to sign in again.", proof...)
 	case r != nil && slices.Contains(r.GrantTypes, "refresh_token"):
 		return check.Wrong("The client is registered for refresh tokens, and asks for none ("+how+")", "When the access token runs out, the person has to sign in again.", proof...).As(usher.SeverityLow)
 	}

@@ -86,7 +86,7 @@ func judgeBroad(t *check.Target, r *evidence.Registration, client string, all []
 		return check.OK("", usher.Proof{Place: list[0].place, Quote: list[0].scope})
 	}
 	title := show(worst.scope) + " is " + worst.where + ": " + why
-	v := check.Wrong(title, "", proof...).As(severity)
+	v := check.Wrong(title, "Whoever gets hold of a token or of the client can do all that the scope opens, not only what the app does with it.", proof...).As(severity)
 	v.Subject.Scope = strings.Join(seen, " ")
 	return v
 }
@@ -340,7 +340,7 @@ var collision = &check.Check{
 			own := defined(r)
 			v := check.OK("", usher.Proof{Place: r.Place, Quote: list(own)})
 			if i := slices.IndexFunc(own, standard); i >= 0 {
-				v = check.Wrong("The API defines a scope "+own[i]+", which OpenID Connect has given a meaning", "", usher.Proof{Place: r.Place, Quote: own[i], Expected: "a name of its own"})
+				v = check.Wrong("The API defines a scope "+own[i]+", which OpenID Connect has given a meaning", "A client that asks for it asks for a person's data, not for the API, and consent pages say so.", usher.Proof{Place: r.Place, Quote: own[i], Expected: "a name of its own"})
 			} else if len(own) == 0 {
 				v = check.NotApplicable("the registration defines no scopes")
 			}

@@ -60,7 +60,7 @@ func judgeRole(t *check.Target, tok *check.Token) check.Verdict {
 	}
 	proof := usher.Proof{Place: tok.Place, Quote: "scope of a token with the roles " + strings.Join(roles, " "), Expected: strings.Join(allowedScopes, " "), Got: strings.Join(scopes, " ")}
 	if more := without(t, scopes, allowedScopes); len(more) > 0 {
-		v := check.Wrong("The roles "+list(roles)+" do not give "+list(more), "", proof)
+		v := check.Wrong("The roles "+list(roles)+" do not give "+list(more), "The API lets the person do what the role was not meant to give, unless it looks at both.", proof)
 		v.Subject.Scope = strings.Join(more, " ")
 		return v
 	}

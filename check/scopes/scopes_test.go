@@ -545,6 +545,9 @@ func TestChecks(t *testing.T) {
 		got[r.check][r.outcome] = true
 		t.Run(r.check+"/"+r.name, func(t *testing.T) {
 			f := worst(t, r.target, r.check)
+			if f.Outcome == wrong && f.Detail == "" {
+				t.Error("nothing says what it means")
+			}
 			for _, p := range f.Proof {
 				if n := max(len(p.Quote), len(p.Expected), len(p.Got), len(f.Title)); n > 700 {
 					t.Errorf("words of %d bytes in a proof or title", n)
