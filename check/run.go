@@ -55,7 +55,7 @@ func Run(t *Target, checks []*Check) ([]usher.Finding, []usher.Missing) {
 			got[c.ID] = c.Sum(t, got)
 		}
 	}
-	var mask oauth.Redactor
+	mask := masker{done: make(map[string]string, 256)}
 	for _, s := range t.Secrets {
 		mask.Add(s)
 	}
@@ -127,7 +127,7 @@ func judge(t *Target, c *Check, lacking map[Need][]Verdict) []Verdict {
 var notAsked = []Verdict{NotApplicable("")}
 
 // finding makes a finding of a verdict, with every string of the evidence masked.
-func finding(f *usher.Finding, c *Check, v *Verdict, severity usher.Severity, mask *oauth.Redactor) {
+func finding(f *usher.Finding, c *Check, v *Verdict, severity usher.Severity, mask *masker) {
 	*f = usher.Finding{
 		Check: c.ID, Outcome: v.Outcome, Confidence: 1, Step: c.Step, Subject: v.Subject,
 		Title: c.Title, Severity: severity, Proof: []usher.Proof{}, Fix: []usher.FixStep{}, References: c.References,
@@ -165,6 +165,25 @@ func finding(f *usher.Finding, c *Check, v *Verdict, severity usher.Severity, ma
 			f.Detail = "not looked at without " + Needs[v.Missing].What
 		}
 	}
+}
+
+// masker masks what it was not given before: places and words of one piece of
+// evidence stand in many proofs.
+type masker struct {
+	oauth.Redactor
+	done map[string]string
+}
+
+func (m *masker) Redact(s string) string {
+	if s == "" {
+		return ""
+	}
+	out, ok := m.done[s]
+	if !ok {
+		out = m.Redactor.Redact(s)
+		m.done[s] = out
+	}
+	return out
 }
 
 // missings says what to give next, the most telling first.
