@@ -138,7 +138,7 @@ func guess(s string) (bits int, what string) {
 	default:
 		tenths, what = 40, "signs"
 	}
-	if distinct*5 < len(s) && !hex && len(s) < 256 || distinct < 6 {
+	if distinct*5 < len(s) && !hex && len(s) < 256 || distinct < 6 && len(s) > 2*distinct {
 		tenths, what = 5, "characters, most of them the same"
 	}
 	return len(s) * tenths / 10, what

@@ -72,6 +72,7 @@ func stateCases() []kase {
 		{check: "state-present", name: "none at all", target: target(with("state", "")), want: wrong, words: "sends no state"},
 		{check: "state-present", name: "PKCE stands in", target: target(authorize("state", "")), want: ok, words: "stand in"},
 		{check: "state-present", name: "short", target: target(with("state", "abc123")), want: wrong, words: "can be guessed", severity: usher.SeverityMedium},
+		{check: "state-present", name: "very short", target: target(with("state", "s1")), want: wrong, words: "2 letters and digits, about 10 bits"},
 		{check: "state-present", name: "short beside PKCE", target: target(authorize("state", "abc123")), want: ok},
 		{check: "state-present", name: "one for two", target: target(authorize(), authorize("nonce", "another-nonce")), want: wrong, words: "one state with several"},
 		{check: "state-present", name: "one for two sign-ins", target: target(answered(authorize(), "code=first-code&"+stateBack), answered(authorize(), "code=second-code&"+stateBack)), want: wrong, words: "one state with several"},
