@@ -423,7 +423,7 @@ func TestOtherIssuer(t *testing.T) {
 	if err := probe.Run(context.Background(), c, target, s.options("secret-valid", "token-endpoint-post-only")); err != nil {
 		t.Fatal(err)
 	}
-	if len(thief.requests) != 0 || !strings.Contains(target.Probed["secret-valid"].Skipped, "another origin") {
+	if len(thief.requests) != 0 || !strings.Contains(target.Probed["secret-valid"].Skipped, "with --token-endpoint") {
 		t.Errorf("%d requests, %+v", len(thief.requests), target.Probed["secret-valid"])
 	}
 	opt := s.options("secret-valid")

@@ -75,7 +75,7 @@ func (a *asking) send(ctx context.Context, q ask) (*reply, error) {
 	}
 	if q.secret {
 		if err := guard.MayHaveCredentials(a.t.Issuer, a.m.Issuer, q.url, a.own[1:]...); err != nil {
-			return nil, err
+			return nil, withFlag(err)
 		}
 	}
 	step := Step{Check: a.one.id, Safety: a.one.safety, Method: q.method, URL: bare(q.url), What: q.what, Sends: q.sends, Undo: q.undo}
@@ -108,6 +108,17 @@ func (a *asking) send(ctx context.Context, q ask) (*reply, error) {
 	r.err = errorOf(r)
 	a.note(&q, r)
 	return r, nil
+}
+
+// withFlag says by which flag an endpoint at another origin is named.
+func withFlag(err error) error {
+	var told *usher.Error
+	if !errors.As(err, &told) || !strings.HasPrefix(told.Hint, "name ") {
+		return err
+	}
+	named := *told
+	named.Hint = strings.Replace(told.Hint, "yourself", "yourself, by giving the token endpoint there with --token-endpoint (--trust alone lets no credential go)", 1)
+	return &named
 }
 
 func (a *asking) request(ctx context.Context, q *ask) (*http.Request, error) {

@@ -19,7 +19,7 @@ func asked(t *check.Target, id string, need check.Need, without string) (a *chec
 	case a.Verdict != nil:
 		return a, *a.Verdict, false
 	case a.Skipped != "":
-		return a, check.Unknown(need, "not asked: "+a.Skipped), false
+		return a, check.Unknown(check.NeedNothing, "not asked: "+a.Skipped), false // leave was given
 	case a.Status == 0:
 		return a, check.Unknown(check.NeedNetwork, cmp.Or(a.Note, "the probe got no answer"), answerProof(a, "")), false
 	}
