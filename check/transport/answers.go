@@ -91,7 +91,7 @@ var redirect307 = &check.Check{
 		var fine []usher.Proof
 		for _, c := range t.AuthCalls {
 			x := c.Exchange
-			if x == nil || x.Method != http.MethodPost || x.Status < 300 || x.Status > 399 {
+			if x == nil || x.Method != http.MethodPost || x.Status < 300 || x.Status > 399 || !holdsSignIn(x.RequestBody) {
 				continue
 			}
 			p := usher.Proof{Place: c.Place, Quote: x.Method + " " + bare(x.URL) + ": " + strconv.Itoa(x.Status), Expected: "303 or 302", Got: strconv.Itoa(x.Status)}
@@ -115,6 +115,22 @@ var redirect307 = &check.Check{
 		}
 		return check.Only(check.OK("", fine...))
 	},
+}
+
+// holdsSignIn tells whether a form may hold a password or a code of a second
+// factor. One that is an authorization request and nothing more does not
+// (OpenID Connect Core section 3.1.2.1 lets it be posted).
+func holdsSignIn(form string) bool {
+	if !strings.Contains(form, "response_type=") && !strings.Contains(form, "request_uri=") {
+		return true
+	}
+	lower := strings.ToLower(form)
+	for _, field := range [...]string{"pass", "pwd", "otp", "pin="} {
+		if strings.Contains(lower, field) {
+			return true
+		}
+	}
+	return false
 }
 
 var clickjacking = &check.Check{

@@ -274,6 +274,7 @@ func rows() []struct {
 		{"cors-token-spa", "no browser app", target(registered(evidence.Registration{Public: &confidential})), none, ""},
 		{"cors-token-spa", "not asked", target(registered(evidence.Registration{Public: &public, RedirectURIs: []evidence.RegisteredURI{{URI: "https://app.example/cb"}}})), unknown, ""},
 
+		{"redirect-307", "an authorization request that was posted", target(auth(at("auth?client_id=a"), &evidence.Exchange{Method: "POST", URL: at("auth"), RequestBody: "client_id=a&response_type=code", Status: 307, Header: headers("Location: /login")})), unknown, ""},
 		{"redirect-307", "303", target(auth(at("auth?client_id=a"), &evidence.Exchange{Method: "POST", URL: at("login"), Status: 303})), ok, ""},
 		{"redirect-307", "307", target(auth(at("auth?client_id=a"), &evidence.Exchange{Method: "POST", URL: at("login"), Status: 307})), wrong, "307"},
 		{"redirect-307", "307 after GET", target(auth(at("auth?client_id=a"), &evidence.Exchange{Method: "GET", URL: at("login"), Status: 307})), unknown, ""},
