@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -108,5 +109,19 @@ func TestOddTokens(t *testing.T) {
 		for _, c := range clients.Checks {
 			check.Run(x, []*check.Check{c})
 		}
+	}
+}
+
+// TestManyAssertions holds that those beyond the bound are not called ok.
+func TestManyAssertions(t *testing.T) {
+	var calls []any
+	for i := range 101 {
+		c := assertionCall(map[string]any{"jti": strconv.Itoa(i)}, nil)
+		c.Time = c.Time.Add(time.Duration(i) * time.Millisecond)
+		calls = append(calls, c)
+	}
+	found, _ := check.Run(target(calls...), []*check.Check{named("assertion-claims")})
+	if len(found) != 1 || found[0].Outcome != unknown || !strings.Contains(found[0].Detail, "only the first 100") {
+		t.Errorf("%+v", found)
 	}
 }
