@@ -110,8 +110,13 @@ func judgeKnown(t *check.Target, w wish) check.Verdict {
 		proof := usher.Proof{Place: w.place, Quote: w.quote(), Got: s}
 		if near := nearest(t, c, s); near != "" {
 			proof.Expected = near
-			return check.Wrong("The scope "+show(s)+" is not known; "+show(near)+" is", "The provider refuses the request (invalid_scope), or leaves the scope out without a word.", proof, usher.Proof{Place: c.place, Quote: near}).
+			v := check.Wrong("The scope "+show(s)+" is not known; "+show(near)+" is", "The provider refuses the request (invalid_scope), or leaves the scope out without a word.", proof, usher.Proof{Place: c.place, Quote: near}).
 				Do("Ask for "+show(near)+", if that is what is meant.", "Or allow the client "+show(s)+" at the provider, if it exists.")
+			if taken(t, w.client, s) {
+				v.Detail = "The provider did not refuse it: either it left the scope out without a word, or the scope exists and is in no list."
+				v = v.As(usher.SeverityLow)
+			}
+			return v
 		}
 		if c.whole && !standard(s) {
 			proof.Expected = list(c.names)
@@ -144,6 +149,13 @@ func exists(t *check.Target, c catalogue, scope string) bool {
 		return standard(scope) && (t.Provider.Name == "entra" || slices.Contains(c.names, "openid")) // those that go with openid are seldom all published
 	}
 	return false
+}
+
+// taken tells whether a request of a client for a scope was answered with a code.
+func taken(t *check.Target, client, scope string) bool {
+	return slices.ContainsFunc(t.AuthCalls, func(c *check.AuthCall) bool {
+		return c.Request != nil && c.Response != nil && c.Response.Code != "" && c.Request.ClientID == client && slices.Contains(c.Request.Scope, scope)
+	})
 }
 
 // refusedScope gives the answer by which the provider refused a client's scopes.

@@ -3,6 +3,7 @@ package scopes_test
 import (
 	"encoding/json"
 	"net/url"
+	"strings"
 	"testing"
 
 	"usher"
@@ -121,5 +122,17 @@ func TestOneVerdict(t *testing.T) {
 	findings, _ = check.Run(target(tok(`{"azp":"shop","scp":["a"]}`), tok(`{"azp":"shop","scope":["a"]}`), tok(`{"azp":"other","scope":"a"}`)), []*check.Check{byID("scope-format-claim")})
 	if len(findings) != 2 || findings[0].Outcome != wrong || findings[0].Severity != usher.SeverityMedium || findings[1].Outcome != ok {
 		t.Errorf("%+v", findings)
+	}
+}
+
+// TestTakenSlip: a slip that the provider took weighs little.
+func TestTakenSlip(t *testing.T) {
+	slip := target(metadata("orders.read"), asks("openid order.read"))
+	if f := worst(t, slip, "scope-known"); f.Outcome != wrong || f.Severity != usher.SeverityHigh {
+		t.Errorf("a slip: %s %s", f.Outcome, f.Severity)
+	}
+	slip.AuthCalls[0].Response = &oauth.AuthorizationResponse{Code: "abc"}
+	if f := worst(t, slip, "scope-known"); f.Outcome != wrong || f.Severity != usher.SeverityLow || !strings.Contains(f.Detail, "did not refuse") {
+		t.Errorf("a slip that was taken: %s %s %q", f.Outcome, f.Severity, f.Detail)
 	}
 }
