@@ -70,8 +70,11 @@ func Run(t *Target, checks []*Check) ([]usher.Finding, []usher.Missing) {
 		}
 		for i := range verdicts {
 			v := &verdicts[i]
-			if v.Outcome == usher.OutcomeUnknown && v.Missing != NeedNothing && !slices.Contains(missing[v.Missing], c.ID) {
-				missing[v.Missing] = append(missing[v.Missing], c.ID)
+			if v.Outcome == usher.OutcomeUnknown && v.Missing != NeedNothing {
+				// A check with several unknown verdicts is named once: it is the last.
+				if ids := missing[v.Missing]; len(ids) == 0 || ids[len(ids)-1] != c.ID {
+					missing[v.Missing] = append(ids, c.ID)
+				}
 			}
 			severity := t.Profile.severity(c, v)
 			rank := outcomeRank(v.Outcome)*severities + severity.Rank()

@@ -38,3 +38,23 @@ func TestRunMasks(t *testing.T) {
 		}
 	}
 }
+
+// TestRunMissing: a check is named once for what it lacks, however many of its
+// verdicts lack it.
+func TestRunMissing(t *testing.T) {
+	lacks := func(id string, needs ...check.Need) *check.Check {
+		return &check.Check{ID: id, Judge: func(*check.Target) (all []check.Verdict) {
+			for _, n := range needs {
+				all = append(all, check.Unknown(n, ""))
+			}
+			return all
+		}}
+	}
+	target := &check.Target{Profile: check.Profiles()[0], Provider: knowledge.Named("")}
+	_, missing := check.Run(target, []*check.Check{
+		lacks("a", check.NeedToken, check.NeedLogs, check.NeedToken), lacks("b", check.NeedToken), lacks("c", check.NeedNothing),
+	})
+	if len(missing) != 2 || strings.Join(missing[0].Decides, " ") != "a b" || strings.Join(missing[1].Decides, " ") != "a" {
+		t.Errorf("%+v", missing)
+	}
+}
