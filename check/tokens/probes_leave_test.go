@@ -5,7 +5,7 @@ import (
 
 	"usher"
 	"usher/check"
-	group "usher/check/tokens"
+	tokenchecks "usher/check/tokens"
 )
 
 // TestLeaveWasGiven: of a probe that was left out for want of something else,
@@ -15,7 +15,7 @@ func TestLeaveWasGiven(t *testing.T) {
 	for _, id := range []string{"refresh-reuse-detected", "refresh-bound", "revocation-works", "dpop-required"} {
 		target.Probed[id] = &check.ProbeAnswer{Skipped: "it needs somebody who signs in"}
 	}
-	for _, c := range group.Checks {
+	for _, c := range tokenchecks.Checks {
 		if target.Probed[c.ID] == nil {
 			continue
 		}
