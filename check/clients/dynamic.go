@@ -179,7 +179,7 @@ func judgeDCR(a *check.DCRAnswer) check.Verdict {
 	if a.Request == nil {
 		return check.Unknown(check.NeedDCR, "the request is needed beside the answer, to compare the two")
 	}
-	var changed, lost []string
+	var changed, more, lost []string
 	var proofs []usher.Proof
 	for _, name := range slices.Sorted(keysOf(a.Request)) {
 		if unheard(name) {
@@ -195,7 +195,11 @@ func judgeDCR(a *check.DCRAnswer) check.Verdict {
 		if sameValue(name, a.Request[name], got) {
 			continue
 		}
-		changed = append(changed, name)
+		if added(name, a.Request[name], got) {
+			more = append(more, name)
+		} else {
+			changed = append(changed, name)
+		}
 		if len(proofs) < maxProofs {
 			proofs = append(proofs, proof(a.Place, name, clip(string(a.Request[name])), clip(string(got))))
 		}
@@ -203,6 +207,8 @@ func judgeDCR(a *check.DCRAnswer) check.Verdict {
 	switch {
 	case len(changed) > 0:
 		return check.Wrong("The provider registered another "+strings.Join(changed, ", ")+" than was asked for", "A client that goes by its request will be refused later.", proofs...)
+	case len(more) > 0:
+		return check.Wrong("The provider registered more "+strings.Join(more, ", ")+" than was asked for", "What was asked for is all there. Providers add what they give to every client; what this one does not need is better switched off.", proofs...).As(usher.SeverityLow)
 	case len(lost) > 0:
 		return check.Unknown(check.NeedNothing, "the answer leaves out "+strings.Join(lost, ", ")+", which it ought to repeat; what holds is not known", proof(a.Place, strings.Join(lost, ", "), "", "nothing"))
 	}
@@ -236,25 +242,38 @@ func core(name string) bool {
 // sameValue compares a member as it was asked for and registered: lists and
 // scopes in any order.
 func sameValue(name string, a, b json.RawMessage) bool {
+	l, ok := words(name, a)
+	m, ok2 := words(name, b)
+	if ok && ok2 {
+		return sameSet(l, m)
+	}
 	var x, y any
 	if json.Unmarshal(a, &x) != nil || json.Unmarshal(b, &y) != nil {
 		return string(a) == string(b)
 	}
-	if name == "scope" {
-		s, ok := x.(string)
-		u, ok2 := y.(string)
-		if ok && ok2 {
-			return sameSet(strings.Fields(s), strings.Fields(u))
-		}
-	}
-	l, ok := texts(x)
-	m, ok2 := texts(y)
-	if ok && ok2 {
-		return sameSet(l, m)
-	}
 	p, err := json.Marshal(x)
 	q, err2 := json.Marshal(y)
 	return err == nil && err2 == nil && string(p) == string(q)
+}
+
+// added tells whether a list or a scope holds all that was asked for, and more;
+// more addresses that codes go to are another matter.
+func added(name string, asked, got json.RawMessage) bool {
+	want, ok := words(name, asked)
+	have, ok2 := words(name, got)
+	return ok && ok2 && name != "redirect_uris" && !slices.ContainsFunc(want, func(s string) bool { return !contains(have, s) })
+}
+
+// words gives the texts of a list, or those of a scope.
+func words(name string, raw json.RawMessage) ([]string, bool) {
+	var v any
+	if json.Unmarshal(raw, &v) != nil {
+		return nil, false
+	}
+	if s, ok := v.(string); ok && name == "scope" {
+		return strings.Fields(s), true
+	}
+	return texts(v)
 }
 
 func texts(v any) ([]string, bool) {

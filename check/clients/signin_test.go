@@ -290,6 +290,8 @@ func dynamicCases() []kase {
 
 		{check: "dcr-response-kept", name: "kept", target: target(dcr(`{"scope":"a b","grant_types":["x","y"]}`, `{"client_id":"c","scope":"b a","grant_types":["y","x"]}`)), want: ok},
 		{check: "dcr-response-kept", name: "changed", target: target(dcr(`{"grant_types":["authorization_code","refresh_token"],"token_endpoint_auth_method":"none"}`, `{"client_id":"c","grant_types":["authorization_code"],"token_endpoint_auth_method":"client_secret_basic"}`)), want: wrong, words: "another grant_types, token_endpoint_auth_method"},
+		{check: "dcr-response-kept", name: "more than asked for", target: target(dcr(`{"scope":"a","grant_types":["authorization_code"]}`, `{"client_id":"c","scope":"a b","grant_types":["authorization_code","refresh_token"]}`)), want: wrong, words: "more grant_types, scope", severity: usher.SeverityLow},
+		{check: "dcr-response-kept", name: "more, and another", target: target(dcr(`{"scope":"a","grant_types":["implicit"]}`, `{"client_id":"c","scope":"a b","grant_types":["authorization_code"]}`)), want: wrong, words: "another grant_types than", severity: usher.SeverityMedium},
 		{check: "dcr-response-kept", name: "refused", target: target(dcr(`{}`, `{"error":"invalid_redirect_uri"}`)), want: wrong, words: "refuses the registration"},
 		{check: "dcr-response-kept", name: "left out", target: target(dcr(`{"scope":"a"}`, `{"client_id":"c"}`)), want: unknown, words: "leaves out scope"},
 		{check: "dcr-response-kept", name: "no request", target: target(dcr("", `{"client_id":"c"}`)), want: unknown},
