@@ -25,6 +25,8 @@ type Set struct {
 	Ignored []usher.Ignored
 	Notes   []string       // what a person should know of the reading ("the file is UTF-16, it was converted")
 	Secrets []usher.Secret // every credential met, so that no output can hold one
+	// Cut are the places where a JSON document ended before it was whole.
+	Cut []string
 	// Flow is the flow as a HAR or a series of exchanges shows it, in order,
 	// with the step that failed; empty when the evidence shows no flow.
 	Flow []usher.FlowStep

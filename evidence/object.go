@@ -102,6 +102,9 @@ func (r *reader) tellJSON(part *piece, doc *document, base int) {
 			what = fmt.Sprintf("the JSON has more than %d values; the rest from here on was left out", maxNodes)
 		}
 		r.ignore(place(doc.end), what)
+		if !doc.cut {
+			r.set.Cut = append(r.set.Cut, place(doc.end))
+		}
 	}
 	if doc.tooDeep >= 0 {
 		r.ignore(place(doc.tooDeep), fmt.Sprintf("the JSON is nested more than %d deep; what lies deeper was left out", maxDepth))

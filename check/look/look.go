@@ -24,6 +24,7 @@ import (
 type Request struct {
 	Issuer string // of the provider to ask; empty: nothing is asked
 	Inputs []evidence.Input
+	Lost   []string        // files that could not be opened, with the reason; they are named beside those that cannot be read
 	Items  []evidence.Item // evidence that was read already: a registration that was asked for
 	// What the client sends, as the operator says it; each may be empty.
 	ClientID, RedirectURI string
@@ -68,7 +69,7 @@ func At(ctx context.Context, r Request) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	set, err := inputs(r.Inputs)
+	set, err := inputs(&r)
 	if err != nil {
 		return nil, err
 	}
@@ -179,27 +180,69 @@ func silence(t *check.Target, r *Request, findings []usher.Finding) []string {
 
 // inputs reads the files. Each that cannot be used is named in the error: a
 // check that silently left out a file would call the rest in order.
-func inputs(list []evidence.Input) (*evidence.Set, error) {
-	if len(list) == 0 {
-		return &evidence.Set{}, nil
-	}
-	set, err := evidence.Read(list)
-	if err != nil {
-		return nil, err
-	}
-	var bad []string
-	for _, in := range list {
-		if !slices.ContainsFunc(set.Items, func(it evidence.Item) bool { return of(it.Place, in.Name) && usable(&it) }) {
-			bad = append(bad, in.Name+": "+reason(set, in.Name))
+func inputs(r *Request) (*evidence.Set, error) {
+	bad := slices.Clone(r.Lost)
+	set := &evidence.Set{}
+	if len(r.Inputs) > 0 {
+		var err error
+		if set, err = evidence.Read(r.Inputs); err != nil {
+			for _, in := range r.Inputs {
+				if _, err := evidence.Read([]evidence.Input{in}); err != nil {
+					bad = append(bad, alone(in.Name, err))
+				}
+			}
+			return nil, unreadable(bad)
 		}
 	}
-	if len(bad) == 0 {
-		return set, nil
+	for _, in := range r.Inputs {
+		if why := unusable(set, in.Name); why != "" {
+			bad = append(bad, in.Name+": "+why)
+		}
 	}
-	return nil, &usher.Error{
+	if len(bad) > 0 {
+		return nil, unreadable(bad)
+	}
+	return set, nil
+}
+
+// alone is what is wrong with one input, with its name in front once.
+func alone(name string, err error) string {
+	text := err.Error()
+	if strings.HasPrefix(text, name) {
+		return text
+	}
+	return name + ": " + text
+}
+
+func unreadable(bad []string) error {
+	return &usher.Error{
 		Code: usher.ErrUnreadable, Message: strings.Join(bad, "; "),
 		Hint: "expected a registration, a discovery document, keys, a token or its answer, a request, a HAR or a log, in JSON or as text",
 	}
+}
+
+// unusable says why an input cannot be judged; empty when it can. A document
+// that ends in the middle cannot: of what is not there nobody knows whether it
+// was cut off.
+func unusable(set *evidence.Set, name string) string {
+	document, some := false, false
+	for i := range set.Items {
+		it := &set.Items[i]
+		if !of(it.Place, name) {
+			continue
+		}
+		some = some || usable(it)
+		document = document || it.Kind == usher.KindDiscovery || it.Kind == usher.KindKeySet || it.Kind == usher.KindRegistration
+	}
+	if !some {
+		return reason(set, name)
+	}
+	for _, place := range set.Cut {
+		if document && of(place, name) {
+			return "it ends in the middle (" + strings.TrimPrefix(place, name+":") + ")"
+		}
+	}
+	return ""
 }
 
 // of tells whether a place lies in an input.

@@ -25,7 +25,7 @@ func quirks(p *knowledge.Provider, findings []usher.Finding) (notes []string) {
 				continue
 			}
 			told = append(told, q.ID)
-			notes = append(notes, "to know of " + p.Title + " with " + f.Check + ": " + q.Says + " (" + q.Standard + " has it otherwise). What follows: " + q.Effect)
+			notes = append(notes, "to know of "+p.Title+" with "+f.Check+": "+q.Says+" ("+q.Standard+" has it otherwise). What follows: "+q.Effect)
 			if len(notes) == maxQuirks {
 				return notes
 			}

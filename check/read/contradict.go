@@ -28,6 +28,12 @@ func Contradictions(t *check.Target) []string {
 	for i := 1; i < len(t.Metadata); i++ {
 		first, m := t.Metadata[0], t.Metadata[i]
 		say("the issuer", first.Issuer, first.Place, m.Issuer, m.Place)
+		if first.Issuer != m.Issuer {
+			continue // documents of two providers differ in everything
+		}
+		for _, a := range first.Addresses() {
+			say("the "+a.Name, a.URL, first.Place, m.Text(a.Name), m.Place)
+		}
 	}
 	for i, r := range t.Registrations {
 		for _, other := range t.Registrations[:i] {

@@ -106,6 +106,29 @@ func TestSignedIntrospection(t *testing.T) {
 	}
 }
 
+// TestContradictingDocuments: two documents of one provider, and two of two.
+func TestContradictingDocuments(t *testing.T) {
+	document := func(name, issuer, token string) evidence.Input {
+		return evidence.Input{Name: name, Data: []byte(`{"issuer":"` + issuer + `","authorization_endpoint":"` + issuer + `/a","token_endpoint":"` + token + `","response_types_supported":["code"]}`)}
+	}
+	for _, c := range []struct {
+		second evidence.Input
+		want   string
+	}{
+		{document("b.json", "https://id.test", "https://id.test/t"), ""},
+		{document("b.json", "https://id.test", "https://id.test/t2"), "a.json:1 and b.json:1 contradict each other: the token_endpoint is https://id.test/t in the one and https://id.test/t2 in the other; each was judged by itself"},
+		{document("b.json", "https://other.test", "https://other.test/t"), "a.json:1 and b.json:1 contradict each other: the issuer is https://id.test in the one and https://other.test in the other; each was judged by itself"},
+	} {
+		set, err := evidence.Read([]evidence.Input{document("a.json", "https://id.test", "https://id.test/t"), c.second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(read.Contradictions(read.Target(set, now, "")), "\n"); got != c.want {
+			t.Errorf("%q", got)
+		}
+	}
+}
+
 // TestContradictions: each contradiction is told once and in a few words, also
 // where a realm stands beside the client.
 func TestContradictions(t *testing.T) {

@@ -2,6 +2,9 @@ package main
 
 import (
 	"fmt"
+	"net"
+	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -121,12 +124,16 @@ func (c *CheckCmd) request(env *Env) (look.Request, error) {
 		case !is:
 			in, err := input(env, i, arg)
 			if err != nil {
-				return r, err
+				r.Lost = append(r.Lost, lost(arg, err))
+				continue
 			}
 			r.Inputs = append(r.Inputs, in)
 		case live != "":
 			return r, &usher.Error{Code: usher.ErrUsage, Message: "two issuers: " + live + " and " + issuer, Hint: "check one provider at a time"}
 		default:
+			if err := webAddress(issuer); err != nil {
+				return r, err
+			}
 			live = issuer
 		}
 	}
@@ -180,6 +187,33 @@ func knownProvider(name string) error {
 		hint = "did you mean " + near + "? " + hint
 	}
 	return &usher.Error{Code: usher.ErrUsage, Message: "nothing is known of a provider called " + name, Hint: hint}
+}
+
+// lost says why an argument is no file, and what was probably meant.
+func lost(arg string, err error) string {
+	_, statErr := os.Stat(arg)
+	switch {
+	case statErr == nil:
+		return plainError(err).Error()
+	case strings.Contains(arg, "://"):
+		return arg + ": usher asks over https and http alone"
+	}
+	if host, _, err := net.SplitHostPort(strings.SplitN(arg, "/", 2)[0]); err == nil && host != "" {
+		return arg + ": there is no such file; for a provider write https://" + arg
+	}
+	return arg + ": there is no such file"
+}
+
+// webAddress refuses what cannot be an issuer before anything is asked.
+func webAddress(issuer string) error {
+	u, err := url.Parse(issuer)
+	switch {
+	case err != nil || u.Hostname() == "":
+		return &usher.Error{Code: usher.ErrUsage, Message: "the issuer has no host", Hint: "write it as the discovery document says it: https://login.example/realms/shop"}
+	case u.User != nil:
+		return &usher.Error{Code: usher.ErrUsage, Message: "the issuer has a user name in it", Hint: "leave out what stands before the @"}
+	}
+	return nil
 }
 
 // issuerOf tells an issuer from a file and from a URL of a flow.
