@@ -93,7 +93,7 @@ func land(r *reply, asked *url.URL, redirect string) *landing {
 	if r.location == nil {
 		return l
 	}
-	l.text = strings.ToLower(strings.Join(strings.Fields(l.text+" "+unescaped(r.location)), " "))
+	l.text = strings.ToLower(strings.Join(strings.Fields(l.text+" "+wordsOf(r.location)), " "))
 	switch to, err := url.Parse(redirect); {
 	case redirect != "" && err == nil && sameAddress(r.location, to):
 		l.where = atClient
@@ -108,11 +108,24 @@ func land(r *reply, asked *url.URL, redirect string) *landing {
 	return l
 }
 
-func unescaped(u *url.URL) string {
-	if s, err := url.QueryUnescape(u.RawQuery); err == nil {
-		return s
+// wordsOf gives the path and the parameters of where an answer leads, without
+// those of the request, which a sign-in page is handed on as they were: they are
+// our own words.
+func wordsOf(u *url.URL) string {
+	var b strings.Builder
+	b.WriteString(u.Path)
+	for name, values := range u.Query() {
+		switch name {
+		case "client_id", "redirect_uri", "scope", "state", "nonce", "response_type", "prompt", "code_challenge", "code_challenge_method":
+			continue
+		}
+		for _, v := range values {
+			if !strings.Contains(v, "client_id=") && !strings.Contains(v, "client_id%3D") {
+				b.WriteString(" " + name + " " + v)
+			}
+		}
 	}
-	return u.RawQuery
+	return b.String()
 }
 
 // sameAddress compares what leads a browser, without query and fragment.
@@ -198,6 +211,7 @@ func clientKnown(ctx context.Context, a *asking) {
 		return
 	case l.says(wordsOfRedirect...) && !l.says(wordsOfClient...):
 		a.found(check.OK("the provider refuses the redirect URI alone, so it knows the client "+id, a.proof(l.reply, "")))
+		a.notRegistered(l)
 		return
 	}
 	// A page tells nothing by itself. What does the provider say of a client
@@ -214,6 +228,19 @@ func clientKnown(ctx context.Context, a *asking) {
 		return
 	}
 	a.found(check.Unknown(check.NeedNothing, "the provider shows the same for the client "+id+" as for a made-up id", a.proof(l.reply, "")))
+}
+
+// notRegistered notes for another check what the provider said of the redirect
+// URI: where no registration is given, nobody else can tell.
+func (a *asking) notRegistered(l *landing) {
+	if a.opt.RedirectURI == "" || l.location != nil || a.t.Probed["redirect-registered"] != nil {
+		return
+	}
+	id, uri := quote(a.opt.ClientID), quote(a.opt.RedirectURI)
+	v := check.Wrong("The provider refuses the redirect URI "+uri+" of the client "+id, "It knows the client and sends the browser nowhere: the address is not registered to the byte.",
+		a.proof(l.reply, "a redirect to "+uri)).Because("redirect-uri-mismatch").Of(a.opt.ClientID).
+		Do("Register "+uri+" for the client, or let the client send what is registered.", "Compare scheme, host, port, path, case and the slash at the end: each must be the same.")
+	a.t.Probed["redirect-registered"] = &check.ProbeAnswer{Place: a.answer.Place, Sent: a.answer.Sent, Status: a.answer.Status, Error: a.answer.Error, Verdict: &v}
 }
 
 func pkceEnforced(ctx context.Context, a *asking) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -391,6 +392,50 @@ func TestLeftOut(t *testing.T) {
 	}
 	if a := target.Probed["token-endpoint-post-only"]; !strings.Contains(a.Skipped, "as you wished") {
 		t.Errorf("%+v", a)
+	}
+}
+
+// TestRedirectRefused: what the provider says of the redirect URI is kept for
+// the check that stands for it, and a sign-in page that is handed the request
+// refuses nothing.
+func TestRedirectRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		redirect string
+		to       string
+		outcome  usher.Outcome
+	}{
+		"refused":                               {"https://app.example/x", "", usher.OutcomeWrong},
+		"taken":                                 {callback, "", ""},
+		"none":                                  {"", "", ""},
+		"sign-in":                               {callback, "/login?", ""},
+		"sign-in with the request in one piece": {callback, "/login?return=", ""},
+	} {
+		s := newAS(t)
+		if c.to != "" {
+			s.authorize = func(w http.ResponseWriter, r *http.Request) bool {
+				query := r.URL.RawQuery
+				if strings.HasSuffix(c.to, "return=") {
+					query = url.QueryEscape("/auth?" + query)
+				}
+				http.Redirect(w, r, c.to+query, http.StatusFound)
+				return true
+			}
+		}
+		opt := s.options("client-id-known")
+		opt.RedirectURI = c.redirect
+		target := s.target()
+		run(t, s, target, opt)
+		got := target.Probed["redirect-registered"]
+		if c.outcome == "" {
+			if got != nil {
+				t.Errorf("%s: %+v", name, got.Verdict)
+			}
+			if known := target.Probed["client-id-known"]; c.to != "" && strings.Contains(strings.Join(texts(known), " "), "redirect URI alone") {
+				t.Errorf("%s: %+v", name, known.Verdict)
+			}
+			continue
+		}
+		want(t, name, got, c.outcome, "https://app.example/x")
 	}
 }
 
