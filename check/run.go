@@ -60,6 +60,16 @@ func Run(t *Target, checks []*Check) ([]usher.Finding, []usher.Missing) {
 		mask.Add(s)
 	}
 	mask.Add(t.Secret)
+	for _, verdicts := range got {
+		for i := range verdicts {
+			mask.Show(verdicts[i].Subject.Client)
+		}
+	}
+	for _, set := range t.KeySets {
+		for _, k := range set.Keys {
+			mask.Show(k.Kid)
+		}
+	}
 	missing := map[Need][]string{}
 	found := make([]judged, 0, len(checks))
 	var ranks [ranked]int // how many findings there are of each rank

@@ -19,6 +19,7 @@ import (
 type Redactor struct {
 	known    map[string]string // encoded secret to its mask
 	replacer *strings.Replacer
+	shown    []string // ids that are no secrets, see Show
 }
 
 // leastSecret is the shortest known secret that is searched for: a shorter one
@@ -67,6 +68,9 @@ func (r *Redactor) Redact(s string) string {
 			r.build()
 		}
 		s = r.replace(s)
+	}
+	if len(r.shown) > 0 {
+		return r.around(s)
 	}
 	return Redact(s)
 }

@@ -9,7 +9,8 @@ import (
 // maskedCase gives a deep copy of a case in which every string went through
 // redaction once more. Lists are never nil in the copy, and the version is set.
 func maskedCase(c *usher.Case) usher.Case {
-	out := masker{caseIDs}.mask(reflect.ValueOf(*c), "").Interface().(usher.Case)
+	m := masker{ids: caseIDs}
+	out := m.mask(reflect.ValueOf(*c), "").Interface().(usher.Case)
 	if out.Version == 0 {
 		out.Version = usher.CaseVersion
 	}

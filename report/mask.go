@@ -15,7 +15,11 @@ import (
 // screen, a file or a chat. Lists that the contract promises are never nil in
 // the copy, and the version is set.
 func Masked(a usher.Answer) usher.Answer {
-	out := maskValue(reflect.ValueOf(a)).Interface().(usher.Answer)
+	m := masker{ids: answerIDs}
+	for i := range a.Findings {
+		m.known.Show(a.Findings[i].Subject.Client)
+	}
+	out := m.mask(reflect.ValueOf(a), "").Interface().(usher.Answer)
 	if out.Version == 0 {
 		out.Version = usher.AnswerVersion
 	}
@@ -27,6 +31,10 @@ func Masked(a usher.Answer) usher.Answer {
 	}
 	return out
 }
+
+// answerIDs are members whose values are ids and no credentials, long and random
+// as many are.
+var answerIDs = map[string]bool{"client": true, "resource": true, "policy": true, "tenant": true, "kid": true}
 
 // keepQuoted gives a proof its got value back where the masked quotation shows
 // it anyway: beside its name a key id is known to be none of the secrets that
@@ -91,23 +99,24 @@ func maskID(id any) any {
 }
 
 // maskValue copies a value and masks every string in it.
-func maskValue(v reflect.Value) reflect.Value { return masker{}.mask(v, "") }
+func maskValue(v reflect.Value) reflect.Value { return new(masker).mask(v, "") }
 
 // masker copies by reflection, so that a member that a later version adds to a
 // contract is masked without anyone thinking of it.
 type masker struct {
-	ids map[string]bool // JSON names of members whose values are ids and no credentials
+	ids   map[string]bool // JSON names of members whose values are ids and no credentials
+	known oauth.Redactor  // what is public all the same
 }
 
 // mask masks a value that stands in a member, or in a list that does.
-func (m masker) mask(v reflect.Value, member string) reflect.Value {
+func (m *masker) mask(v reflect.Value, member string) reflect.Value {
 	switch v.Kind() {
 	case reflect.String:
 		out := reflect.New(v.Type()).Elem()
 		if m.ids[member] && v.Len() > 0 {
 			out.SetString(maskMember("id", v.String()))
 		} else {
-			out.SetString(redact(v.String()))
+			out.SetString(m.known.Redact(v.String()))
 		}
 		return out
 	case reflect.Struct:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"usher"
@@ -112,9 +113,9 @@ func (c *WatchCmd) once(ctx context.Context, env *Env, issuer string, client *gu
 	case c.Format == "text":
 		err = c.text(env, &a, unread)
 	case c.Every > 0:
-		err = report.Record(env.Stdout, a)
+		err = report.Record(env.Stdout, a, a.keyIDs()...)
 	default:
-		err = report.Value(env.Stdout, a)
+		err = report.Value(env.Stdout, a, a.keyIDs()...)
 	}
 	switch {
 	case err != nil:
@@ -133,8 +134,22 @@ func (c *WatchCmd) once(ctx context.Context, env *Env, issuer string, client *gu
 	return nil
 }
 
+// keyIDs are the ids of published keys, which are public however they look.
+func (a *watchAnswer) keyIDs() (ids []string) {
+	for _, k := range a.Keys {
+		ids = append(ids, k.Kid, k.Thumbprint)
+	}
+	for _, ch := range a.Changes {
+		if ch.Member == "keys" {
+			ids = append(ids, strings.Fields(ch.Old)...)
+			ids = append(ids, strings.Fields(ch.New)...)
+		}
+	}
+	return ids
+}
+
 func (c *WatchCmd) text(env *Env, a *watchAnswer, unread bool) error {
-	w := report.Inked(env.Stdout, report.TextOptions{Color: env.Color, Width: env.Width})
+	w := report.Inked(env.Stdout, report.TextOptions{Color: env.Color, Width: env.Width}, a.keyIDs()...)
 	at := a.At.UTC().Format("2006-01-02 15:04:05")
 	switch {
 	case unread:
