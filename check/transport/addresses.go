@@ -84,7 +84,7 @@ func inAddresses(t *check.Target) []check.Verdict {
 			break
 		}
 		client := ""
-		if c.Request != nil {
+		if c.Request != nil && !c.Partial {
 			client = c.Request.ClientID
 			a.looked++
 			posted := c.Exchange != nil && c.Exchange.Method == http.MethodPost // its parameters stand in the body
