@@ -164,7 +164,7 @@ func TestHostile(t *testing.T) {
 			target := &check.Target{Provider: knowledge.Named("generic"), Profile: &check.Profile{Name: "default"}}
 			opt := live.Options{Issuer: p.issuer, ClientID: "web"}
 			if c.slow {
-				opt.One = 500 * time.Millisecond
+				opt.One = time.Second // the document itself must come within it
 			}
 			if err := live.Gather(context.Background(), p.client(t), target, opt); err != nil {
 				t.Fatal(err)
@@ -191,6 +191,27 @@ func TestHostile(t *testing.T) {
 			t.Errorf("%d connections went where none may go", n)
 		}
 	})
+}
+
+// TestNothingStays: when a look is over, nothing of it goes on.
+func TestNothingStays(t *testing.T) {
+	p := newProvider(t, "", true)
+	p.mux.HandleFunc("/.well-known/oauth-authorization-server", drip)
+	p.mux.HandleFunc("/slow", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	p.doc["jwks_uri"] = p.URL + "/slow"
+	c := p.client(t)
+	before := runtime.NumGoroutine()
+	gather(t, c, live.Options{Issuer: p.issuer, ClientID: "web", RedirectURI: p.URL + "/cb", One: 200 * time.Millisecond})
+	c.HTTP().CloseIdleConnections()
+	p.CloseClientConnections()
+	for range 100 {
+		if runtime.NumGoroutine() <= before {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	stacks := make([]byte, 64<<10)
+	t.Errorf("%d goroutines more:\n%s", runtime.NumGoroutine()-before, stacks[:runtime.Stack(stacks, true)])
 }
 
 // TestHostileCost: all at once and in the worst order it costs at most 10 s and

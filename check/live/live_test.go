@@ -464,7 +464,7 @@ func TestOutOfTime(t *testing.T) {
 	defer func() { _ = l.Close() }()
 	own := "https://" + l.Addr().String()
 	p.doc["token_endpoint"] = own + "/token"
-	target := gather(t, p.client(t, own), live.Options{Issuer: p.issuer, Trust: []string{own}, Total: 300 * time.Millisecond})
+	target := gather(t, p.client(t, own), live.Options{Issuer: p.issuer, Trust: []string{own}, Total: time.Second})
 	for _, h := range target.Hosts {
 		if h.Name == l.Addr().String() && (h.Stage != "" || !strings.Contains(h.Err, "time had run out")) {
 			t.Errorf("%+v", h)
@@ -499,7 +499,7 @@ func TestTimes(t *testing.T) {
 	p.mux.HandleFunc("/.well-known/oauth-authorization-server", silent)
 	p.doc["jwks_uri"] = p.URL + "/silent"
 	for name, opt := range map[string]live.Options{
-		"one": {One: 200 * time.Millisecond}, "all": {Total: 200 * time.Millisecond},
+		"one": {One: 500 * time.Millisecond}, "all": {Total: time.Second},
 	} {
 		opt.Issuer = p.issuer
 		start := time.Now()
