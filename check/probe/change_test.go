@@ -243,6 +243,9 @@ func TestChanges(t *testing.T) {
 		if !strings.Contains(got.Note, c.note) || c.note == "" && got.Note != "" && !s.deaf {
 			t.Errorf("%s: note %q, want %q", c.name, got.Note, c.note)
 		}
+		if stays := strings.HasPrefix(c.note, "not undone"); got.Verdict != nil && strings.Contains(got.Verdict.Detail, "Not undone: the") != stays {
+			t.Errorf("%s: a person reads %q", c.name, got.Verdict.Detail)
+		}
 		if !s.deaf && !s.noRevocation && (len(s.alive) > 0 || len(s.clients) > 0) {
 			t.Errorf("%s: %d tokens and %d clients are left", c.name, len(s.alive), len(s.clients))
 		}

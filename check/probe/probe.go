@@ -162,7 +162,9 @@ func Run(ctx context.Context, c *guard.Client, t *check.Target, opt Options) err
 		one.run(ctx, a)
 		a.undo(ctx)
 		if ctx.Err() != nil {
-			a.skip(outOfTime)
+			if a.answer.Skipped == "" {
+				a.skip(outOfTime)
+			}
 			why = outOfTime // for what comes behind
 		}
 	}

@@ -22,7 +22,7 @@ func (a *asking) makes(what string, undo func(ctx context.Context) error) {
 }
 
 // undo undoes what was made, the youngest first, also when time has run out.
-// What could not be undone is said in the answer's note.
+// What could not be undone is said in the answer's note and in what was found.
 func (a *asking) undo(ctx context.Context) {
 	if len(a.made) == 0 {
 		return
@@ -49,6 +49,22 @@ func (a *asking) undo(ctx context.Context) {
 		notes = append(notes, "not undone: "+strings.Join(left, ", "))
 	}
 	a.answer.Note = strings.Join(notes, "; ")
+	if len(left) > 0 {
+		a.tell("Not undone: " + strings.Join(left, ", ") + ".")
+	}
+}
+
+// tell puts a sentence where a person reads it: behind what was found, or behind
+// why nothing was.
+func (a *asking) tell(sentence string) {
+	text := &a.answer.Skipped
+	if a.answer.Verdict != nil {
+		text = &a.answer.Verdict.Detail
+	}
+	if *text != "" && !strings.HasSuffix(*text, ".") {
+		*text += "."
+	}
+	*text = strings.TrimSpace(*text + " " + sentence)
 }
 
 // revokes notes a token that is to be revoked afterwards, RFC 7009.
