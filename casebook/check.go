@@ -74,6 +74,8 @@ func (t *turn) foundWrong(c *usher.Case, fp string, look *Checkup, f *usher.Find
 		note(c, usher.Entry{Time: t.now, Kind: usher.EntryOpened, Text: "usher looked, and opened the case."})
 	} else if !at.After(c.Last) {
 		return nil // this look, or a later one, is counted already
+	} else if slices.Contains(look.News, f.Check) && c.State != usher.CaseFixed && slices.Equal(c.Finding.Proof, f.Proof) {
+		return nil // the same news once more
 	}
 	c.Finding, c.Last, c.Fixes = known(f), at, checkFixes(f)
 	c.Refusal = checkEvent(look, f, at, usher.StatusFailure)

@@ -91,7 +91,21 @@ func TestCheckedNews(t *testing.T) {
 	if c = w.get(c.ID); c.State != usher.CaseOpen {
 		t.Fatal(c.State)
 	}
+	// The same news in a later look is no second try, and does not take back
+	// what somebody says of it.
+	again := func() {
+		w.now = w.now.Add(time.Minute)
+		w.must(w.book.Checked(w.tx, casebook.Checkup{Provider: "keycloak", Name: "shop", Tenant: "shop", At: w.now, Findings: []usher.Finding{found("discovery-drift", "", usher.OutcomeWrong)}, News: []string{"discovery-drift"}}))
+	}
+	again()
+	if c = w.get(c.ID); c.Count != 1 {
+		t.Fatalf("counted %d times", c.Count)
+	}
 	w.must(w.book.Declare(w.tx, c.ID, "1", "ann", ""))
+	again()
+	if c = w.get(c.ID); c.State != usher.CaseVerifying {
+		t.Fatal(c.State)
+	}
 	quiet()
 	if c = w.get(c.ID); c.State != usher.CaseFixed {
 		t.Fatal(c.State)

@@ -12,8 +12,10 @@ import (
 	"usher/token"
 )
 
-const wellKnown = issuer + "/.well-known/openid-configuration"
-const inserted = "https://id.example/.well-known/oauth-authorization-server/realms/shop"
+const (
+	wellKnown = issuer + "/.well-known/openid-configuration"
+	inserted  = "https://id.example/.well-known/oauth-authorization-server/realms/shop"
+)
 
 func entra(t *check.Target) { doc(m{"issuer": "https://login.example/{tenantid}/v2.0"})(t) }
 
@@ -235,6 +237,8 @@ func histories() []row {
 		{"jwks-rotation-overlap", "withdrawn too early", target(keys(rsaKey("b", nil)), seen(hour(-30), nil, "a", "b"), tokenOf(token.TypeAccess, "a", m{"iat": hour(-1).Unix(), "exp": hour(1).Unix()})), wrong, "withdrawn"},
 		{"jwks-rotation-overlap", "signed before published", target(keys(rsaKey("a", nil), rsaKey("b", nil)), seen(hour(-3), nil, "a"), seen(hour(-1), nil, "a"), tokenOf(token.TypeAccess, "b", m{"iat": hour(-2).Unix(), "exp": hour(1).Unix()})), wrong, "before it was published"},
 		{"jwks-rotation-overlap", "published, then signed", target(keys(rsaKey("a", nil), rsaKey("b", nil)), seen(hour(-3), nil, "a"), seen(hour(-2), nil, "a", "b"), tokenOf(token.TypeAccess, "b", m{"iat": hour(-1).Unix(), "exp": hour(1).Unix()})), ok, ""},
+		{"jwks-rotation-overlap", "all at once, days ago", target(keys(rsaKey("b", nil)), seen(hour(-101), nil, "a"), seen(hour(-100), nil, "b")), unknown, ""},
+		{"jwks-rotation-overlap", "all at once, a day ago", target(keys(rsaKey("b", nil)), seen(hour(-25), nil, "a"), seen(hour(-24), nil, "b")), wrong, "exchanged at once"},
 		{"jwks-rotation-overlap", "no history", target(keys(rsaKey("a", nil))), unknown, ""},
 	}
 }

@@ -39,8 +39,13 @@ func required(m *check.Metadata) check.Verdict {
 		name string
 		must bool
 	}{
-		{"issuer", true}, {"authorization_endpoint", authorize}, {"token_endpoint", !onlyImplicit}, {"jwks_uri", openid},
-		{"response_types_supported", true}, {"subject_types_supported", openid}, {"id_token_signing_alg_values_supported", openid},
+		{"issuer", true},
+		{"authorization_endpoint", authorize},
+		{"token_endpoint", !onlyImplicit},
+		{"jwks_uri", openid},
+		{"response_types_supported", true},
+		{"subject_types_supported", openid},
+		{"id_token_signing_alg_values_supported", openid},
 	} {
 		if raw, ok := m.Raw[r.name]; r.must && (!ok || string(raw) == "null" || string(raw) == `""`) {
 			lacking = append(lacking, r.name)

@@ -14,8 +14,10 @@ func TestNoNetwork(t *testing.T) {
 	const realm = "https://id.example/realms/shop"
 	target := &check.Target{Issuer: realm, Profile: &check.Profile{Name: "default"}}
 	for _, a := range [][2]string{
-		{"discovery", realm + "/.well-known/openid-configuration"}, {"discovery-form", "https://id.example/.well-known/openid-configuration/realms/shop"},
-		{"discovery-form", "https://id.example/.well-known/oauth-authorization-server/realms/shop"}, {"jwks", realm + "/keys"},
+		{"discovery", realm + "/.well-known/openid-configuration"},
+		{"discovery-form", "https://id.example/.well-known/openid-configuration/realms/shop"},
+		{"discovery-form", "https://id.example/.well-known/oauth-authorization-server/realms/shop"},
+		{"jwks", realm + "/keys"},
 	} {
 		target.Answers = append(target.Answers, &check.Answer{URL: a[1], Role: a[0], Err: a[1] + " was not found: no name server tells where id.example lies", Code: usher.ErrUnreachable, NoNetwork: true})
 	}

@@ -130,35 +130,6 @@ func pathOf(address string) string {
 	return strings.TrimSuffix(u.Path, "/")
 }
 
-// strs gives the strings of a JSON list; ok is false when it is none.
-func strs(raw json.RawMessage) (list []string, ok bool) {
-	if len(raw) == 0 || raw[0] != '[' {
-		return nil, false
-	}
-	err := json.Unmarshal(raw, &list)
-	return list, err == nil
-}
-
-// listed gives a member that is a list of strings.
-func listed(m *check.Metadata, name string) []string {
-	switch name {
-	case "response_types_supported":
-		return m.ResponseTypes
-	case "response_modes_supported":
-		return m.ResponseModes
-	case "grant_types_supported":
-		return m.GrantTypes
-	case "id_token_signing_alg_values_supported":
-		return m.IDTokenAlgs
-	case "token_endpoint_auth_methods_supported":
-		return m.AuthMethods
-	case "code_challenge_methods_supported":
-		return m.CodeChallengeMethods
-	}
-	list, _ := m.List(name)
-	return list
-}
-
 // sorted gives the keys that f accepts, in order.
 func sorted(m *check.Metadata, f func(name string, raw json.RawMessage) bool) []string {
 	var out []string

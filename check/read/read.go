@@ -82,7 +82,10 @@ func (s *sorter) item(it *evidence.Item) {
 	}
 	switch {
 	case it.Metadata != nil:
-		t.Metadata = append(t.Metadata, &check.Metadata{Metadata: it.Metadata, Place: it.Place, Answer: s.answerOf(it)})
+		t.Metadata = append(t.Metadata, &check.Metadata{
+			Metadata: it.Metadata, Place: it.Place, Answer: s.answerOf(it),
+			Locate: func(words string) string { place, _ := it.PlaceOf(words); return place },
+		})
 	case it.Kind == usher.KindDiscovery:
 		if r := resource(it); r != nil {
 			t.Resources = append(t.Resources, r)

@@ -166,3 +166,18 @@ func TestContradictions(t *testing.T) {
 		t.Errorf("%q", notes)
 	}
 }
+
+// TestLines: what is found in a document is found at its line.
+func TestLines(t *testing.T) {
+	set, err := evidence.Read([]evidence.Input{{Name: "d.json", Data: []byte("{\n \"issuer\": \"https://id.test\",\n \"authorization_endpoint\": \"https://id.test/a\",\n \"token_endpoint\": \"https://id.test/t\"\n}")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := read.Target(set, now, "")
+	if got := x.Metadata[0].At("token_endpoint"); got != "d.json:4:2" {
+		t.Error(got)
+	}
+	if got := x.Metadata[0].At("jwks_uri"); got != "d.json:1" {
+		t.Error(got)
+	}
+}
