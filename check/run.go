@@ -66,6 +66,9 @@ func Run(t *Target, checks []*Check) ([]usher.Finding, []usher.Missing) {
 		}
 	}
 	for _, set := range t.KeySets {
+		if set == nil || set.KeySet == nil {
+			continue
+		}
 		for _, k := range set.Keys {
 			mask.Show(k.Kid)
 		}
