@@ -51,7 +51,12 @@ func (s *Server) checkup(ctx context.Context) {
 
 // lookAt looks at one provider and at each of our clients there.
 func (s *Server) lookAt(ctx context.Context, p *Provider, unread map[string]int) {
-	client := guard.New(guard.Options{Trusted: []string{p.Issuer}, Timeout: 10 * time.Second, Now: s.env.Now})
+	client, err := p.guarded(10*time.Second, s.env.Now)
+	if err != nil {
+		s.failedLook(ctx, p.Name, "", err)
+		return
+	}
+	defer client.HTTP().CloseIdleConnections()
 	dir := snapshot.Dir(filepath.Join(s.store.Dir(), looksFolder))
 	history, err := dir.Read(p.Issuer)
 	if err != nil {
@@ -59,7 +64,7 @@ func (s *Server) lookAt(ctx context.Context, p *Provider, unread map[string]int)
 		history = &snapshot.History{Version: 1, Issuer: p.Issuer}
 	}
 	req := look.Request{
-		Issuer: p.Issuer, Client: client, Provider: p.Kind, Profile: s.cfg.Checks.Profile, Previous: look.Earlier(history), Now: s.env.Now,
+		Issuer: p.Issuer, Client: client, Trust: p.Trust, Provider: kindOf(p), Profile: s.cfg.Checks.Profile, Previous: look.Earlier(history), Now: s.env.Now,
 	}
 	res, err := at(ctx, req)
 	if err != nil {
@@ -100,6 +105,15 @@ func (s *Server) lookAt(ctx context.Context, p *Provider, unread map[string]int)
 	}
 }
 
+// kindOf names the provider for what is known of providers; what has no name
+// there is told by its issuer.
+func kindOf(p *Provider) string {
+	if p.Kind == "lab" || p.Kind == "other" {
+		return ""
+	}
+	return p.Kind
+}
+
 // at looks once, within its bound.
 func at(ctx context.Context, req look.Request) (*look.Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookFor)
@@ -111,7 +125,7 @@ func at(ctx context.Context, req look.Request) (*look.Result, error) {
 // for, and verifies its secret, where it has one.
 func (s *Server) lookAtClient(ctx context.Context, p *Provider, k *Client, client *guard.Client, told map[string]bool) {
 	req := look.Request{
-		Issuer: p.Issuer, Client: client, Provider: p.Kind, Profile: s.cfg.Checks.Profile, Now: s.env.Now,
+		Issuer: p.Issuer, Client: client, Trust: p.Trust, Provider: kindOf(p), Profile: s.cfg.Checks.Profile, Now: s.env.Now,
 		ClientID: k.ClientID, RedirectURI: k.RedirectURI, Scopes: strings.Fields(k.Scope),
 		Only: []string{"client", "redirect-uri", "scope"},
 	}

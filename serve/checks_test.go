@@ -3,8 +3,11 @@ package serve_test
 import (
 	"context"
 	"encoding/json"
+	"encoding/pem"
+	"errors"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -233,4 +236,42 @@ providers:
 	b.wait("the proof", func(now []usher.Case) bool {
 		return slices.ContainsFunc(now, func(c usher.Case) bool { return c.ID == list[0].ID && c.State == usher.CaseFixed })
 	})
+}
+
+// TestChecksInside: a provider inside, with an authority of its own.
+func TestChecksInside(t *testing.T) {
+	p := newStandIn(t)
+	p.moved.Store(true)
+	tls := httptest.NewUnstartedServer(p.Config.Handler)
+	tls.StartTLS()
+	t.Cleanup(tls.Close)
+	b := newBench(t, "")
+	ca := filepath.Join(b.dir, "ca.pem")
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: tls.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, _, err := serve.Parse(filepath.Join(b.dir, "usher.yaml"), []byte(`
+listen: 127.0.0.1:0
+data: d
+checks: {every: 1h}
+providers:
+- {name: inside, kind: other, issuer: "`+tls.URL+`/realms/shop", ca_file: ca.pem, trust: ["`+p.URL+`"]}
+`), serve.LoadOptions{})
+	if err != nil {
+		t.Fatal(err.(serve.Problems).Text())
+	}
+	b.server = serve.New(cfg, serve.Env{Stderr: b.stderr, Terminal: b.told})
+	if err := b.server.Start(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	// The document is read, over TLS: it names another issuer.
+	list := b.wait("a case", func(list []usher.Case) bool { return len(list) > 0 })
+	if !slices.ContainsFunc(list, func(c usher.Case) bool { return c.Finding.Check == "issuer-identical" }) {
+		t.Errorf("%s: %s", list[0].Finding.Check, list[0].Title)
+	}
+	_, _, err = serve.Parse(filepath.Join(b.dir, "usher.yaml"), []byte("providers:\n- {name: a, kind: okta, issuer: https://a.test, ca_file: nowhere.pem, trust: [nothing]}\n"), serve.LoadOptions{})
+	var problems serve.Problems
+	if !errors.As(err, &problems) || !strings.Contains(problems.Text(), "nowhere.pem") || !strings.Contains(problems.Text(), "this is no origin") {
+		t.Errorf("%v", err)
+	}
 }

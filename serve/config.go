@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"usher"
+	"usher/guard"
 	"usher/store"
 )
 
@@ -26,11 +27,13 @@ type Config struct {
 // and the credential that may repair it.
 type Provider struct {
 	Name    string   `yaml:"name" required:"true" doc:"Your word for it; in fixes and on pages. Small letters, digits and hyphens."`
-	Kind    string   `yaml:"kind" required:"true" enum:"keycloak,lab,entra" doc:"Which software it is."`
+	Kind    string   `yaml:"kind" required:"true" enum:"keycloak,lab,entra,okta,auth0,google,other" doc:"Which software it is. What is logged is read of keycloak, lab and entra, and repaired at keycloak and lab; checks looks at each."`
 	Issuer  string   `yaml:"issuer,omitempty" doc:"Its issuer, as its discovery document says it. Needed by admin."`
 	Tenants []string `yaml:"tenants,omitempty" doc:"Realm or tenant names or ids, as log lines give them. Without any, what its own sources tell belongs to it."`
 	Admin   *Admin   `yaml:"admin,omitempty" doc:"The client with which usher reads registrations and carries out fixes. Without it usher explains, but repairs nothing."`
 	Sources []Source `yaml:"sources,omitempty" doc:"The log files that are read."`
+	CAFile  string   `yaml:"ca_file,omitempty" doc:"Certificate authorities to trust beside those of the system, as PEM: for a provider inside with an authority of its own."`
+	Trust   []string `yaml:"trust,omitempty" doc:"Further origins that are the provider's own, where its endpoints lie at several."`
 	Clients []Client `yaml:"clients,omitempty" doc:"Clients of yours that checks looks at, beside the provider itself."`
 }
 
@@ -50,6 +53,19 @@ type Checks struct {
 	Every   usher.Duration `yaml:"every" doc:"The time between two looks."`
 	Profile string         `yaml:"profile" enum:"default,oauth2.1,rfc9700,browser-based,native,fapi2,mcp" doc:"What they are held to."`
 	FailOn  string         `yaml:"fail_on" enum:"critical,high,medium,low" doc:"The mildest severity that opens a case."`
+}
+
+// repairable tells whether usher has an admin API of this kind of provider.
+func (p *Provider) repairable() bool { return p.Kind == "keycloak" || p.Kind == "lab" }
+
+// guarded makes the client that goes out to the provider.
+func (p *Provider) guarded(timeout time.Duration, now func() time.Time) (*guard.Client, error) {
+	opt := guard.Options{Trusted: append([]string{}, p.Trust...), CAFile: p.CAFile, Timeout: timeout, Now: now}
+	if p.Issuer != "" {
+		opt.Trusted = append(opt.Trusted, p.Issuer)
+	}
+	c := guard.New(opt)
+	return c, c.Err()
 }
 
 // credential is where the client's secret is found.

@@ -165,11 +165,32 @@ func (c *checker) provider(path string, p *Provider, names, tenants, paths map[s
 	for i := range p.Sources {
 		c.source(fmt.Sprintf("%s.sources[%d]", path, i), &p.Sources[i], paths)
 	}
+	c.outbound(path, p)
 	for i := range p.Clients {
 		c.client(fmt.Sprintf("%s.clients[%d]", path, i), p, &p.Clients[i])
 	}
 	if len(p.Sources) == 0 && p.Name != "" && c.cfg.Checks == nil {
 		c.warn(c.at[path], path, keyName(path)+" has no sources: nothing of it is seen", "write: sources: [{kind: "+sourceKind(p.Kind)+", path: /var/log/...}]")
+	}
+}
+
+// outbound checks what says where usher may go.
+func (c *checker) outbound(path string, p *Provider) {
+	if n := c.at[path+".ca_file"]; n != nil && p.CAFile != "" {
+		p.CAFile = c.resolve(p.CAFile)
+	}
+	for i, origin := range p.Trust {
+		key := fmt.Sprintf("%s.trust[%d]", path, i)
+		u, err := url.Parse(origin)
+		if err != nil || u.Hostname() == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" {
+			c.wrong(c.at[key], key, "this is no origin", "write scheme and host: https://id.example.com")
+		}
+	}
+	if p.CAFile == "" || c.opt.Static {
+		return
+	}
+	if _, err := (&Provider{Issuer: p.Issuer, CAFile: p.CAFile}).guarded(0, nil); err != nil {
+		c.wrong(c.at[path+".ca_file"], path+".ca_file", err.Error(), "name a PEM file with the certificate of the authority")
 	}
 }
 
@@ -284,8 +305,8 @@ func (c *checker) admin(path string, p *Provider) {
 	key := path + ".admin"
 	env, file := c.at[key+".client_secret_env"], c.at[key+".client_secret_file"]
 	a := p.Admin
-	if p.Kind == "entra" {
-		c.warn(c.at[key], key, "usher cannot repair anything at Entra yet: admin is not used", "delete it")
+	if p.Kind != "" && !p.repairable() {
+		c.warn(c.at[key], key, "usher cannot repair anything at a provider of the kind "+p.Kind+" yet: admin is not used", "delete it")
 	}
 	switch {
 	case a.ClientSecretEnv != "" && a.ClientSecretFile != "":

@@ -8,11 +8,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"sync"
 	"time"
 
@@ -20,7 +18,6 @@ import (
 
 	"usher"
 	"usher/console"
-	"usher/guard"
 	"usher/ingest"
 	"usher/provider"
 	"usher/provider/keycloak"
@@ -150,19 +147,23 @@ func (s *Server) openStore(ctx context.Context) error {
 // asked yet.
 func (s *Server) openProviders() error {
 	s.admins = map[string]provider.Admin{}
-	client, err := s.outbound()
-	if err != nil {
-		return err
-	}
 	for i := range s.cfg.Providers {
 		p := &s.cfg.Providers[i]
-		if p.Admin == nil || p.Kind == "entra" {
+		if p.Admin == nil || !p.repairable() {
 			continue
 		}
 		secret, err := p.Admin.Secret(s.env.Getenv)
 		if err != nil {
 			return &usher.Error{Code: usher.ErrUnreadable, Message: "the secret of provider " + p.Name, Err: err, Hint: "usher check says what is wrong with the configuration"}
 		}
+		client, err := p.guarded(0, nil)
+		if err != nil {
+			return fmt.Errorf("provider %s: %w", p.Name, err)
+		}
+		s.onStop("connections to "+p.Name, func(context.Context) error {
+			client.HTTP().CloseIdleConnections()
+			return nil
+		})
 		admin, err := keycloak.New(keycloak.Config{Issuer: p.Issuer, ClientID: p.Admin.ClientID, Secret: secret, HTTP: client.HTTP(), Now: s.env.Now})
 		if err != nil {
 			return fmt.Errorf("provider %s: %w", p.Name, err)
@@ -170,27 +171,6 @@ func (s *Server) openProviders() error {
 		s.admins[p.Name] = admin
 	}
 	return nil
-}
-
-// outbound makes the client that goes out: to the origins of the configuration.
-func (s *Server) outbound() (*guard.Client, error) {
-	var opt guard.Options
-	for _, p := range s.cfg.Providers {
-		if u, err := url.Parse(p.Issuer); err == nil && u.Host != "" {
-			opt.Trusted = append(opt.Trusted, u.Scheme+"://"+u.Host)
-		}
-	}
-	slices.Sort(opt.Trusted)
-	opt.Trusted = slices.Compact(opt.Trusted)
-	client := guard.New(opt)
-	if err := client.Err(); err != nil {
-		return nil, err
-	}
-	s.onStop("outbound connections", func(context.Context) error {
-		client.HTTP().CloseIdleConnections()
-		return nil
-	})
-	return client, nil
 }
 
 func (s *Server) openEngine(ctx, stopping context.Context, stop func()) error {
