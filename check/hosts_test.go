@@ -22,8 +22,13 @@ func TestSameSite(t *testing.T) {
 		a, b string
 		want bool
 	}{
-		{"app.example.com", "LOGIN.example.com", true}, {"localhost", "localhost", true}, {"10.0.0.1", "10.0.0.1", true},
-		{"a.github.io", "b.github.io", false}, {"example.com", "example.org", false}, {"10.0.0.1", "10.0.0.2", false}, {"", "", false},
+		{"app.example.com", "LOGIN.example.com", true},
+		{"localhost", "localhost", true},
+		{"10.0.0.1", "10.0.0.1", true},
+		{"a.github.io", "b.github.io", false},
+		{"example.com", "example.org", false},
+		{"10.0.0.1", "10.0.0.2", false},
+		{"", "", false},
 	} {
 		if check.SameSite(r.a, r.b) != r.want || check.SameSite(r.b, r.a) != r.want {
 			t.Errorf("%q, %q: %v", r.a, r.b, !r.want)

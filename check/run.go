@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"usher"
-	"usher/oauth"
 )
 
 // Results are the verdicts by the id of their check.
@@ -181,25 +180,6 @@ func finding(f *usher.Finding, c *Check, v *Verdict, severity usher.Severity, ma
 			f.Detail = "not looked at without " + Needs[v.Missing].What
 		}
 	}
-}
-
-// masker masks what it was not given before: places and words of one piece of
-// evidence stand in many proofs.
-type masker struct {
-	oauth.Redactor
-	done map[string]string
-}
-
-func (m *masker) Redact(s string) string {
-	if s == "" {
-		return ""
-	}
-	out, ok := m.done[s]
-	if !ok {
-		out = m.Redactor.Redact(s)
-		m.done[s] = out
-	}
-	return out
 }
 
 // missings says what to give next, the most telling first.

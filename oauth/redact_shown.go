@@ -26,6 +26,23 @@ func (r *Redactor) Show(id string) {
 	r.shown = append(r.shown, id)
 }
 
+// Touches tells whether s holds a known secret or an id that is shown: whether
+// this redactor may mask it otherwise than Redact.
+func (r *Redactor) Touches(s string) bool {
+	if len(r.shown) > 0 {
+		if at, _ := r.nextShown(s); at >= 0 {
+			return true
+		}
+	}
+	if len(r.known) == 0 {
+		return false
+	}
+	if r.replacer == nil {
+		r.build()
+	}
+	return r.replace(s) != s
+}
+
 // around masks what stands around the ids that are shown.
 func (r *Redactor) around(s string) string {
 	var out strings.Builder

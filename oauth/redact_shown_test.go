@@ -40,6 +40,11 @@ func TestShow(t *testing.T) {
 			t.Errorf("%q became %q", in, got)
 		}
 	}
+	for in, want := range map[string]bool{"a " + id + " b": true, "a " + secret: true, "nothing of either": false, id + id: false} {
+		if got := r.Touches(in); got != want {
+			t.Errorf("Touches(%q) = %v", in, got)
+		}
+	}
 	// A token is never public.
 	const jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJlc2lnbmF0dXJl"
 	r.Show(jwt)

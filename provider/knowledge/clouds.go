@@ -15,6 +15,7 @@ var entra = &Provider{
 		"login.microsoftonline.com/*/v2.0", "login.microsoftonline.com/*", "login.microsoftonline.us/*/v2.0", "login.microsoftonline.us/*",
 		"login.partner.microsoftonline.cn/*/v2.0", "sts.windows.net/*", "*.ciamlogin.com/*/v2.0", "*.b2clogin.com/*/v2.0", "*.b2clogin.com/tfp/*/*/v2.0", "login.windows.net/*",
 	},
+	Hosts: []string{"login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn", "graph.microsoft.com", "graph.microsoft.us", "microsoftgraph.chinacloudapi.cn"},
 	Can: map[string]Ability{
 		CanPKCE:               {Can: true, Note: "its metadata is silent about it", From: "auth code flow, code_challenge"},
 		CanIssResponse:        {Can: false, From: "auth code flow, successful response"},
