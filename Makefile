@@ -56,7 +56,7 @@ soak: ## long runs: every fuzz target for five minutes, many planted secrets
 	$(MAKE) fuzz FUZZTIME=5m
 
 bench: ## the benchmarks of the rooms that an answer goes through
-	GOGC=400 $(GO) test -run '^$$' -bench . -benchmem ./oauth ./token ./ingest ./evidence ./diagnose ./casebook ./store ./report
+	GOGC=400 $(GO) test -run '^$$' -bench . -benchmem ./oauth ./token ./ingest ./evidence ./check/... ./provider/... ./diagnose ./casebook ./store ./report
 
 accuracy: ## how often the first answer is right, on the labelled failures
 	$(GO) run ./test/accuracy $(ARGS)

@@ -22,7 +22,10 @@ func TestHollow(t *testing.T) {
 		Metadata: []*check.Metadata{{}}, KeySets: []*check.KeySet{{}}, Resources: []*check.ResourceMetadata{{}}, Registrations: []*evidence.Registration{{}},
 		AuthCalls: []*check.AuthCall{{}, {Request: &oauth.AuthorizationRequest{}}, {Response: &oauth.AuthorizationResponse{}}},
 		TokenCalls: []*check.TokenCall{
-			{}, {Request: &oauth.TokenRequest{}}, {Response: &check.TokenResponse{}}, {Response: &check.TokenResponse{Error: &evidence.ErrorBody{}}},
+			{},
+			{Request: &oauth.TokenRequest{}},
+			{Response: &check.TokenResponse{}},
+			{Response: &check.TokenResponse{Error: &evidence.ErrorBody{}}},
 			{Request: &oauth.TokenRequest{GrantType: oauth.GrantRefreshToken, RefreshToken: "r"}, Response: &check.TokenResponse{AccessToken: "a", RefreshToken: "b"}},
 			{Request: &oauth.TokenRequest{GrantType: oauth.GrantTokenExchange}, Response: &check.TokenResponse{AccessToken: "a"}},
 		},

@@ -174,8 +174,12 @@ func noted(leaks []*leak, place, field, what string) []*leak {
 // mask: what is masked for its shape alone may be an id.
 func leaked(e *usher.Event) (field, what string) {
 	for _, f := range [...]struct{ name, text string }{
-		{"http_request.path", e.Request.Path}, {"message", e.Message}, {"status_detail", e.StatusDetail}, {"oauth.error_description", e.OAuth.Description},
-		{"oauth.redirect_uri", e.OAuth.RedirectURI}, {"user_agent", e.UserAgent},
+		{"http_request.path", e.Request.Path},
+		{"message", e.Message},
+		{"status_detail", e.StatusDetail},
+		{"oauth.error_description", e.OAuth.Description},
+		{"oauth.redirect_uri", e.OAuth.RedirectURI},
+		{"user_agent", e.UserAgent},
 	} {
 		if what := credential(f.text); what != "" {
 			return f.name, what
@@ -207,8 +211,16 @@ func credential(text string) string {
 	}
 	low := strings.ToLower(text)
 	for _, c := range [...]struct{ before, what string }{
-		{"access_token", "access tokens"}, {"refresh_token", "refresh tokens"}, {"id_token", "ID tokens"}, {"client_secret", "client secrets"},
-		{"client_assertion", "client assertions"}, {"code_verifier", "code verifiers"}, {"password", "passwords"}, {"bearer ", "access tokens"}, {"authorization", "Authorization headers"}, {"code", authCodes},
+		{"access_token", "access tokens"},
+		{"refresh_token", "refresh tokens"},
+		{"id_token", "ID tokens"},
+		{"client_secret", "client secrets"},
+		{"client_assertion", "client assertions"},
+		{"code_verifier", "code verifiers"},
+		{"password", "passwords"},
+		{"bearer ", "access tokens"},
+		{"authorization", "Authorization headers"},
+		{"code", authCodes},
 	} {
 		for from := 0; ; {
 			i := strings.Index(low[from:], c.before)

@@ -107,6 +107,7 @@ func ends(name string, with ...string) bool {
 func yes(value string) bool {
 	return value == "true" || value == "1" || value == "yes" || value == "on"
 }
+
 func no(value string) bool {
 	return value == "false" || value == "0" || value == "no" || value == "off" || value == "none"
 }
