@@ -10,6 +10,7 @@ import (
 
 	"usher"
 	"usher/check/look"
+	"usher/evidence"
 	"usher/guard"
 	"usher/provider/snapshot"
 	"usher/report"
@@ -18,6 +19,7 @@ import (
 // WatchCmd answers: what changed since the last look?
 type WatchCmd struct {
 	Issuer  string        `arg:"" help:"The provider's issuer."`
+	Client  []string      `arg:"" optional:"" name:"file" help:"Files of a client (its registration, its requests), so that usher says what a newer version of the protocol would ask of it."`
 	State   string        `help:"Folder that keeps the looks." placeholder:"DIR" default:"${state}"`
 	Every   time.Duration `help:"Go on looking, so often; without it usher looks once." placeholder:"DURATION"`
 	Profile string        `help:"What a client would have to meet: default, oauth2.1, rfc9700, browser-based, native, fapi2, mcp." default:"default" placeholder:"NAME"`
@@ -81,8 +83,12 @@ func (c *WatchCmd) once(ctx context.Context, env *Env, issuer string, client *gu
 	if err != nil {
 		return err
 	}
+	inputs, err := c.files(env)
+	if err != nil {
+		return err
+	}
 	res, err := look.At(ctx, look.Request{
-		Issuer: issuer, Client: client, Trust: c.Trust, Profile: c.Profile, Previous: look.Earlier(history), Now: env.Now, Progress: env.progress(),
+		Issuer: issuer, Inputs: inputs, Client: client, Trust: c.Trust, Profile: c.Profile, Previous: look.Earlier(history), Now: env.Now, Progress: env.progress(),
 	})
 	env.still()
 	if err != nil {
@@ -184,21 +190,38 @@ func (c *WatchCmd) text(env *Env, a *watchAnswer, unread bool) error {
 	}
 	for i := range a.Answer.Findings {
 		f := &a.Answer.Findings[i]
-		if f.Outcome == usher.OutcomeWrong && newProtocol(f.Check) {
-			w.Para("  would ask ", f.Title+". "+f.Detail)
+		if name := newProtocol(f.Check); name != "" && f.Outcome == usher.OutcomeWrong {
+			w.Para("  "+name+" would ask more: ", f.Title+".")
 		}
 	}
 	return w.Err()
 }
 
-// newProtocol tells which checks say what a newer version of the protocol
-// would ask.
-func newProtocol(check string) bool {
-	switch check {
-	case "profile-oauth21", "profile-bcp", "profile-mcp":
-		return true
+// files reads what was given of a client; a registration may change between two
+// looks, so it is read anew for each.
+func (c *WatchCmd) files(env *Env) ([]evidence.Input, error) {
+	var list []evidence.Input
+	for i, name := range c.Client {
+		in, err := input(env, i, name)
+		if err != nil {
+			return nil, &usher.Error{Code: usher.ErrUnreadable, Message: lost(name, err), Hint: "name files of the client behind the issuer"}
+		}
+		list = append(list, in)
 	}
-	return false
+	return list, nil
+}
+
+// newProtocol names the version of the protocol whose demands a check sums up.
+func newProtocol(check string) string {
+	switch check {
+	case "profile-oauth21":
+		return "OAuth 2.1"
+	case "profile-bcp":
+		return "RFC 9700"
+	case "profile-mcp":
+		return "MCP"
+	}
+	return ""
 }
 
 // stateDir is where looks are kept when nothing else is said.
