@@ -10,6 +10,7 @@ import (
 	"usher/evidence"
 	"usher/oauth"
 	"usher/provider/knowledge"
+	"usher/provider/snapshot"
 	"usher/token"
 )
 
@@ -44,7 +45,7 @@ type Target struct {
 	Logs          []*LogText     // the same records as they stand, where they are there
 	Answers       []*Answer      // every HTTP answer whose headers are known
 	Hosts         []*Host
-	Previous      []*Seen // earlier looks, the oldest first
+	Previous      []*snapshot.Look // earlier looks, the oldest first
 	Settings      []evidence.Fact
 	// Request is what the operator said that the client sends (--client-id,
 	// --redirect-uri, --scope), nil when nothing was. It stands among AuthCalls
@@ -284,13 +285,6 @@ type Host struct {
 	// was offered nothing better; WeakTried tells that this was tried.
 	Weak      []uint16
 	WeakTried bool
-}
-
-// Seen is an earlier look at a provider.
-type Seen struct {
-	At       time.Time
-	Metadata map[string]json.RawMessage
-	Kids     []string
 }
 
 // ProbeAnswer is what came back of a probe.

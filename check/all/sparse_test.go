@@ -14,6 +14,7 @@ import (
 	"usher/evidence"
 	"usher/oauth"
 	"usher/provider/knowledge"
+	"usher/provider/snapshot"
 	"usher/token"
 )
 
@@ -76,7 +77,7 @@ var sparse = []struct {
 	}},
 	{"host", func(t *check.Target) { t.Hosts = append(t.Hosts, &check.Host{}, &check.Host{Version: 1}) }},
 	{"earlier look", func(t *check.Target) {
-		t.Previous = append(t.Previous, &check.Seen{}, &check.Seen{Kids: []string{"", ""}, Metadata: map[string]json.RawMessage{"issuer": nil}}, &check.Seen{Kids: []string{"a"}}, &check.Seen{Kids: []string{"b"}})
+		t.Previous = append(t.Previous, &snapshot.Look{}, &snapshot.Look{Keys: make([]snapshot.Key, 2), Metadata: map[string]json.RawMessage{"issuer": nil}}, snapshot.OfKids(time.Time{}, "a"), snapshot.OfKids(time.Time{}, "b"))
 	}},
 	{"setting", func(t *check.Target) { t.Settings = append(t.Settings, evidence.Fact{}) }},
 	{"probe", func(t *check.Target) {

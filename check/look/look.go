@@ -18,6 +18,7 @@ import (
 	"usher/evidence"
 	"usher/guard"
 	"usher/oauth"
+	"usher/provider/snapshot"
 )
 
 // Request says what to look at, and how.
@@ -40,7 +41,7 @@ type Request struct {
 	Client   *guard.Client  // nil: nothing goes out
 	Trust    []string       // further origins that are the provider's own
 	Probe    *probe.Options // nil: nothing is probed; ids, secrets and limits of what is
-	Previous []*check.Seen
+	Previous []*snapshot.Look
 	Now      func() time.Time // nil: time.Now
 	Progress func(string)     // is told what is being done; may be nil
 }

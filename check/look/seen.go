@@ -29,12 +29,14 @@ func Seen(t *check.Target) *snapshot.Look {
 }
 
 // Earlier gives the looks that are kept as checks ask for them.
-func Earlier(h *snapshot.History) []*check.Seen {
-	var out []*check.Seen
+func Earlier(h *snapshot.History) []*snapshot.Look {
+	var out []*snapshot.Look
 	for _, k := range h.Looks {
-		out = append(out, &check.Seen{At: k.At, Metadata: k.Metadata, Kids: k.Kids()})
+		out = append(out, &k.Look)
 		if k.Last.After(k.At) {
-			out = append(out, &check.Seen{At: k.Last, Metadata: k.Metadata, Kids: k.Kids()})
+			again := k.Look
+			again.At = k.Last
+			out = append(out, &again)
 		}
 	}
 	return out

@@ -39,7 +39,7 @@ var discoveryDrift = &check.Check{
 }
 
 func drift(t *check.Target) []check.Verdict {
-	var last *check.Seen
+	var last *snapshot.Look
 	for _, s := range t.Previous {
 		if len(s.Metadata) > 0 {
 			last = s
@@ -49,14 +49,13 @@ func drift(t *check.Target) []check.Verdict {
 		return check.Only(check.Unknown(check.NeedHistory, ""))
 	}
 	m := t.Metadata[0]
-	before := &snapshot.Look{At: last.At, Metadata: last.Metadata}
 	for _, other := range t.Metadata {
-		if other.Issuer != "" && other.Issuer == before.Text("issuer") {
+		if other.Issuer != "" && other.Issuer == last.Text("issuer") {
 			m = other
 			break
 		}
 	}
-	changes := slices.DeleteFunc(snapshot.Diff(before, &snapshot.Look{At: t.Now, Metadata: m.Raw}), func(c snapshot.Change) bool { return !watched(c.Member) })
+	changes := slices.DeleteFunc(snapshot.Diff(&snapshot.Look{Metadata: last.Metadata}, &snapshot.Look{Metadata: m.Raw}), func(c snapshot.Change) bool { return !watched(c.Member) })
 	if len(changes) == 0 {
 		return check.Only(check.OK("as on "+last.At.UTC().Format(time.DateTime), usher.Proof{Place: m.Place, Quote: "the document"}))
 	}

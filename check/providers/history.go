@@ -21,8 +21,8 @@ type look struct {
 func looks(t *check.Target) []look {
 	var out []look
 	for _, s := range t.Previous {
-		if len(s.Kids) > 0 {
-			out = append(out, look{s.At, s.Kids})
+		if len(s.Keys) > 0 {
+			out = append(out, look{s.At, s.Kids()})
 		}
 	}
 	slices.SortStableFunc(out, func(a, b look) int { return a.at.Compare(b.at) })

@@ -15,6 +15,7 @@ import (
 	"usher/evidence"
 	"usher/oauth"
 	"usher/provider/knowledge"
+	"usher/provider/snapshot"
 	"usher/token"
 )
 
@@ -222,7 +223,7 @@ func registered(r evidence.Registration) change {
 
 func seen(at time.Time, members map[string]any, kids ...string) change {
 	return func(t *check.Target) {
-		s := &check.Seen{At: at, Kids: kids}
+		s := snapshot.OfKids(at, kids...)
 		if members != nil {
 			helper := &check.Target{}
 			doc(members)(helper)

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"usher"
-	"usher/check"
+	"usher/provider/snapshot"
 )
 
 // TestTimeline: on the published keys of real providers, as they were looked at
@@ -19,7 +19,7 @@ func TestTimeline(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := map[string][]*check.Seen{}
+	all := map[string][]*snapshot.Look{}
 	for line := range strings.Lines(string(data)) {
 		var row struct {
 			Issuer string    `json:"issuer"`
@@ -29,7 +29,7 @@ func TestTimeline(t *testing.T) {
 		if err := json.Unmarshal([]byte(line), &row); err != nil {
 			t.Fatal(err)
 		}
-		all[row.Issuer] = append(all[row.Issuer], &check.Seen{At: row.Seen, Kids: row.Kids})
+		all[row.Issuer] = append(all[row.Issuer], snapshot.OfKids(row.Seen, row.Kids...))
 	}
 	for name, want := range map[string]struct {
 		flapping, overlap usher.Outcome
@@ -47,7 +47,7 @@ func TestTimeline(t *testing.T) {
 		}
 		last := looks[len(looks)-1]
 		var list []m
-		for _, kid := range last.Kids {
+		for _, kid := range last.Kids() {
 			list = append(list, rsaKey(kid, nil))
 		}
 		target := target(keys(list...))

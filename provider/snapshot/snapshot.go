@@ -35,6 +35,15 @@ func (l *Look) Kids() []string {
 	return out
 }
 
+// OfKids makes a look of which only the ids of keys are known.
+func OfKids(at time.Time, kids ...string) *Look {
+	l := &Look{At: at}
+	for _, kid := range kids {
+		l.Keys = append(l.Keys, Key{Kid: kid})
+	}
+	return l
+}
+
 // Text gives a member that is a string, or the empty string.
 func (l *Look) Text(name string) string {
 	var s string
