@@ -102,6 +102,8 @@ func TestLintRefuses(t *testing.T) {
 		"rule: five gaps":        func(r *source.Rule) { r.All = []source.Group{{"a * b * c * d * e * f"}}; r.Says = "" },
 		"rule: leading gap":      func(r *source.Rule) { r.All = []source.Group{{"* failed"}}; r.Says = "" },
 		"rule: open brace":       func(r *source.Rule) { r.All = []source.Group{{"got {x"}}; r.Says = "" },
+		"rule: open number":      func(r *source.Rule) { r.All = []source.Group{{"53003"}}; r.Says = "" },
+		"rule: short number":     func(r *source.Rule) { r.All = []source.Group{{"431>"}}; r.Says = "" },
 		"rule: short pattern":    func(r *source.Rule) { r.All = []source.Group{{"x"}}; r.Says = "" },
 	}, func(d *source.Data, r source.Rule) { d.Rules = append(d.Rules, r) })
 }

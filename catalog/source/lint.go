@@ -315,6 +315,10 @@ func (l *linter) pattern(pattern string, say func(string, ...any)) {
 	if strings.HasPrefix(pattern, "*") || strings.HasPrefix(pattern, "{") {
 		say("pattern %q: begins with a gap", pattern)
 	}
+	if digits := strings.Trim(pattern, "<>"); digits != "" && strings.Trim(digits, "0123456789") == "" &&
+		(!strings.HasSuffix(pattern, ">") || len(digits) < 5 && !strings.HasPrefix(pattern, "<")) {
+		say("pattern %q: a number stands in ids and keys as well: end it with >, and begin a short one with <", pattern)
+	}
 	if len(strings.Trim(pattern, "<> *'")) < 2 {
 		say("pattern %q is too short", pattern)
 	}

@@ -218,6 +218,19 @@ func secretValid(ctx context.Context, a *asking) {
 	}
 }
 
+// otherWords tells whether a provider refuses the client in one answer and not in
+// the other: the error codes differ, and the second is one for clients.
+func otherWords(own, fake *reply) bool {
+	if own.err == nil || fake.err == nil || own.err.Code == fake.err.Code {
+		return false
+	}
+	switch fake.err.Code {
+	case oauth.ErrInvalidClient, oauth.ErrUnauthorizedClient, oauth.ErrAccessDenied:
+		return true
+	}
+	return false
+}
+
 // confirm asks with a wrong credential what the provider says then.
 func (a *asking) confirm(ctx context.Context, c *credential, q question, first *reply) {
 	proof := a.proof(first, "")
@@ -232,6 +245,9 @@ func (a *asking) confirm(ctx context.Context, c *credential, q question, first *
 		fake.sign = other
 	}
 	s, r, err := a.tryWith(ctx, &fake, q.form(a), "asks the same with a credential that is made up, to see whether the provider looks at credentials before it looks at the "+q.what)
+	if err == nil && s == unclear && otherWords(first, r) {
+		s = wrong // in no words of a standard, but not as it answers the client's own
+	}
 	switch {
 	case err != nil:
 		a.found(check.Unknown(check.NeedNothing, "the provider complains of the "+q.what+" alone; whether it looked at the credential before is not known, as the second request was not sent: "+err.Error(), proof))

@@ -82,6 +82,8 @@ func TestSecret(t *testing.T) {
 		{"wrong at Okta", "okta", says(401, oauth.ErrInvalidClient, "The client secret supplied for a confidential client is invalid."), invalidClient, nil, usher.OutcomeWrong, "client-secret-invalid", "refuses the secret"},
 		{"right at GitHub", "github", says(200, "bad_verification_code", "The code passed is incorrect or expired."), says(200, "incorrect_client_credentials", "The client_id and/or client_secret passed are incorrect."), nil, usher.OutcomeOK, "", "made-up code alone"},
 		{"wrong at GitHub", "github", says(200, "incorrect_client_credentials", "The client_id and/or client_secret passed are incorrect."), says(200, "incorrect_client_credentials", ""), nil, usher.OutcomeWrong, "client-secret-invalid", "refuses the secret"},
+		{"right, said by code alone", "generic", says(403, "invalid_code", ""), says(403, oauth.ErrUnauthorizedClient, ""), nil, usher.OutcomeOK, "", "made-up code alone"},
+		{"the same by code alone", "generic", says(403, "invalid_code", ""), says(403, "invalid_code", ""), nil, usher.OutcomeUnknown, "", "looks at the code first"},
 		{"throttled", "generic", says(429, "slow_down", ""), invalidClient, nil, usher.OutcomeUnknown, "", "says nothing of the credential"},
 		{"in trouble", "generic", says(503, "server_error", ""), invalidClient, nil, usher.OutcomeUnknown, "", "says nothing of the credential"},
 		{"a login page", "generic", func(w http.ResponseWriter) { _, _ = w.Write([]byte("<p>hello</p>")) }, invalidClient, nil, usher.OutcomeUnknown, "", "says nothing of the credential"},
