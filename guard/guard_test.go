@@ -95,7 +95,7 @@ func newWorld(t *testing.T) *world {
 	w.public = httptest.NewUnstartedServer(serve(&w.atPublic))
 	l, err := net.Listen("tcp", publicIP+":0")
 	if err != nil {
-		t.Skip("needs 127.0.0.2: " + err.Error())
+		t.Skip("NOT TESTED: needs 127.0.0.2, which this system does not have: " + err.Error())
 	}
 	_ = w.public.Listener.Close()
 	w.public.Listener = l
@@ -242,7 +242,7 @@ func TestPinned(t *testing.T) {
 	other := httptest.NewUnstartedServer(http.NotFoundHandler())
 	l, err := net.Listen("tcp", "127.0.0.3:"+port(w.private))
 	if err != nil {
-		t.Skip(err)
+		t.Skip("NOT TESTED: needs 127.0.0.3, which this system does not have: ", err)
 	}
 	_ = other.Listener.Close()
 	other.Listener = l

@@ -1,11 +1,9 @@
 package scopes_test
 
 import (
-	"bufio"
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -583,39 +581,5 @@ func wellFormed(t *testing.T, f usher.Finding) {
 		if len(f.Proof) == 0 {
 			t.Error("ok without a proof that it was looked at")
 		}
-	}
-}
-
-// TestSpecification holds the checks to the list of the room.
-func TestSpecification(t *testing.T) {
-	f, err := os.Open("../testdata/checks.jsonl")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	n := 0
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		var row struct{ ID, Group, Mode, Severity string }
-		if err := json.Unmarshal(lines.Bytes(), &row); err != nil {
-			t.Fatal(err)
-		}
-		if row.Group != "scope" {
-			continue
-		}
-		n++
-		c := byID(row.ID)
-		if c == nil {
-			t.Errorf("%s is missing", row.ID)
-			continue
-		}
-		if string(c.Group) != row.Group || string(c.Mode) != row.Mode || string(c.Severity) != row.Severity {
-			t.Errorf("%s: %s %s %s, want %+v", c.ID, c.Group, c.Mode, c.Severity, row)
-		}
-		if c.Title == "" || c.Judged == "" || len(c.Fix) == 0 || c.Fix[0].Risk == usher.RiskWeakening || len(c.References) == 0 || !c.Fixer.Valid() || !c.Step.Valid() {
-			t.Errorf("%s lacks something", c.ID)
-		}
-	}
-	if n != 21 || len(scopes.Checks) != n {
-		t.Errorf("%d rows, %d checks", n, len(scopes.Checks))
 	}
 }

@@ -1,10 +1,6 @@
 package tokens_test
 
 import (
-	"bufio"
-	"bytes"
-	"encoding/json"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -133,41 +129,5 @@ func TestNothingGiven(t *testing.T) {
 				t.Errorf("%s, %s: unknown, and nothing that would help", name, c.ID)
 			}
 		}
-	}
-}
-
-// TestSpecification holds ids, modes and severities to the list of checks.
-func TestSpecification(t *testing.T) {
-	data, err := os.ReadFile("../testdata/checks.jsonl")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := map[string]bool{}
-	lines := bufio.NewScanner(bytes.NewReader(data))
-	for lines.Scan() {
-		var r struct {
-			ID, Group, Title, Severity, Mode string
-			Probe                            *struct{ Safety string }
-		}
-		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
-			t.Fatal(err)
-		}
-		if r.Group != "token" {
-			continue
-		}
-		want[r.ID] = true
-		c := find(t, r.ID)
-		if string(c.Group) != r.Group || string(c.Mode) != r.Mode || string(c.Severity) != r.Severity {
-			t.Errorf("%s: %s %s %s, want %s %s %s", r.ID, c.Group, c.Mode, c.Severity, r.Group, r.Mode, r.Severity)
-		}
-		if (c.Probe == nil) != (r.Probe == nil) || c.Probe != nil && string(c.Probe.Safety) != r.Probe.Safety {
-			t.Errorf("%s: another probe than the list has", r.ID)
-		}
-		if c.Judged == "" || len(c.References) == 0 || len(c.Fix) == 0 || !c.Fixer.Valid() || !c.Step.Valid() || c.Judge == nil {
-			t.Errorf("%s: it lacks words, references, a fix, a step or a fixer", r.ID)
-		}
-	}
-	if len(want) != len(tokenchecks.Checks) {
-		t.Errorf("%d checks, want %d", len(tokenchecks.Checks), len(want))
 	}
 }

@@ -147,7 +147,7 @@ func resident(tb testing.TB, pid int) int64 {
 	tb.Helper()
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
-		tb.Skip("this system does not tell the memory of a process: ", err)
+		tb.Skip("NOT TESTED: this system does not tell the memory of a process: ", err)
 	}
 	for _, line := range strings.Split(string(data), "\n") {
 		var kb int64
