@@ -1,0 +1,54 @@
+package broker
+
+import (
+	"context"
+	"time"
+
+	"usher"
+)
+
+// Token is what a caller is given.
+type Token struct {
+	Connection string
+	Access     usher.Secret
+	Type       string // "Bearer"
+	Expires    time.Time
+	Generation int64
+	Scopes     []string
+	// Short tells why it lives less long than was promised: the provider is
+	// away, or gives no longer life. Empty: the promise is kept.
+	Short string
+}
+
+// Ask says which token a caller wants.
+type Ask struct {
+	Caller string // who asks, as events name them
+	// LeastLife is the life that the caller needs; 0 is what the policy
+	// promises. What the provider gives no longer life than is given short.
+	LeastLife time.Duration
+	// Refused is a token that an API has just refused as invalid: another one is
+	// wanted. It is compared by fingerprint; a token that was renewed since is
+	// given at once.
+	Refused usher.Secret
+}
+
+// Unavailable tells that a connection has no token to give: why, whose turn it
+// is, and the link where a person can connect again.
+type Unavailable struct {
+	ID      string
+	State   State
+	Trouble Trouble
+	Retry   time.Time // when it is worth asking again; zero: not before somebody acts
+}
+
+func (u *Unavailable) Error() string {
+	return "the connection " + u.ID + " has no token: " + u.Trouble.Title
+}
+
+// Source gives tokens. The broker is one; so is the Go client, which asks a
+// broker over HTTP.
+type Source interface {
+	// Token gives a token that lives as long as was asked for, renewing it first
+	// where it must. Its error is an *Unavailable, ErrNotFound, or that of ctx.
+	Token(ctx context.Context, id string, ask Ask) (Token, error)
+}

@@ -1,0 +1,2 @@
+// Package door hands tokens to programs over HTTP.
+package door

@@ -1,0 +1,2 @@
+// Package egress is a proxy that puts the token in.
+package egress

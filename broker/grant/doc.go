@@ -1,0 +1,2 @@
+// Package grant speaks to token endpoints: requests, answers, refusals.
+package grant

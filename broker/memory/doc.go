@@ -1,0 +1,2 @@
+// Package memory is a store in memory, for tests and simulations.
+package memory
