@@ -22,6 +22,10 @@ var (
 	// ErrUnreachable tells that no answer came, or none that could be read. Of
 	// a change it is then unknown whether it was made.
 	ErrUnreachable = errors.New("no usable answer")
+	// ErrFull tells that the client has as many secrets as it may have.
+	ErrFull = errors.New("the client has as many secrets as it may have")
+	// ErrLast tells that it is the last secret that the client can use.
+	ErrLast = errors.New("it is the last secret of the client")
 )
 
 // Admin is a provider's admin API: what usher asks of it and what usher may
