@@ -7,76 +7,81 @@ import (
 	"usher"
 )
 
-// Secrets is what usher asks of a provider to replace the secret of a client
-// while programs go on using it: make another one beside the old, see what is
-// there, and retire one. It is all that a further provider has to implement.
-// Implementations are safe for concurrent use, every call is bounded in time,
-// and errors are those of Admin (ErrNotFound, ErrForbidden, ErrUnsupported,
-// ErrUnreachable), wrapped in an usher.Error. No error holds a secret.
+// Secrets is what the rooms above know of the part of an admin API that client
+// secrets live by. An Admin may implement it too. Implementations are safe for
+// concurrent use, and every call is bounded in time; errors are those of Admin.
+//
+// A secret is known by its id. Most providers give its value once, with
+// CreateSecret, and no one can ask for it again; SecretRules.Told says where it
+// is otherwise.
 type Secrets interface {
-	// Rules says what this provider allows with the secrets of a client, before
-	// anything is changed.
-	Rules(ctx context.Context, clientID string) (SecretRules, error)
-	// List gives the secrets of a client that the provider keeps, the newest
-	// first, those that have ended with them as long as they are told.
-	List(ctx context.Context, clientID string) ([]Secret, error)
-	// Create has the provider make a further secret and gives it with its value.
-	// Where the provider keeps names, name is what it is called there, and
-	// Create makes a second one of a name only when it is called twice: who does
-	// not know whether a call arrived looks with List first. Where only one
-	// secret can be (SecretRules.AtOnce is 1) the old one ends with this call.
-	Create(ctx context.Context, clientID, name string) (Secret, error)
-	// Retire ends a secret for good. One that is not there, or has ended, is no
-	// error. It never ends another one than it was asked for: where the provider
-	// tells secrets apart only by their place ("the old one"), it looks before.
-	Retire(ctx context.Context, clientID, id string) error
+	// SecretRules says how the provider treats the secrets of a client: at some
+	// it depends on the client, or on a policy of the tenant that it is under.
+	SecretRules(ctx context.Context, clientID string) (SecretRules, error)
+	// ClientSecrets lists the secrets of a client, the oldest first; ErrNotFound
+	// where there is no such client, ErrUnsupported where it has none by its kind.
+	ClientSecrets(ctx context.Context, clientID string) ([]ClientSecret, error)
+	// CreateSecret makes a secret beside those that are there and gives its
+	// value, this once. With SecretRules.Overlap false it takes the place of the
+	// one that is there, which ends at once or with SecretRules.Grace. It gives
+	// ErrFull where no more fit, and creates nothing then. After ErrUnreachable
+	// it is unknown whether there is one more: list, and retire what nobody has.
+	CreateSecret(ctx context.Context, clientID string, want NewSecret) (ClientSecret, usher.Secret, error)
+	// RetireSecret ends a secret for good. One that is not there is no error.
+	// The last secret that a client can use is refused with ErrLast.
+	RetireSecret(ctx context.Context, clientID, id string) error
 }
 
-// SecretState says whether a provider takes a secret.
-type SecretState string
-
-// The states of a secret at its provider.
-const (
-	SecretActive SecretState = "active" // it is taken, until Expires
-	SecretEnding SecretState = "ending" // it is taken beside a newer one, and ends by itself at Expires
-	SecretEnded  SecretState = "ended"  // it is taken no more: expired, or switched off
-)
-
-// Secret is one secret of a client at its provider.
-type Secret struct {
-	ID      string      // the provider's own; the same for as long as the secret is there; no secret
-	Name    string      // that it was made with; empty where the provider keeps none
-	Hint    string      // what the provider shows of it, such as its first characters
-	Created time.Time   // zero: not told
-	Expires time.Time   // zero: never, or not told
-	State   SecretState //
-	// Value is told by Create always, and by List where the provider shows a
-	// secret more than once; else it is empty.
-	Value usher.Secret
-}
-
-// SecretRules is what a provider allows with the secrets of a client.
+// SecretRules say how a provider treats the secrets of a client.
 type SecretRules struct {
-	Kind  string // kind of provider: "keycloak"
-	Place string // for a person: "client 'shop' of realm 'shop' at http://127.0.0.1:8080"
-	// AtOnce is how many secrets a client can have at once. 1: there is no
-	// overlap, the old one ends in the moment in which the new one is made.
-	AtOnce int
-	// AtOnceWhy says for a person where the number comes from, and how there
-	// could be an overlap where there is none.
-	AtOnceWhy string
-	// OldLife is how long the old one lives beside the new one when nobody
-	// retires it; 0: until it is retired or expires.
-	OldLife time.Duration
-	// Delay is the longest time after which a new one works and is seen.
+	Kind  string // kind of provider: "keycloak", "entra", "okta", "auth0"
+	Place string // names the tenant for a person
+	// Overlap tells that two secrets work at a time, so that callers can move
+	// one after the other.
+	Overlap bool
+	// Grace is how long the old one goes on working beside the new one where the
+	// provider itself makes an overlap and nobody can end it by id; 0: none.
+	Grace time.Duration
+	// Most is how many secrets a client may have; 0: no limit is documented.
+	Most int
+	// Delay is how long a new secret may be refused until every part of the
+	// provider knows it; who verifies one asks until then.
 	Delay time.Duration
-	// Named tells that names are kept, so that a secret is found again by it.
+	// Named tells that the provider keeps NewSecret.Name, so that a secret is
+	// found again by it.
 	Named bool
-	// Told tells that List gives values: what was made is not lost with an answer.
+	// Told tells that ClientSecrets gives values: what was made is not lost with
+	// the answer that told it.
 	Told bool
-	// Logged tells that the provider's log says which secret was used (the field
-	// credential_uid of an event is Secret.ID then).
-	Logged bool
-	Right  string            // the smallest right, as the provider names it
-	Asks   map[string]string // of "create" and "retire": method and path, for the plan
+	// UseTold tells that the provider's own log says with which secret a client
+	// has authenticated (usher.Event OAuth.Credential holds its id).
+	UseTold bool
+	// Right is the smallest right that creating and retiring need, as the
+	// provider names it; Reads what listing needs.
+	Right, Reads string
+	// Creates and Retires are the requests, method and path, as a plan shows them.
+	Creates, Retires string
+	// Note is what a person should know before the first rotation; empty: nothing.
+	Note string
+}
+
+// ClientSecret is one secret of a client.
+type ClientSecret struct {
+	ID      string    `json:"id"`                   // the provider's
+	Name    string    `json:"name,omitempty"`       // as it was labelled
+	Hint    string    `json:"hint,omitempty"`       // first characters, where the provider shows them
+	Created time.Time `json:"created,omitzero"`     // zero: not told
+	Starts  time.Time `json:"starts,omitzero"`      // not valid before; zero: at once
+	Expires time.Time `json:"expires,omitzero"`     // zero: never, or not told
+	Off     bool      `json:"disabled,omitempty"`   // it is there and does not work
+	Ending  bool      `json:"superseded,omitempty"` // it works for a grace only, beside the one that took its place
+	// Value is told where SecretRules.Told says so, and never written down with
+	// the rest.
+	Value usher.Secret `json:"-"`
+}
+
+// NewSecret says what is wanted of a secret that is to be made.
+type NewSecret struct {
+	Name    string    // a label that tells who made it; not every provider keeps one
+	Expires time.Time // zero: as the provider does by itself
 }
