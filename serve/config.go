@@ -17,6 +17,8 @@ type Config struct {
 	URL       string     `yaml:"url,omitempty" doc:"Address that people type where a proxy stands in front: https://usher.example.com."`
 	Data      string     `yaml:"data" doc:"Folder of the database and of the socket; made if it is missing. A relative path starts at the folder of the file."`
 	Providers []Provider `yaml:"providers,omitempty" doc:"The identity providers whose logs are read."`
+	Store     string     `yaml:"store" doc:"Where the state is kept: sqlite is a file in the data folder; postgres://user@host/database is shared by any number of replicas. A password for it is in the environment variable PGPASSWORD or in the file that PGPASSFILE names."`
+	Broker    Broker     `yaml:"broker" doc:"Tokens for other people's APIs, kept fresh: see docs/connections.md."`
 	Checks    *Checks    `yaml:"checks,omitempty" doc:"Look at the providers and the clients themselves, on a schedule. Without it nothing is asked but what admin needs."`
 	Cases     Cases      `yaml:"cases" doc:"When cases change by themselves."`
 	History   History    `yaml:"history" doc:"How long events are kept."`
@@ -116,6 +118,7 @@ func Default() *Config {
 	return &Config{
 		Listen: "127.0.0.1:5303",
 		Data:   "usher-data",
+		Store:  StoreSQLite,
 		Cases: Cases{
 			QuietAfter:  usher.Duration(time.Hour),
 			ProofWithin: usher.Duration(72 * time.Hour),
@@ -133,6 +136,8 @@ func defaultOf(t reflect.Type) reflect.Value {
 		v.Set(reflect.ValueOf(Source{Zone: "Local", From: "end"}))
 	case reflect.TypeFor[Checks]():
 		v.Set(reflect.ValueOf(defaultChecks()))
+	case reflect.TypeFor[Egress]():
+		v.Set(reflect.ValueOf(defaultEgress()))
 	}
 	return v
 }

@@ -81,6 +81,8 @@ func (c *checker) check() {
 	c.listen()
 	c.cfg.Data = c.resolve(c.cfg.Data)
 	c.publicURL()
+	c.store()
+	c.broker()
 	for _, k := range []string{"cases.quiet_after", "cases.proof_within", "history.keep"} {
 		c.tooShort(k)
 	}

@@ -53,6 +53,12 @@ func schemaOf(v reflect.Value) map[string]any {
 			s["default"] = v.String()
 		}
 		return s
+	case v.Kind() == reflect.Float64:
+		s := map[string]any{"type": "number"}
+		if v.Float() != 0 {
+			s["default"] = v.Float()
+		}
+		return s
 	case v.Kind() == reflect.Slice:
 		return map[string]any{"type": "array", "maxItems": maxList, "items": schemaOf(defaultOf(v.Type().Elem()))}
 	case v.Kind() == reflect.Pointer:

@@ -3,6 +3,7 @@ package serve
 import (
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -184,6 +185,8 @@ func (r *reader) value(path string, n *yaml.Node, v reflect.Value) {
 		r.duration(path, n, v)
 	case v.Kind() == reflect.String:
 		r.plain(path, n, v)
+	case v.Kind() == reflect.Float64:
+		r.number(path, n, v)
 	case v.Kind() == reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
 		v.Elem().Set(defaultOf(v.Type().Elem()))
@@ -205,6 +208,15 @@ func (r *reader) plain(path string, n *yaml.Node, v reflect.Value) {
 		return
 	}
 	v.SetString(n.Value)
+}
+
+func (r *reader) number(path string, n *yaml.Node, v reflect.Value) {
+	f, err := strconv.ParseFloat(n.Value, 64)
+	if n.Kind != yaml.ScalarNode || err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
+		r.wrong(n, path, keyName(path)+" is no number", "write: "+lastKey(path)+": 0.75")
+		return
+	}
+	v.SetFloat(f)
 }
 
 // maxDuration is the longest that a duration may be: ten years.
