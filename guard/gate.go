@@ -61,7 +61,7 @@ func (g *gate) transport(roots *x509.CertPool, d *dialer) *http.Transport {
 		DisableCompression:     true, // unpacked here, within bounds on both sides
 		MaxIdleConns:           16,
 		MaxIdleConnsPerHost:    2,
-		MaxConnsPerHost:        16,
+		MaxConnsPerHost:        g.c.opt.PerHost,
 		IdleConnTimeout:        30 * time.Second,
 		ForceAttemptHTTP2:      true,
 	}

@@ -29,6 +29,7 @@ const (
 	DefaultBody      = 4 << 20
 	DefaultRedirects = 3
 	DefaultPatience  = 5 * time.Second
+	DefaultPerHost   = 16
 )
 
 // Resolver looks up the addresses of a name; *net.Resolver is one.
@@ -60,6 +61,10 @@ type Options struct {
 	// leaves it to Timeout.
 	Patience  time.Duration
 	UserAgent string // empty is "usher"
+	// PerHost is how many connections to one host there may be at once; who
+	// comes later waits, and that counts as time of the call. 0 is
+	// DefaultPerHost.
+	PerHost int
 
 	Resolver Resolver // nil is the system's
 	Now      func() time.Time
@@ -120,6 +125,9 @@ func (o *Options) fill() {
 	}
 	if o.Patience == 0 {
 		o.Patience = DefaultPatience
+	}
+	if o.PerHost <= 0 {
+		o.PerHost = DefaultPerHost
 	}
 	if o.UserAgent == "" {
 		o.UserAgent = "usher"
