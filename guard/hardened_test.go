@@ -113,7 +113,7 @@ func TestDrip(t *testing.T) {
 		start := time.Now()
 		_, err := get(t, c, w.private.URL+path)
 		wantCode(t, err, usher.ErrUnreachable, "drips: less than 512 bytes came in 200ms")
-		if took := time.Since(start); took > 3*time.Second {
+		if took := time.Since(start); took > 15*time.Second {
 			t.Errorf("%s took %s", path, took)
 		}
 	}
@@ -177,7 +177,7 @@ func TestHeaders(t *testing.T) {
 	start := time.Now()
 	_, err = get(t, w.client(), w.opt.Trusted[0]+"/")
 	wantCode(t, err, usher.ErrUnreachable, "did not answer in time")
-	if took := time.Since(start); took > 3*time.Second {
+	if took := time.Since(start); took > 15*time.Second {
 		t.Errorf("took %s", took)
 	}
 }

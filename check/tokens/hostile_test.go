@@ -85,7 +85,7 @@ func TestMuch(t *testing.T) {
 		for _, v := range c.Judge(big) {
 			got += len(v.Proof)
 		}
-		if took := time.Since(at); took > time.Second {
+		if took := time.Since(at); took > 10*time.Second {
 			t.Errorf("%s takes %s", c.ID, took)
 		}
 	}
