@@ -52,3 +52,25 @@ type Source interface {
 	// where it must. Its error is an *Unavailable, ErrNotFound, or that of ctx.
 	Token(ctx context.Context, id string, ask Ask) (Token, error)
 }
+
+// View is a connection as it may be shown: it holds no secret.
+type View struct {
+	Config   Config `json:"config"`
+	Revision int64  `json:"revision"` // of the configuration, for Configure
+	Status   Status `json:"status"`
+	// Renewable tells that it lives on without a person: by a refresh token, or
+	// by asking again.
+	Renewable bool `json:"renewable"`
+}
+
+// Change tells a subscriber how a connection stands now.
+type Change struct {
+	ID         string    `json:"connection"`
+	Generation int64     `json:"generation"` // of its token; greater: it has a new one
+	State      State     `json:"state,omitempty"`
+	Expires    time.Time `json:"expires,omitzero"`
+	Trouble    *Trouble  `json:"trouble,omitempty"`
+	Healed     *Trouble  `json:"healed,omitempty"`
+	Callers    []string  `json:"-"` // as in Config: who may be told
+	Removed    bool      `json:"removed,omitempty"`
+}

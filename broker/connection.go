@@ -35,6 +35,16 @@ type Config struct {
 	SubjectTokenType   string `json:"subject_token_type,omitempty"`
 	RequestedTokenType string `json:"requested_token_type,omitempty"`
 
+	// AssertionAudience is aud of the JWT bearer grant's assertion; empty: the
+	// token endpoint.
+	AssertionAudience string `json:"assertion_audience,omitempty"`
+
+	// ReuseGrace is how long after its first use the provider takes a refresh
+	// token a second time and gives the same session (Okta's grace period,
+	// Auth0's leeway); 0: not at all. It decides what is done about a request
+	// whose answer was lost.
+	ReuseGrace usher.Duration `json:"refresh_reuse_grace,omitempty"`
+
 	Role     string   `json:"role,omitempty"`    // of the callers, for lifespan policies
 	Policy   string   `json:"policy,omitempty"`  // name of the lifespan policy; empty: the default
 	Owner    string   `json:"owner,omitempty"`   // who is asked and warned
@@ -124,6 +134,10 @@ type Status struct {
 	Trouble    *Trouble  `json:"trouble,omitempty"`          // what is wrong; nil: nothing
 	Healed     *Trouble  `json:"healed,omitempty"`           // the last trouble that went away, and when
 	Attempt    *Attempt  `json:"attempt,omitempty"`          // a request that may be under way
+	Rotates    string    `json:"rotates,omitempty"`          // whether the provider gave a new refresh token for the last: "yes", "no"; empty: not seen yet
+	Narrowed   []string  `json:"scopes_narrowed,omitempty"`  // asked for in place of the configured scopes
+	Forced     int       `json:"forced,omitempty"`           // renewals in a row because an API refused a fresh token
+	ForcedAt   time.Time `json:"forced_at,omitzero"`         // the last of them
 	Spent      string    `json:"spent_refresh_id,omitempty"` // keyed fingerprint of the refresh token that Attempt presents
 }
 
@@ -140,7 +154,8 @@ type Trouble struct {
 	Since    time.Time   `json:"since"`
 	Last     time.Time   `json:"last"`
 	Tries    int         `json:"tries"`
-	Ended    time.Time   `json:"ended,omitzero"` // of a healed one
+	Ended    time.Time   `json:"ended,omitzero"`     // of a healed one
+	Endpoint bool        `json:"endpoint,omitempty"` // the fault is the endpoint's: whoever needs a token may try as soon as it is back
 }
 
 // Attempt is a request to the token endpoint that was begun: written down before

@@ -13,6 +13,8 @@ var (
 	ErrStale    = errors.New("it was changed in between")
 	ErrHeld     = errors.New("another replica holds the lease")
 	ErrLost     = errors.New("the lease was lost")
+	// ErrForbidden is no store's: the caller is not one of Config.Callers.
+	ErrForbidden = errors.New("this caller may not use the connection")
 )
 
 // Store is what the broker keeps, shared by all replicas. Every method is one

@@ -1,2 +1,2 @@
-// Package memory is a store in memory, for tests and simulations.
+// Package memory is a store of the broker in memory, for tests and for one process.
 package memory
