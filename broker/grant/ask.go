@@ -2,11 +2,11 @@ package grant
 
 import (
 	"context"
-	"errors"
 	"net/http"
+	"strings"
 	"time"
 
-	"usher"
+	"usher/oauth"
 )
 
 // Sender sends a request once and follows no redirect; *guard.Client is one.
@@ -16,7 +16,9 @@ type Sender interface {
 
 // Options are what an Asker needs.
 type Options struct {
-	HTTP    Sender           // guard's client, which trusts the origins of the endpoints
+	// HTTP is guard's client, which trusts the origins of the endpoints. Its own
+	// bound of time should be no less than Timeout.
+	HTTP    Sender
 	Now     func() time.Time // nil is time.Now
 	Timeout time.Duration    // of one request with its answer; 0 is DefaultTimeout
 }
@@ -39,19 +41,36 @@ func New(opt Options) *Asker {
 }
 
 // Ask sends one request to a token endpoint, once. Its error is a *Refusal.
+// When ctx ends while the answer is on its way, the answer is lost: give it one
+// that lives on when a caller goes away.
 func (a *Asker) Ask(ctx context.Context, r Request) (*Answer, error) {
-	return nil, &Refusal{Kind: Misused, Endpoint: r.Endpoint, Err: errors.New("not built yet")}
+	if r.Params.Get("grant_type") == "" {
+		return nil, misused(r.Endpoint, "the request names no grant_type", nil)
+	}
+	got, refusal := a.send(ctx, &r)
+	if refusal != nil {
+		return nil, refusal
+	}
+	got.asked = oauth.ParseScope(r.Params.Get("scope"))
+	answer, refusal := read(got)
+	if refusal != nil {
+		return nil, refusal
+	}
+	return answer, nil
 }
 
-// Introspect asks an introspection endpoint (RFC 7662), named by r.Endpoint,
-// whether a token is active. hint is access_token or refresh_token. Its error
-// is a *Refusal: then nothing is known of the token.
-func (a *Asker) Introspect(ctx context.Context, r Request, token usher.Secret, hint string) (active bool, err error) {
-	return false, &Refusal{Kind: Misused, Endpoint: r.Endpoint, Err: errors.New("not built yet")}
-}
-
-// Revoke has a revocation endpoint (RFC 7009), named by r.Endpoint, end a token.
-// One that it does not know is no error. Its error is a *Refusal.
-func (a *Asker) Revoke(ctx context.Context, r Request, token usher.Secret, hint string) error {
-	return &Refusal{Kind: Misused, Endpoint: r.Endpoint, Err: errors.New("not built yet")}
+// shownEndpoint gives origin and path of an endpoint, for a sentence.
+func shownEndpoint(raw string) string {
+	raw, _, _ = strings.Cut(raw, "#")
+	raw, _, _ = strings.Cut(raw, "?")
+	if scheme, rest, ok := strings.Cut(raw, "://"); ok {
+		authority, path, slash := strings.Cut(rest, "/")
+		if at := strings.LastIndex(authority, "@"); at >= 0 {
+			authority = authority[at+1:]
+		}
+		if raw = scheme + "://" + authority; slash {
+			raw += "/" + path
+		}
+	}
+	return clip(raw, 300)
 }

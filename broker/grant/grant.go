@@ -14,7 +14,7 @@ type Request struct {
 	AuthMethod string       // client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt, none
 	ClientID   string       //
 	Secret     usher.Secret // of the client, for the methods that have one
-	Key        usher.Secret // PEM or JWK of private_key_jwt
+	Key        usher.Secret // PEM or JWK of private_key_jwt; a PEM may hold the certificate too
 	KeyID      string       // kid of Key, where its JWK does not say
 	Audience   string       // of the client's assertion; empty: the endpoint
 	Params     url.Values   // grant_type and what belongs to it
@@ -29,12 +29,12 @@ type Answer struct {
 	TokenType string // as the protocol writes it: "Bearer", "DPoP"
 
 	Received         time.Time     // by our clock, when the request was sent: a token is never younger
-	ExpiresIn        time.Duration // as told; 0: not told, or not to be believed (see Notes)
+	ExpiresIn        time.Duration // as told, or less where the token itself says so; 0: not told, or not to be believed (see Notes)
 	RefreshExpiresIn time.Duration // as told; 0: not told
 
 	Scopes []string // nil: not told, so as asked for (RFC 6749 section 5.1)
 	User   string   // what the answer names of the user: sub of the ID token, not verified
-	Notes  []string // oddities, one sentence each
+	Notes  []string // oddities, one sentence each, without a full stop
 }
 
 // RefusalKind says what became of a request that gave no token.
@@ -60,7 +60,25 @@ type Refusal struct {
 	URI         string        // error_uri
 	RetryAfter  time.Duration // 0: not told
 	Body        string        // masked and bounded, for the diagnosis
+	Page        bool          // the answer was a page for a browser
 	Err         error         // what was underneath
 }
 
 func (r *Refusal) Unwrap() error { return r.Err }
+
+// Unsure tells that it is unknown what the request did: no answer came, or one
+// that does not come from who should have answered. A refresh token that was
+// presented may be spent then, and presenting it again may end the family. It is
+// false where nothing was sent, where the provider refused in its own words, and
+// where it or what stands before it said that it took nothing on (429, 503).
+func (r *Refusal) Unsure() bool {
+	switch r.Kind {
+	case Lost:
+		return true
+	case Unreadable:
+		// A success that cannot be read may have held the new token. Of a 5xx
+		// nobody says that nothing was done.
+		return r.Status/100 == 2 || r.Status/100 == 5
+	}
+	return false
+}

@@ -1,0 +1,139 @@
+package grant
+
+import (
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"usher"
+)
+
+// MaxAnswer bounds the body of an answer, in bytes. A token answer has a few
+// thousand.
+const MaxAnswer = 1 << 20
+
+// answered is what came back.
+type answered struct {
+	endpoint string
+	status   int
+	header   http.Header
+	body     []byte
+	tooLarge bool      // body is the beginning alone
+	sent     time.Time // by our clock
+	came     time.Time
+	asked    []string // scopes
+	hide     *hider
+}
+
+// send authenticates, posts the form once and reads the answer.
+func (a *Asker) send(ctx context.Context, r *Request) (*answered, *Refusal) {
+	if refusal := checkEndpoint(r); refusal != nil {
+		return nil, refusal
+	}
+	form, header := url.Values{}, http.Header{}
+	maps.Copy(form, r.Params)
+	if refusal := a.authenticate(r, form, header); refusal != nil {
+		return nil, refusal
+	}
+	ctx, cancel := context.WithTimeout(ctx, a.opt.Timeout)
+	defer cancel()
+	var way way
+	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, way.trace()), http.MethodPost, r.Endpoint, strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, misused(r.Endpoint, "the endpoint is no URL", nil)
+	}
+	maps.Copy(req.Header, header)
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Accept", "application/json")
+	// A connection that was idle may be closed by the other side just while this
+	// is written on it; then nobody knows whether it was read. A new one costs a
+	// round trip and keeps that from happening. Nor may the transport send it
+	// again by itself: without GetBody it cannot.
+	req.Close, req.GetBody = true, nil
+
+	got := &answered{endpoint: shownEndpoint(r.Endpoint), hide: newHider(r, form), sent: a.opt.Now()}
+	resp, err := a.opt.HTTP.Once(req)
+	if err != nil {
+		return nil, way.failed(got, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	got.came, got.status, got.header = a.opt.Now(), resp.StatusCode, resp.Header
+	got.body, err = io.ReadAll(io.LimitReader(resp.Body, MaxAnswer+1))
+	var told *usher.Error
+	switch {
+	case len(got.body) > MaxAnswer, errors.As(err, &told) && told.Code == usher.ErrTooLarge:
+		got.body, got.tooLarge = got.body[:min(len(got.body), MaxAnswer)], true
+	case err != nil && got.status/100 == 2:
+		// It was a success, and what it gave is lost.
+		return nil, &Refusal{Kind: Lost, Endpoint: got.endpoint, Status: got.status, Err: &usher.Error{
+			Code: usher.ErrUnreachable, Message: "its answer broke off", Err: silent{err},
+			Hint: "see what stands before it: a proxy may have cut the answer",
+		}}
+	}
+	return got, nil
+}
+
+func checkEndpoint(r *Request) *Refusal {
+	u, err := url.Parse(r.Endpoint)
+	switch {
+	case r.Endpoint == "":
+		return misused("the endpoint", "the connection has no such endpoint", nil)
+	case err != nil, u.Scheme != "https" && u.Scheme != "http", u.Host == "":
+		return misused(r.Endpoint, "the endpoint is no absolute https URL", nil)
+	case u.User != nil:
+		return misused(r.Endpoint, "the endpoint has a user name in it, which would go into logs", nil)
+	case u.Fragment != "":
+		return misused(r.Endpoint, "the endpoint has a fragment, which RFC 6749 section 3.2 forbids", nil)
+	}
+	return nil
+}
+
+// way is how far a request got. The transport's own reports that it was written
+// come before the bytes leave the buffer, so they prove nothing: what counts as
+// not sent is a request that never had a connection, TLS included, to go out on.
+type way struct {
+	connected atomic.Bool
+	answered  atomic.Bool
+}
+
+func (w *way) trace() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		GotConn:              func(httptrace.GotConnInfo) { w.connected.Store(true) },
+		GotFirstResponseByte: func() { w.answered.Store(true) },
+	}
+}
+
+// failed makes a refusal of a request that brought no answer to read.
+func (w *way) failed(got *answered, err error) *Refusal {
+	r := &Refusal{Kind: Lost, Endpoint: got.endpoint, Err: err}
+	var told *usher.Error
+	if !errors.As(err, &told) {
+		// What another sender than guard says may quote the URL or the answer.
+		r.Err = &usher.Error{Code: usher.ErrUnreachable, Message: "no answer came", Err: silent{err}}
+		told = r.Err.(*usher.Error)
+	}
+	switch {
+	case w.connected.Load() && w.answered.Load() && (told.Code == usher.ErrTooLarge || told.Code == usher.ErrUnreadable):
+		// It answered, with what guard does not let in. That may have been a token.
+		r.Kind = Lost
+	case w.connected.Load():
+	case told.Code == usher.ErrRefused, told.Code == usher.ErrUsage, told.Code == usher.ErrUnreadable:
+		r.Kind = Misused // guard refuses to go there, or cannot begin
+	default:
+		r.Kind = Unreachable
+	}
+	return r
+}
+
+// silent keeps an error for errors.Is and prints nothing of it.
+type silent struct{ err error }
+
+func (s silent) Error() string { return "" }
+func (s silent) Unwrap() error { return s.err }
