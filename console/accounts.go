@@ -84,4 +84,8 @@ type Key struct {
 	Made    time.Time `json:"made"`
 	Used    time.Time `json:"used,omitzero"` // rounded down to the minute
 	Expires time.Time `json:"expires,omitzero"`
+	// Connections is what the key is for: empty, everything that people may do;
+	// "*", to take the tokens of connections and nothing else; otherwise those of
+	// the connections with these ids, with blanks between.
+	Connections string `json:"connections,omitempty"`
 }

@@ -38,6 +38,10 @@ type Key struct {
 	Made    time.Time
 	Used    time.Time
 	Expires time.Time // zero: never
+	// Connections is what a program may do with it: empty, what a person may do
+	// in the console; "*", take tokens of any connection and nothing else; else
+	// ids of connections with blanks between, and only those.
+	Connections string
 }
 
 var errNoHash = errors.New("a password, session id or key is kept as its hash only")
@@ -45,7 +49,7 @@ var errNoHash = errors.New("a password, session id or key is kept as its hash on
 // HasAccounts tells whether there is any account.
 func (tx *Tx) HasAccounts() (bool, error) {
 	var n int
-	if err := tx.row("SELECT count(*) FROM (SELECT 1 FROM accounts LIMIT 1)").Scan(&n); err != nil {
+	if err := tx.row("SELECT count(*) FROM (SELECT 1 FROM accounts LIMIT 1) AS a").Scan(&n); err != nil {
 		return false, fmt.Errorf("count the accounts: %w", err)
 	}
 	return n > 0, nil
@@ -142,7 +146,7 @@ func (tx *Tx) TakeTicket(hash string) (Ticket, error) {
 
 // Key gives a key by the hash of its value, or ErrNotFound.
 func (tx *Tx) Key(hash string) (Key, error) {
-	k, err := readKey(tx.row("SELECT id, hash, name, made_by, made, used, expires FROM keys WHERE hash = ?", hash))
+	k, err := readKey(tx.row("SELECT id, hash, name, made_by, made, used, expires, connections FROM keys WHERE hash = ?", hash))
 	if err != nil {
 		return Key{}, missing(err, "read a key")
 	}
@@ -152,7 +156,7 @@ func (tx *Tx) Key(hash string) (Key, error) {
 // Keys lists the keys, the oldest first.
 func (tx *Tx) Keys() ([]Key, error) {
 	out := []Key{}
-	err := tx.rows("SELECT id, hash, name, made_by, made, used, expires FROM keys ORDER BY made, id", nil, func(row scanner) error {
+	err := tx.rows("SELECT id, hash, name, made_by, made, used, expires, connections FROM keys ORDER BY made, id", nil, func(row scanner) error {
 		k, err := readKey(row)
 		out = append(out, k)
 		return err
@@ -166,7 +170,7 @@ func (tx *Tx) Keys() ([]Key, error) {
 func readKey(row scanner) (Key, error) {
 	var k Key
 	var made, used, expires int64
-	err := row.Scan(&k.ID, &k.Hash, &k.Name, &k.By, &made, &used, &expires)
+	err := row.Scan(&k.ID, &k.Hash, &k.Name, &k.By, &made, &used, &expires, &k.Connections)
 	k.Made, k.Used, k.Expires = fromMicros(made), fromMicros(used), fromMicros(expires)
 	return k, err
 }
@@ -176,9 +180,9 @@ func (tx *Tx) PutKey(k Key) error {
 	if !isHash(k.Hash) {
 		return fmt.Errorf("keep a key: %w", errNoHash)
 	}
-	_, err := tx.exec(`INSERT INTO keys (id, hash, name, made_by, made, used, expires) VALUES (?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (id) DO UPDATE SET hash = excluded.hash, name = excluded.name, made_by = excluded.made_by, made = excluded.made, used = excluded.used, expires = excluded.expires`,
-		k.ID, k.Hash, k.Name, k.By, micros(k.Made), micros(k.Used), micros(k.Expires))
+	_, err := tx.exec(`INSERT INTO keys (id, hash, name, made_by, made, used, expires, connections) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET hash = excluded.hash, name = excluded.name, made_by = excluded.made_by, made = excluded.made, used = excluded.used, expires = excluded.expires, connections = excluded.connections`,
+		k.ID, k.Hash, k.Name, k.By, micros(k.Made), micros(k.Used), micros(k.Expires), k.Connections)
 	return told(err, "keep a key")
 }
 

@@ -68,9 +68,9 @@ func (tx *Tx) saveCase(c *usher.Case, keys []string, wake time.Time) error {
 			active = excluded.active, behind = excluded.behind, opened = excluded.opened, tenant = excluded.tenant,
 			client = excluded.client, client_uid = excluded.client_uid, client_name = excluded.client_name,
 			cause = excluded.cause, first = excluded.first, last = excluded.last, wake = excluded.wake, body = excluded.body`,
-		kept.ID, kept.Fingerprint, string(kept.Kind), string(kept.State), kept.State.Active(), kept.Behind, micros(kept.Opened),
+		kept.ID, kept.Fingerprint, string(kept.Kind), string(kept.State), bit(kept.State.Active()), kept.Behind, micros(kept.Opened),
 		cmp.Or(kept.Finding.Subject.Tenant, kept.Refusal.Tenant), kept.Finding.Subject.Client, kept.Refusal.Client.UID, kept.Refusal.Client.Name,
-		kept.Finding.Cause, micros(kept.First), micros(kept.Last), micros(wake), string(body))
+		kept.Finding.Cause, micros(kept.First), micros(kept.Last), micros(wake), whole(body))
 	if err != nil {
 		return err
 	}
@@ -185,7 +185,7 @@ func (tx *Tx) cases(rest string, args ...any) ([]*usher.Case, error) {
 		}
 		c := new(usher.Case)
 		if err := json.Unmarshal([]byte(body), c); err != nil {
-			return damaged(tx.s.path, fmt.Sprintf("case %d is no JSON", id))
+			return damaged(tx.s.where, fmt.Sprintf("case %d is no JSON", id))
 		}
 		out = append(out, c)
 		return nil

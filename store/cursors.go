@@ -21,7 +21,7 @@ type Cursor struct {
 func (tx *Tx) Cursor(source string) (Cursor, error) {
 	c := Cursor{Source: source}
 	var updated int64
-	err := tx.row("SELECT file, head, offset, line, updated FROM cursors WHERE source = ?", source).Scan(&c.File, &c.Head, &c.Offset, &c.Line, &updated)
+	err := tx.row("SELECT file, head, \"offset\", line, updated FROM cursors WHERE source = ?", source).Scan(&c.File, &c.Head, &c.Offset, &c.Line, &updated)
 	if err = ignoreNoRows(err); err != nil {
 		return c, fmt.Errorf("read the cursor of %s: %w", source, err)
 	}
@@ -32,8 +32,8 @@ func (tx *Tx) Cursor(source string) (Cursor, error) {
 // SetCursor notes how far a source was read. It belongs into the transaction
 // that keeps what was read.
 func (tx *Tx) SetCursor(c Cursor) error {
-	_, err := tx.exec(`INSERT INTO cursors (source, file, head, offset, line, updated) VALUES (?, ?, ?, ?, ?, ?)
-		ON CONFLICT (source) DO UPDATE SET file = excluded.file, head = excluded.head, offset = excluded.offset, line = excluded.line, updated = excluded.updated`,
+	_, err := tx.exec(`INSERT INTO cursors (source, file, head, "offset", line, updated) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (source) DO UPDATE SET file = excluded.file, head = excluded.head, "offset" = excluded."offset", line = excluded.line, updated = excluded.updated`,
 		c.Source, c.File, c.Head, c.Offset, c.Line, micros(tx.s.now()))
 	if err != nil {
 		return fmt.Errorf("note the cursor of %s: %w", c.Source, err)
@@ -44,7 +44,7 @@ func (tx *Tx) SetCursor(c Cursor) error {
 // Cursors gives all cursors by the name of their source.
 func (tx *Tx) Cursors() ([]Cursor, error) {
 	out := []Cursor{}
-	err := tx.rows("SELECT source, file, head, offset, line, updated FROM cursors ORDER BY source", nil, func(row scanner) error {
+	err := tx.rows("SELECT source, file, head, \"offset\", line, updated FROM cursors ORDER BY source", nil, func(row scanner) error {
 		var c Cursor
 		var updated int64
 		if err := row.Scan(&c.Source, &c.File, &c.Head, &c.Offset, &c.Line, &updated); err != nil {

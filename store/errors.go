@@ -18,12 +18,16 @@ var (
 	ErrDamaged  = errors.New("the database is damaged")                      // of Open, Update and View
 	ErrFull     = errors.New("there is no room left")                        // the transaction changed nothing
 	ErrBusy     = errors.New("another program holds the database")           // the transaction changed nothing
+	ErrAway     = errors.New("the database cannot be reached")               // of PostgreSQL; what was under way may be kept or not
 	ErrReadOnly = errors.New("nothing can be written within View")           // a defect of the caller
 )
 
 // explain turns an error of SQLite into one that says what happened, where,
 // and what to do.
 func (s *Store) explain(err error) error {
+	if s.remote != nil {
+		return s.remote.explain(err)
+	}
 	return explain(err, s.path)
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"strings"
 	"time"
 
@@ -24,10 +25,10 @@ func (tx *Tx) AddEvent(ev *usher.Event) (added bool, err error) {
 		return false, fmt.Errorf("keep event %s: %w", ev.UID, err)
 	}
 	change := kept.Change != nil && (kept.Kind == usher.EventAdmin || kept.Kind == usher.EventConsent)
-	n, err := tx.changed(`INSERT INTO events (uid, time, kind, status, tenant, client, user, user_name, address, change, body)
+	n, err := tx.changed(`INSERT INTO events (uid, time, kind, status, tenant, client, "user", user_name, address, change, body)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (uid) DO NOTHING`,
 		kept.UID, micros(kept.Time), string(kept.Kind), int(kept.Status), kept.Tenant, cmp.Or(kept.Client.UID, kept.Client.Name),
-		cmp.Or(kept.User.UID, kept.User.Name), kept.User.Name, kept.Source.IP, change, string(body))
+		cmp.Or(kept.User.UID, kept.User.Name), kept.User.Name, kept.Source.IP, bit(change), whole(body))
 	if err != nil {
 		return false, fmt.Errorf("keep event %s: %w", ev.UID, err)
 	}
@@ -92,7 +93,7 @@ func (tx *Tx) Events(f EventFilter) ([]*usher.Event, error) {
 	w.equal("client", f.Client)
 	w.equal("cause", f.Cause)
 	if f.User != "" {
-		w.and("(user = ? OR user_name = ?)", f.User, f.User)
+		w.and("(\"user\" = ? OR user_name = ?)", f.User, f.User)
 	}
 	if !f.From.IsZero() {
 		w.and("time >= ?", micros(f.From))
@@ -113,7 +114,7 @@ func (tx *Tx) events(rest string, args ...any) ([]*usher.Event, error) {
 		}
 		ev := new(usher.Event)
 		if err := json.Unmarshal([]byte(body), ev); err != nil {
-			return damaged(tx.s.path, "event "+uid+" is no JSON")
+			return damaged(tx.s.where, "event "+uid+" is no JSON")
 		}
 		out = append(out, ev)
 		return nil
@@ -155,7 +156,11 @@ func in[T ~string | ~int](w *where, column string, values []T) {
 	}
 	args := make([]any, len(values))
 	for i, v := range values {
-		args[i] = v
+		if r := reflect.ValueOf(v); r.Kind() == reflect.String {
+			args[i] = r.String()
+		} else {
+			args[i] = r.Int()
+		}
 	}
 	w.and(column+" IN (?"+strings.Repeat(", ?", len(values)-1)+")", args...)
 }

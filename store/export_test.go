@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"testing"
 
+	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
 )
 
@@ -16,7 +17,7 @@ func OpenSchema(ctx context.Context, dir string, files fs.FS, latest int64) (*St
 
 // OwnMigrations are the migrations of this usher.
 func OwnMigrations() (fs.FS, int64) {
-	sc := ownSchema()
+	sc := ownSchema(false)
 	return sc.files, sc.latest
 }
 
@@ -24,7 +25,7 @@ func OwnMigrations() (fs.FS, int64) {
 func Down(t *testing.T, path string) {
 	t.Helper()
 	db := RawDB(t, path)
-	provider, err := ownSchema().provider(db)
+	provider, err := ownSchema(false).provider(goose.DialectSQLite3, db)
 	if err != nil {
 		t.Fatal(err)
 	}

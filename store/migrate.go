@@ -17,7 +17,7 @@ import (
 	"usher"
 )
 
-//go:embed migrations/*.sql
+//go:embed migrations/sqlite/*.sql migrations/postgres/*.sql
 var migrationFiles embed.FS
 
 // schema is a run of migrations.
@@ -26,13 +26,18 @@ type schema struct {
 	latest int64 // number of the last one
 }
 
-// ownSchema is the schema that this usher works with.
-func ownSchema() schema {
-	files, err := fs.Sub(migrationFiles, "migrations")
+// ownSchema is the schema that this usher works with. It has one number on both
+// databases.
+func ownSchema(remote bool) schema {
+	folder := "migrations/sqlite"
+	if remote {
+		folder = "migrations/postgres"
+	}
+	files, err := fs.Sub(migrationFiles, folder)
 	if err != nil {
 		panic(err) // the folder is embedded
 	}
-	return schema{files: files, latest: 2}
+	return schema{files: files, latest: 3}
 }
 
 // migrate brings the database up to date. The usual start finds it so and asks
@@ -64,7 +69,7 @@ func (sc schema) migrate(ctx context.Context, path string) error {
 			return err
 		}
 	}
-	provider, err := sc.provider(db)
+	provider, err := sc.provider(goose.DialectSQLite3, db)
 	if err != nil {
 		return err
 	}
@@ -73,8 +78,8 @@ func (sc schema) migrate(ctx context.Context, path string) error {
 }
 
 // provider gives goose's view of the migrations.
-func (sc schema) provider(db *sql.DB) (*goose.Provider, error) {
-	provider, err := goose.NewProvider(goose.DialectSQLite3, db, sc.files,
+func (sc schema) provider(dialect goose.Dialect, db *sql.DB) (*goose.Provider, error) {
+	provider, err := goose.NewProvider(dialect, db, sc.files,
 		goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
 	return provider, told(err, "read the migrations")
 }
@@ -97,11 +102,14 @@ func readVersion(ctx context.Context, db *sql.DB) (int64, error) {
 		return 0, nil
 	}
 	var at int64
-	// Of each number the last row counts: a migration may have been taken back.
-	err = db.QueryRowContext(ctx, `SELECT coalesce(max(version_id), 0) FROM goose_db_version AS v
-		WHERE is_applied AND id = (SELECT max(id) FROM goose_db_version WHERE version_id = v.version_id)`).Scan(&at)
+	err = db.QueryRowContext(ctx, lastMigration).Scan(&at)
 	return at, err
 }
+
+// lastMigration asks for the number of the last migration that stands. Of each
+// number the last row counts: a migration may have been taken back.
+const lastMigration = `SELECT coalesce(max(version_id), 0) FROM goose_db_version AS v
+	WHERE is_applied AND id = (SELECT max(id) FROM goose_db_version WHERE version_id = v.version_id)`
 
 // copyName names the copy of a database whose schema has this number.
 func copyName(path string, version int64) string { return fmt.Sprintf("%s.schema-%d", path, version) }

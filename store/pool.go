@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"modernc.org/sqlite"
 )
@@ -16,27 +17,36 @@ import (
 // pool holds connections to one database, each with its prepared statements. A
 // transaction has one connection for itself.
 type pool struct {
-	db   *sql.DB
-	idle chan *connection // nil: not opened yet
+	db     *sql.DB
+	idle   chan *connection // nil: not opened yet
+	remote bool             // PostgreSQL
 }
 
 type connection struct {
 	conn  *sql.Conn
 	stmts map[string]*sql.Stmt
+	// Of PostgreSQL, which may have gone away in between: when it was last used.
+	remote bool
+	used   time.Time
 }
 
-// openPool prepares n connections; each is opened when it is first needed.
+// newPool prepares n connections; each is opened when it is first needed.
+func newPool(connector driver.Connector, n int, remote bool) *pool {
+	p := &pool{db: sql.OpenDB(connector), idle: make(chan *connection, n), remote: remote}
+	p.db.SetMaxOpenConns(n)
+	for range n {
+		p.idle <- nil
+	}
+	return p
+}
+
+// openPool is a pool of a file of SQLite.
 func openPool(path string, n int, write bool, maxPages int) (*pool, error) {
 	connector, err := sqlite.NewConnector(dsn(path, write, maxPages))
 	if err != nil {
 		return nil, fmt.Errorf("set up SQLite: %w", err)
 	}
-	p := &pool{db: sql.OpenDB(connector), idle: make(chan *connection, n)}
-	p.db.SetMaxOpenConns(n)
-	for range n {
-		p.idle <- nil
-	}
-	return p, nil
+	return newPool(connector, n, false), nil
 }
 
 // dsn names the database with the settings of a connection.
@@ -77,7 +87,7 @@ func (p *pool) take(ctx context.Context) (*connection, error) {
 		if !ok {
 			return nil, errClosed
 		}
-		if c != nil {
+		if c != nil && p.alive(ctx, c) {
 			return c, nil
 		}
 	case <-ctx.Done():
@@ -88,8 +98,25 @@ func (p *pool) take(ctx context.Context) (*connection, error) {
 		p.idle <- nil
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
-	return &connection{conn: conn, stmts: map[string]*sql.Stmt{}}, nil
+	return &connection{conn: conn, stmts: map[string]*sql.Stmt{}, remote: p.remote, used: time.Now()}, nil
 }
+
+// alive asks a connection over the network that was idle for a while whether it
+// still is one; a dead one is closed.
+func (p *pool) alive(ctx context.Context, c *connection) bool {
+	if !c.remote || time.Since(c.used) < idleUnasked {
+		return true
+	}
+	if c.conn.PingContext(ctx) == nil {
+		return true
+	}
+	c.close()
+	return false
+}
+
+// idleUnasked is for how long a connection over the network is believed to be
+// there.
+const idleUnasked = time.Second
 
 // give takes a connection back; one that is not sound is closed and opened anew
 // when it is needed.
@@ -97,6 +124,8 @@ func (p *pool) give(c *connection, sound bool) {
 	if !sound {
 		c.close()
 		c = nil
+	} else if c.remote {
+		c.used = time.Now()
 	}
 	p.idle <- c
 }
@@ -138,7 +167,11 @@ func (c *connection) prepared(ctx context.Context, query string) (*sql.Stmt, err
 			delete(c.stmts, q)
 		}
 	}
-	st, err := c.conn.PrepareContext(ctx, query)
+	text := query
+	if c.remote {
+		text = remoteText(query)
+	}
+	st, err := c.conn.PrepareContext(ctx, text)
 	if err != nil {
 		return nil, err
 	}

@@ -39,7 +39,7 @@ func (s *Store) Prune(ctx context.Context, before time.Time) (removed int, err e
 	for more := true; more; {
 		err := s.Update(ctx, func(tx *Tx) error {
 			n, err := tx.changed(`DELETE FROM tries WHERE (case_id, event) IN
-				(SELECT case_id, event FROM tries WHERE time < ? AND event NOT IN (SELECT uid FROM events) LIMIT ?)`, limit, pruneStep)
+				(SELECT case_id, event FROM tries WHERE time < ? AND NOT EXISTS (SELECT 1 FROM events WHERE uid = event) LIMIT ?)`, limit, pruneStep)
 			more = n == pruneStep
 			return err
 		})

@@ -21,7 +21,7 @@ func (tx *Tx) SetSetting(name, value string) (err error) {
 	if value == "" {
 		_, err = tx.exec("DELETE FROM settings WHERE name = ?", name)
 	} else {
-		_, err = tx.exec("INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", name, value)
+		_, err = tx.exec("INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", name, whole(value))
 	}
 	if err != nil {
 		return fmt.Errorf("keep the setting %s: %w", name, err)

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"os"
@@ -28,6 +29,12 @@ type Options struct {
 	// the disk. What does not fit is refused with ErrFull.
 	MaxPages int
 
+	// URL names a PostgreSQL, as postgres://user@host/database, that keeps the
+	// state in place of SQLite; empty or "sqlite" is SQLite. The password may
+	// stand in it, or in PGPASSWORD or the file that PGPASSFILE names.
+	// search_path=NAME in its query names a schema of the database.
+	URL string
+
 	otherSchema *schema // of a test
 }
 
@@ -35,14 +42,18 @@ func (o Options) schema() schema {
 	if o.otherSchema != nil {
 		return *o.otherSchema
 	}
-	return ownSchema()
+	return ownSchema(o.remote())
 }
 
-// Store is the state of one usher in one directory. Its methods may be used by
-// any number of goroutines at a time.
+func (o Options) remote() bool { return o.URL != "" && o.URL != "sqlite" }
+
+// Store is the state of one usher in one directory, or of all that share a
+// PostgreSQL. Its methods may be used by any number of goroutines at a time.
 type Store struct {
 	dir     string
-	path    string
+	path    string  // of the file of SQLite; empty on PostgreSQL
+	where   string  // the database, for messages
+	remote  *remote // nil on SQLite
 	now     func() time.Time
 	lock    *lockFile
 	writing *pool // of one connection
@@ -55,7 +66,7 @@ type Store struct {
 
 // Open opens the state in a directory, which it makes when there is none, and
 // brings its schema up to date. Its errors, for errors.Is: ErrLocked,
-// ErrNewer, ErrDamaged.
+// ErrNewer, ErrDamaged, ErrAway.
 func Open(ctx context.Context, dir string) (*Store, error) { return OpenWith(ctx, dir, Options{}) }
 
 // OpenWith is Open with options.
@@ -67,7 +78,7 @@ func OpenWith(ctx context.Context, dir string, opt Options) (_ *Store, err error
 	if err != nil {
 		return nil, fmt.Errorf("find the data directory %s: %w", dir, err)
 	}
-	s := &Store{dir: dir, path: filepath.Join(dir, fileName), now: opt.Now}
+	s := &Store{dir: dir, now: opt.Now}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -85,19 +96,12 @@ func OpenWith(ctx context.Context, dir string, opt Options) (_ *Store, err error
 			s.closeAll()
 		}
 	}()
-	notes, err := prepareFile(s.path)
-	s.notes = append(s.notes, notes...)
+	if opt.remote() {
+		err = s.openRemote(ctx, opt)
+	} else {
+		err = s.openFile(ctx, opt)
+	}
 	if err != nil {
-		return nil, err
-	}
-	s.unclean = sizeOf(s.path+"-wal") > 0
-	if err := opt.schema().migrate(ctx, s.path); err != nil {
-		return nil, explain(err, s.path)
-	}
-	if s.writing, err = openPool(s.path, 1, true, opt.MaxPages); err != nil {
-		return nil, err
-	}
-	if s.reading, err = openPool(s.path, opt.Readers, false, 0); err != nil {
 		return nil, err
 	}
 	if err := s.probe(ctx); err != nil {
@@ -105,6 +109,26 @@ func OpenWith(ctx context.Context, dir string, opt Options) (_ *Store, err error
 	}
 	s.close = sync.OnceValue(s.closeAll)
 	return s, nil
+}
+
+// openFile opens SQLite.
+func (s *Store) openFile(ctx context.Context, opt Options) error {
+	s.path = filepath.Join(s.dir, fileName)
+	s.where = s.path
+	notes, err := prepareFile(s.path)
+	s.notes = append(s.notes, notes...)
+	if err != nil {
+		return err
+	}
+	s.unclean = sizeOf(s.path+"-wal") > 0
+	if err := opt.schema().migrate(ctx, s.path); err != nil {
+		return explain(err, s.path)
+	}
+	if s.writing, err = openPool(s.path, 1, true, opt.MaxPages); err != nil {
+		return err
+	}
+	s.reading, err = openPool(s.path, opt.Readers, false, 0)
+	return err
 }
 
 // Close writes everything into the database file and gives the directory free.
@@ -119,6 +143,9 @@ func (s *Store) closeAll() error {
 	if s.writing != nil {
 		errs = append(errs, s.writing.close())
 	}
+	if s.remote != nil && s.remote.short != nil {
+		errs = append(errs, s.remote.short.close())
+	}
 	if s.lock != nil {
 		errs = append(errs, s.lock.release())
 	}
@@ -128,38 +155,69 @@ func (s *Store) closeAll() error {
 // Dir is the data directory, absolute.
 func (s *Store) Dir() string { return s.dir }
 
-// Notes are what Open noticed and put right, one sentence each: rights of
-// files that others could read.
+// Shared tells whether other usher processes may work with the same state: it
+// is in PostgreSQL.
+func (s *Store) Shared() bool { return s.remote != nil }
+
+// Notes are what Open noticed, one sentence each: rights of files that others
+// could read and that it put right; of PostgreSQL, settings by which something
+// may be lost or read on the way.
 func (s *Store) Notes() []string { return s.notes }
 
 // Unclean tells whether the last usher that worked here was ended before it
 // could tidy up. Nothing is lost by that; after a failure of the machine it is a
-// good time for Check.
+// good time for Check. PostgreSQL sees to that by itself: it is never unclean.
 func (s *Store) Unclean() bool { return s.unclean }
 
 // Update runs f in a transaction that may write. When f gives an error, or
 // panics, nothing of it is kept; when Update gives nil, all of it is on the
-// disk. Only one Update runs at a time. f must not call Update of the same
-// store, and must not keep its Tx.
+// disk. Only one Update runs at a time, on PostgreSQL over all who share it. f
+// must not call Update of the same store, and must not keep its Tx.
 func (s *Store) Update(ctx context.Context, f func(*Tx) error) error {
-	return s.run(ctx, s.writing, "BEGIN IMMEDIATE", f)
+	if s.remote != nil {
+		return s.run(ctx, s.writing, true, remoteUpdate, f)
+	}
+	return s.run(ctx, s.writing, true, []string{"BEGIN IMMEDIATE"}, f)
 }
 
 // View runs f in a transaction that only reads, and sees one state throughout.
 func (s *Store) View(ctx context.Context, f func(*Tx) error) error {
-	return s.run(ctx, s.reading, "BEGIN", f)
+	if s.remote != nil {
+		return s.run(ctx, s.reading, false, remoteView, f)
+	}
+	return s.run(ctx, s.reading, false, []string{"BEGIN"}, f)
 }
 
-func (s *Store) run(ctx context.Context, p *pool, begin string, f func(*Tx) error) (err error) {
-	c, err := p.take(ctx)
+// begin takes a connection and begins a transaction on it.
+func (s *Store) begin(ctx context.Context, p *pool, begin []string) (*connection, error) {
+	for try := 1; ; try++ {
+		c, err := p.take(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, statement := range begin {
+			if err == nil {
+				_, err = c.exec(ctx, statement)
+			}
+		}
+		if err == nil {
+			return c, nil
+		}
+		p.give(c, false)
+		// Nothing was done yet: a connection that was cut is made anew, once.
+		if s.remote == nil || try > 1 || ctx.Err() != nil || serverSaid(err) != nil {
+			return nil, fmt.Errorf("begin a transaction: %w", err)
+		}
+	}
+}
+
+func (s *Store) run(ctx context.Context, p *pool, write bool, begin []string, f func(*Tx) error) (err error) {
+	c, err := s.begin(ctx, p, begin)
 	if err != nil {
 		return s.explain(err)
 	}
 	sound := false
 	defer func() { p.give(c, sound) }()
-	if _, err := c.exec(ctx, begin); err != nil {
-		return s.explain(fmt.Errorf("begin a transaction: %w", err))
-	}
 	done := false
 	rollback := func() {
 		done = true
@@ -171,11 +229,14 @@ func (s *Store) run(ctx context.Context, p *pool, begin string, f func(*Tx) erro
 			rollback()
 		}
 	}()
-	tx := &Tx{ctx: ctx, c: c, s: s, write: p == s.writing}
+	tx := &Tx{ctx: ctx, c: c, s: s, write: write}
 	err = f(tx)
 	tx.c = nil
 	if ctx.Err() != nil && !errors.Is(err, ctx.Err()) { // SQLite says only that it was interrupted
 		err = errors.Join(ctx.Err(), err)
+	}
+	if err == nil && tx.broken != nil {
+		err = fmt.Errorf("a statement was refused, and that was not told: %w", tx.broken)
 	}
 	if err != nil {
 		rollback()
@@ -189,18 +250,51 @@ func (s *Store) run(ctx context.Context, p *pool, begin string, f func(*Tx) erro
 	return nil
 }
 
+// direct runs f without a transaction, for single statements. repeat says that
+// it does no harm when all of it is done twice: it is, where the connection was
+// cut and nobody knows what became of it.
+func (s *Store) direct(ctx context.Context, repeat bool, f func(*Tx) error) error {
+	p := s.reading
+	if s.remote != nil {
+		p = s.remote.short
+	}
+	for try := 1; ; try++ {
+		c, err := p.take(ctx)
+		if err != nil {
+			return s.explain(err)
+		}
+		tx := &Tx{ctx: ctx, c: c, s: s, write: s.remote != nil}
+		err = f(tx)
+		tx.c = nil
+		cut := tx.broken != nil && serverSaid(tx.broken) == nil
+		p.give(c, !cut && !isFatal(tx.broken))
+		switch {
+		case err == nil:
+			return nil
+		case s.remote == nil || ctx.Err() != nil || try >= 3:
+		case collided(tx.broken), cut && (repeat || errors.Is(err, driver.ErrBadConn)): // ErrBadConn: nothing was sent
+			continue
+		}
+		if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
+			err = errors.Join(ctx.Err(), err)
+		}
+		return s.explain(err)
+	}
+}
+
 // probe reads a little of every table, along one path of each tree: what is
 // grossly damaged shows at the start, at a cost that does not grow with the
 // file. Check reads all.
 func (s *Store) probe(ctx context.Context) error {
 	return s.View(ctx, func(tx *Tx) error {
 		for _, q := range []string{
-			"SELECT count(*) FROM (SELECT body FROM events ORDER BY uid DESC LIMIT 1)",
-			"SELECT count(*) FROM (SELECT body FROM events ORDER BY time DESC LIMIT 1)",
-			"SELECT count(*) FROM (SELECT body FROM cases ORDER BY id DESC LIMIT 1)",
-			"SELECT count(*) FROM (SELECT body FROM cases ORDER BY id LIMIT 1)",
+			"SELECT count(*) FROM (SELECT body FROM events ORDER BY uid DESC LIMIT 1) AS a",
+			"SELECT count(*) FROM (SELECT body FROM events ORDER BY time DESC LIMIT 1) AS a",
+			"SELECT count(*) FROM (SELECT body FROM cases ORDER BY id DESC LIMIT 1) AS a",
+			"SELECT count(*) FROM (SELECT body FROM cases ORDER BY id LIMIT 1) AS a",
 			"SELECT count(*) FROM cursors",
 			"SELECT count(*) FROM accounts",
+			"SELECT count(*) FROM (SELECT status FROM connections ORDER BY id LIMIT 1) AS a",
 		} {
 			var n int
 			if err := tx.row(q).Scan(&n); err != nil {
@@ -213,8 +307,12 @@ func (s *Store) probe(ctx context.Context) error {
 
 // Check reads the whole database and gives ErrDamaged when something in it does
 // not fit together. It takes about a second for each 100 MB; other
-// transactions go on meanwhile.
+// transactions go on meanwhile. On PostgreSQL it reads every body; pg_amcheck
+// looks at the rest.
 func (s *Store) Check(ctx context.Context) error {
+	if s.remote != nil {
+		return s.checkRemote(ctx)
+	}
 	return s.View(ctx, func(tx *Tx) error {
 		var said string
 		if err := tx.row("PRAGMA quick_check(1)").Scan(&said); err != nil {
@@ -229,8 +327,15 @@ func (s *Store) Check(ctx context.Context) error {
 
 // Copy writes a whole and tidy copy of the database into a new file, for its
 // owner alone, while other transactions go on. Opened in a directory of its
-// own as usher.db, it is a store.
+// own as usher.db, it is a store. It is SQLite's: a PostgreSQL is copied with
+// pg_dump, and the error says so.
 func (s *Store) Copy(ctx context.Context, name string) error {
+	if s.remote != nil {
+		return &usher.Error{
+			Code: usher.ErrUsage, Message: "the state is in " + s.where + ", which usher does not copy into a file",
+			Hint: "pg_dump --format custom (docs/data.md, \"PostgreSQL\")",
+		}
+	}
 	if _, err := os.Lstat(name); err == nil {
 		return &usher.Error{Code: usher.ErrUsage, Message: name + " exists already", Hint: "name a new file"}
 	}

@@ -15,6 +15,9 @@ type Tx struct {
 	c     *connection
 	s     *Store
 	write bool
+	// broken is the first error of a statement on PostgreSQL, which keeps nothing
+	// of a transaction then, whatever its function makes of the error.
+	broken error
 }
 
 // Context is that of the call of Update or View.
@@ -29,7 +32,9 @@ func (tx *Tx) exec(query string, args ...any) (sql.Result, error) {
 	if !tx.write {
 		return nil, ErrReadOnly
 	}
-	return tx.c.exec(tx.ctx, query, args...)
+	query, args = tx.fill(query, args)
+	r, err := tx.c.exec(tx.ctx, query, args...)
+	return r, tx.noted(err)
 }
 
 // changed is exec that gives the number of rows.
@@ -53,32 +58,50 @@ func (tx *Tx) row(query string, args ...any) scanner {
 	if tx.c == nil {
 		return failed{errEnded}
 	}
+	query, args = tx.fill(query, args)
 	st, err := tx.c.prepared(tx.ctx, query)
 	if err != nil {
-		return failed{err}
+		return failed{tx.noted(err)}
 	}
-	return st.QueryRowContext(tx.ctx, args...)
+	return noting{tx, st.QueryRowContext(tx.ctx, args...)}
+}
+
+// noting is a row whose error is noted.
+type noting struct {
+	tx  *Tx
+	row scanner
+}
+
+func (n noting) Scan(to ...any) error { return n.tx.noted(n.row.Scan(to...)) }
+
+// noted keeps in mind that a statement failed.
+func (tx *Tx) noted(err error) error {
+	if err != nil && tx.broken == nil && tx.s.remote != nil && !errors.Is(err, sql.ErrNoRows) {
+		tx.broken = err
+	}
+	return err
 }
 
 func (tx *Tx) rows(query string, args []any, each func(scanner) error) (err error) {
 	if tx.c == nil {
 		return errEnded
 	}
+	query, args = tx.fill(query, args)
 	st, err := tx.c.prepared(tx.ctx, query)
 	if err != nil {
-		return err
+		return tx.noted(err)
 	}
 	rows, err := st.QueryContext(tx.ctx, args...)
 	if err != nil {
-		return err
+		return tx.noted(err)
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
+	defer func() { err = errors.Join(err, tx.noted(rows.Close())) }()
 	for rows.Next() {
 		if err := each(rows); err != nil {
 			return err
 		}
 	}
-	return rows.Err()
+	return tx.noted(rows.Err())
 }
 
 // told says what was being done when an error came.
