@@ -97,7 +97,20 @@ func (h *History) split() []*conn {
 		c := get(r.Conn)
 		c.revocations = append(c.revocations, r)
 	}
+	type begun struct {
+		replica, ref string
+		begin        int64
+	}
+	ended := map[begun]bool{}
 	for _, s := range h.Stored {
+		if !s.End.IsZero() {
+			ended[begun{s.Replica, s.Ref, s.Begin.UnixNano()}] = true
+		}
+	}
+	for _, s := range h.Stored {
+		if s.End.IsZero() && ended[begun{s.Replica, s.Ref, s.Begin.UnixNano()}] {
+			continue // told twice: when it began, and when it ended
+		}
 		c := get(s.Conn)
 		c.stored = append(c.stored, s)
 		c.storedRef[s.Ref] = append(c.storedRef[s.Ref], s)
@@ -161,8 +174,12 @@ func (c *conn) kept(ref string) bool {
 	if c.byRef[ref].Seed {
 		return true
 	}
-	return slices.ContainsFunc(c.storedRef[ref], func(s Stored) bool { return s.Err == "" && !s.End.IsZero() }) ||
-		slices.ContainsFunc(c.calls, func(a Call) bool { return a.Token == ref })
+	return slices.ContainsFunc(c.storedRef[ref], func(s Stored) bool {
+		if s.End.IsZero() || s.Err != "" { // nobody knows; the end does
+			return slices.ContainsFunc(c.finals, func(f Final) bool { return f.Generation >= s.Generation })
+		}
+		return true
+	}) || slices.ContainsFunc(c.calls, func(a Call) bool { return a.Token == ref })
 }
 
 // gone tells whether a replica was killed or stood still in a time.
@@ -262,13 +279,13 @@ func (c *conn) given(a Call) {
 	}
 	wanted := cmp.Or(a.Wanted, c.rule.Life)
 	left := i.Expires.Sub(a.last())
-	if left < wanted && !c.mayBeShort(a, i) {
+	if left < wanted-c.rule.Slack && !c.mayBeShort(a, i) {
 		c.breaks(Promised, a.last(), "%d callers got a token with %s to live, promised are %s", max(a.Count, 1), left.Round(time.Millisecond), wanted)
 	}
 	if a.Token == a.Refused {
 		c.breaks(Fresh, a.Answered, "the caller got the token again that it said was refused")
 	}
-	if newer, ok := c.newerStored(i, a.Asked); ok && !i.Died.IsZero() && i.Died.Before(a.Asked) {
+	if newer, ok := c.newerStored(i, a.Asked); ok && !c.stood(a) && !i.Died.IsZero() && i.Died.Before(a.Asked) {
 		c.breaks(Fresh, a.Answered, "%s gave a dead token; its successor was stored %s before", a.Replica, a.Asked.Sub(newer).Round(time.Millisecond))
 	}
 }
@@ -300,7 +317,14 @@ func (c *conn) mayBeShort(a Call, i Issued) bool {
 	if c.away(due, a.last()) {
 		return true
 	}
-	return !c.lost.IsZero() && c.lost.Before(a.last()) || c.pending(a)
+	return !c.lost.IsZero() && c.lost.Before(a.last()) || c.pending(a) || c.rule.Blind && c.unsure(a.last()) || c.stood(a)
+}
+
+// stood tells whether the replica itself stood still while it was asked.
+func (c *conn) stood(a Call) bool {
+	return slices.ContainsFunc(c.ends, func(e End) bool {
+		return (e.Replica == a.Replica || e.Replica == Database) && !e.At.After(a.last()) && (e.Until.IsZero() || !e.Until.Add(c.rule.Spread).Before(a.Asked))
+	})
 }
 
 // pending tells whether a request stands whose sender is gone: nobody may ask
@@ -340,18 +364,19 @@ func (c *conn) refused(a Call) {
 		c.breaks(Everyone, a.Answered, "neither token nor error")
 		return
 	}
-	if !a.Late && a.State == "" {
+	noStore := c.noStore(a.Asked, a.last())
+	if !a.Late && a.State == "" && !noStore {
 		c.breaks(Served, a.Answered, "%d callers got %q", max(a.Count, 1), a.Err)
 		return
 	}
-	if i, ok := c.living(a); ok {
+	if i, ok := c.living(a); ok && (!noStore || c.gave(a.Replica, i.Ref, a.Asked)) {
 		c.breaks(Served, a.Answered, "%d callers were refused (%s) while the token %s had %s to live", max(a.Count, 1), a.Err, i.Ref, i.Expires.Sub(a.Answered).Round(time.Millisecond))
 		return
 	}
 	if !c.lost.IsZero() && c.lost.Before(a.last()) {
 		return
 	}
-	if c.away(a.Asked, a.last()) || c.ended(a.last()) {
+	if noStore || c.away(a.Asked, a.last()) || c.ended(a.last()) || c.rule.Blind && c.unsure(a.last()) {
 		return
 	}
 	if !a.Late && !a.Retry.IsZero() && c.pending(a) {
@@ -361,6 +386,21 @@ func (c *conn) refused(a Call) {
 		return
 	}
 	c.breaks(Served, a.Answered, "%d callers were refused after %s (%s) although the provider was there", max(a.Count, 1), a.Answered.Sub(a.Asked).Round(time.Millisecond), a.Err)
+}
+
+// noStore tells whether the database was away, or had just come back.
+func (c *conn) noStore(from, until time.Time) bool {
+	return slices.ContainsFunc(c.ends, func(e End) bool {
+		return e.Replica == Database && !e.At.After(until) && (e.Until.IsZero() || e.Until.Add(c.rule.Recover).After(from))
+	})
+}
+
+// gave tells whether a replica gave a token before: it knows it without asking
+// the store.
+func (c *conn) gave(replica, ref string, before time.Time) bool {
+	return slices.ContainsFunc(c.calls, func(a Call) bool {
+		return a.Replica == replica && a.Token == ref && a.Answered.Before(before)
+	})
 }
 
 // patient is how long a caller must wait to be surely served.
@@ -423,7 +463,8 @@ func (c *conn) end() {
 			if f.State != "waiting" || !f.Link {
 				c.breaks(Healed, at, "its refresh token is lost, and it is %q (link: %t) in place of asking a person", f.State, f.Link)
 			}
-		case c.ended(time.Now().Add(1000 * time.Hour)):
+		case len(c.revocations) > 0:
+		case c.rule.Blind && f.State == "waiting" && f.Link && c.unsure(at):
 		case f.State != "alive":
 			c.breaks(Healed, at, "nothing was lost, and it is %q", f.State)
 		default:
@@ -432,6 +473,15 @@ func (c *conn) end() {
 			}
 		}
 	}
+}
+
+// unsure tells whether a request stood whose sender was gone, at a provider that
+// cannot be asked what became of it: a person is asked then, although nothing
+// may be lost.
+func (c *conn) unsure(at time.Time) bool {
+	return slices.ContainsFunc(c.requests, func(r Request) bool {
+		return !r.Delivered && r.Presented != "" && !r.Arrived.After(at)
+	}) || len(c.ends) > 0
 }
 
 func (c *conn) storedGenerations() int64 {

@@ -34,6 +34,7 @@ const (
 
 // Request is one request to the token endpoint, as the provider saw it.
 type Request struct {
+	From      string // replica, where it says so
 	Conn      string // client id, which is the connection's id
 	Arrived   time.Time
 	Acted     time.Time // when tokens were spent and made; zero: never
@@ -110,7 +111,11 @@ func (c Call) last() time.Time {
 	return c.Last
 }
 
-// End is a replica that was killed, or stood still for a time.
+// Database is the replica of an End that is the store's.
+const Database = "database"
+
+// End is a replica that was killed, or stood still for a time, or the Database
+// that was away.
 type End struct {
 	Replica string
 	At      time.Time
@@ -142,6 +147,11 @@ type Rule struct {
 	Spread time.Duration
 	// Margin is the life below which a token is as good as dead.
 	Margin time.Duration
+	// Slack is how late a caller may see an answer, on a machine that is busy.
+	Slack time.Duration
+	// Blind tells that the provider has no introspection: what became of a
+	// request whose sender is gone stays unknown.
+	Blind bool
 	// Pace is how many requests a second the provider may be sent, and Burst how
 	// many at once; 0: not held.
 	Pace, Burst float64

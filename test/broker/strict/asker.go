@@ -15,6 +15,7 @@ import (
 // for tests with a clock of their own.
 type Asker struct {
 	Provider *Provider
+	From     string // who asks, for the log
 	Now      func() time.Time
 	Timeout  time.Duration // of a request; 0: grant.DefaultTimeout
 }
@@ -30,7 +31,7 @@ func (a *Asker) Ask(ctx context.Context, r grant.Request) (*grant.Answer, error)
 	received := a.Now()
 	replies := make(chan Reply, 1)
 	go func() {
-		replies <- a.Provider.Token(ctx, r.ClientID, r.Secret.Reveal(), r.AuthMethod, r.Params)
+		replies <- a.Provider.Token(From(ctx, a.From), r.ClientID, r.Secret.Reveal(), r.AuthMethod, r.Params)
 	}()
 	var reply Reply
 	select {

@@ -53,7 +53,7 @@ func (p *Provider) failing() bool {
 
 func (p *Provider) serveToken(w http.ResponseWriter, r *http.Request) {
 	form, id, secret, style := credentials(w, r)
-	reply := p.Token(r.Context(), id, secret, style, form)
+	reply := p.Token(From(r.Context(), r.UserAgent()), id, secret, style, form)
 	if reply.Status == 0 {
 		panic(http.ErrAbortHandler) // net/http closes the connection
 	}

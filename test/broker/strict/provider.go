@@ -8,6 +8,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"maps"
 	"sync"
 	"time"
 
@@ -59,8 +60,16 @@ const (
 
 // Provider is the provider. It is an http.Handler: /token, /introspect, /api.
 type Provider struct {
-	now   func() time.Time
-	sleep func(context.Context, time.Duration) error
+	// Watch is told how far each request has come, before it goes on; nil is
+	// nobody. It is set before the first request.
+	Watch func(phase Phase, conn, from string)
+	// Brief keeps no history but counts requests by second: for tests of
+	// millions. It is set before the first client.
+	Brief bool
+
+	seconds map[int64]int
+	now     func() time.Time
+	sleep   func(context.Context, time.Duration) error
 
 	mu       sync.Mutex
 	clients  map[string]*client
@@ -74,6 +83,7 @@ type Provider struct {
 	retry    string
 	asked    []Question
 	used     map[string]int // by status: requests to /api
+	counts   map[history.Outcome]int
 }
 
 type client struct {
@@ -85,6 +95,7 @@ type family struct {
 	client *client
 	dead   bool
 	all    []*access
+	tokens []string // of all, and spent refresh tokens: those to forget where history is brief
 }
 
 type access struct {
@@ -116,6 +127,7 @@ func New(now func() time.Time, sleep func(context.Context, time.Duration) error)
 	return &Provider{
 		now: now, sleep: sleep,
 		clients: map[string]*client{}, access: map[string]*access{}, refresh: map[string]*refresh{}, used: map[string]int{},
+		seconds: map[int64]int{}, counts: map[history.Outcome]int{},
 	}
 }
 
@@ -214,12 +226,23 @@ func (p *Provider) Count(id string) map[history.Outcome]int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	n := map[history.Outcome]int{}
+	if p.Brief {
+		return p.counts
+	}
 	for _, r := range p.requests {
 		if id == "" || r.Conn == id {
 			n[r.Outcome]++
 		}
 	}
 	return n
+}
+
+// Seconds tells how many requests came in each second since 1970, where history
+// is brief.
+func (p *Provider) Seconds() map[int64]int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return maps.Clone(p.seconds)
 }
 
 // Waiting tells how many requests of a client are being worked on.
@@ -240,8 +263,15 @@ func (p *Provider) newAccess(f *family, life time.Duration) (*history.Issued, st
 	token := random()
 	now := p.now()
 	i := &history.Issued{Conn: f.client.ID, Ref: history.Ref(token), At: now, Expires: now.Add(life)}
-	p.issued = append(p.issued, i)
 	a := &access{family: f, issued: i}
+	if p.Brief {
+		for _, old := range f.tokens {
+			delete(p.access, old)
+		}
+		f.all, f.tokens = f.all[:0], append(f.tokens[:0], token)
+	} else {
+		p.issued = append(p.issued, i)
+	}
 	p.access[token] = a
 	f.all = append(f.all, a)
 	return i, token

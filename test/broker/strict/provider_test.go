@@ -174,7 +174,7 @@ func TestFaultsSpendNothing(t *testing.T) {
 	if status, body := post(); status != 200 || !strings.Contains(body, "access_token") {
 		t.Errorf("the truth: %d %s", status, body)
 	}
-	var h history.History
+	h := history.History{Rule: func(string) history.Rule { return history.Rule{Renew: time.Hour} }}
 	p.History(&h)
 	if len(h.Down) != 1 || h.Down[0].Until.IsZero() || len(h.Check()) != 0 || !h.Requests[5].Delivered {
 		t.Errorf("history: %+v, %v", h, h.Check())

@@ -19,15 +19,43 @@ type Reply struct {
 	record *history.Request
 }
 
+type fromKey struct{}
+
+// From says who asks, for the log.
+func From(ctx context.Context, name string) context.Context {
+	return context.WithValue(ctx, fromKey{}, name)
+}
+
+// Phase is how far a request has come.
+type Phase string
+
+// The phases.
+const (
+	Arrived Phase = "arrived"
+	Acted   Phase = "acted"
+	Answers Phase = "answers" // the answer is about to be written
+)
+
+func (p *Provider) watch(phase Phase, conn, from string) {
+	if p.Watch != nil {
+		p.Watch(phase, conn, from)
+	}
+}
+
 // Token is the token endpoint: who says who it is, in which style, and what it
 // asks. The context ends when the sender is gone.
 func (p *Provider) Token(ctx context.Context, id, secret, style string, form url.Values) Reply {
 	p.mu.Lock()
+	from, _ := ctx.Value(fromKey{}).(string)
 	record := &history.Request{
-		Conn: id, Arrived: p.now(), Grant: form.Get("grant_type"), Style: style,
+		From: from, Conn: id, Arrived: p.now(), Grant: form.Get("grant_type"), Style: style,
 		Presented: history.Ref(form.Get("refresh_token")),
 	}
-	p.requests = append(p.requests, record)
+	if p.Brief {
+		p.seconds[record.Arrived.Unix()]++
+	} else {
+		p.requests = append(p.requests, record)
+	}
 	fault, retry, c := p.fault, p.retry, p.clients[id]
 	var before, after time.Duration
 	stops := false
@@ -35,11 +63,14 @@ func (p *Provider) Token(ctx context.Context, id, secret, style string, form url
 		before, after, stops = c.Before, c.After, c.Stops
 	}
 	p.mu.Unlock()
+	p.watch(Arrived, id, from)
 
 	done := func(o history.Outcome, r Reply) Reply {
+		defer p.watch(Answers, id, from)
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		record.Outcome, record.Status, record.Answered = o, r.Status, p.now()
+		p.counts[o]++
 		r.record = record
 		return r
 	}
@@ -63,6 +94,7 @@ func (p *Provider) Token(ctx context.Context, id, secret, style string, form url
 		return done(history.Dropped, Reply{})
 	}
 	outcome, reply := p.act(record, c, secret, style, form)
+	p.watch(Acted, id, from)
 	_ = p.sleep(context.WithoutCancel(ctx), after)
 	return done(outcome, reply)
 }
