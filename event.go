@@ -229,6 +229,16 @@ func (e *Event) Validate() error {
 	return errors.Join(errs...)
 }
 
+// Connection gives the id of the connection that an event of usher's own broker
+// is about; empty: it is of something else. The broker tells it as the session,
+// for it lives on from token to token.
+func (e *Event) Connection() string {
+	if e.Provider == "usher" && e.LogName == "broker" {
+		return e.Session
+	}
+	return ""
+}
+
 // Refused tells whether the event is a refusal: a failure that is no step asked for.
 func (e *Event) Refused() bool { return e.Status == StatusFailure && !e.Interrupted }
 

@@ -16,6 +16,7 @@ type actor struct {
 	session *Session // of a browser
 	setup   bool     // came in with the one-time password and may only set one
 	program bool     // has a key
+	caller  bool     // has a key for tokens of connections alone, which is none here
 }
 
 type actorKey struct{}
@@ -35,7 +36,7 @@ func (c *console) recognise(r *http.Request) (actor, error) { return c.identify(
 // identify is recognise; without use it only looks.
 func (c *console) identify(r *http.Request, use bool) (actor, error) {
 	ctx := r.Context()
-	if isTrusted(ctx) {
+	if IsTrusted(ctx) {
 		return actor{name: localName(r)}, nil
 	}
 	if scheme, value, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
@@ -90,6 +91,9 @@ func (c *console) program(r *http.Request, value string, use bool) (actor, error
 	if !key.Expires.IsZero() && !now.Before(key.Expires) {
 		return actor{}, refusal(CodeSignIn, "the key has expired", "make a new one at /keys")
 	}
+	if key.Connections != "" {
+		return actor{caller: true}, nil
+	}
 	if minute := now.UTC().Truncate(time.Minute); use && minute.After(key.Used) {
 		if err := c.opt.Accounts.TouchKey(r.Context(), key.ID, minute); err != nil {
 			return actor{}, err
@@ -103,6 +107,10 @@ var errWrongKey = refusal(CodeSignIn, "the key is not known here", "make one at 
 // turnAway answers who is not signed in: programs with a status, people with
 // the page where they can do so.
 func (c *console) turnAway(rt route, w http.ResponseWriter, r *http.Request, who actor) {
+	if who.caller {
+		c.tell(rt, w, r, refusal(usher.ErrForbidden, "this key is for tokens of connections, and for nothing else", "GET /connections/ID/token takes it"))
+		return
+	}
 	if rt.API {
 		c.tell(rt, w, r, refusal(CodeSignIn, "sign in first", "send a key as \"Authorization: Bearer\", or use the unix socket on the same machine"))
 		return

@@ -19,6 +19,8 @@ import (
 type Options struct {
 	Cases    Cases
 	Accounts Accounts
+	// Connections is the broker; nil: there is none, and its pages are not found.
+	Connections Connections
 
 	// Listen is the address that the server listens on, as it was configured;
 	// its host may stand in the Host header beside the names of the loopback.

@@ -21,11 +21,12 @@ var noon = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 
 // site is a console on a listener, with its memory and a clock that stands.
 type site struct {
-	memory  *consoletest.Memory
-	url     string
-	host    string
-	log     *lines
-	derived func() int64
+	memory      *consoletest.Memory
+	connections *consoletest.Connections
+	url         string
+	host        string
+	log         *lines
+	derived     func() int64
 
 	mu  sync.Mutex
 	now time.Time
@@ -69,9 +70,10 @@ func startWith(t *testing.T, with func(*console.Options), cases ...usher.Case) *
 	t.Helper()
 	s := &site{now: noon, log: &lines{}}
 	s.memory = consoletest.New(s.clock, cases...)
+	s.connections = consoletest.SampleConnections(s.clock)
 	stop := make(chan struct{})
 	opt := console.Options{
-		Cases: s.memory, Accounts: s.memory, Listen: "127.0.0.1:5303", Now: s.clock, Location: time.UTC, Version: "test", Stop: stop,
+		Cases: s.memory, Accounts: s.memory, Connections: s.connections, Listen: "127.0.0.1:5303", Now: s.clock, Location: time.UTC, Version: "test", Stop: stop,
 		Log:     slog.New(slog.NewTextHandler(s.log, nil)),
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "usher_up 1\n") }),
 	}

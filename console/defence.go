@@ -32,7 +32,7 @@ func (c *console) defend(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
-		if !isTrusted(r.Context()) && !c.meant(r.Host) {
+		if !IsTrusted(r.Context()) && !c.meant(r.Host) {
 			// A foreign name that leads here is how a web page reaches into
 			// a network (DNS rebinding).
 			c.tell(route{API: true}, w, r, refusal(usher.ErrForbidden, "this server does not answer to the name in the Host header",
@@ -81,7 +81,7 @@ func hostOnly(hostport string) string {
 // admit holds for a route before anybody is recognised: where the request comes
 // from and in which form it comes.
 func (c *console) admit(rt route, r *http.Request) error {
-	if isTrusted(r.Context()) {
+	if IsTrusted(r.Context()) {
 		return checkType(rt, r)
 	}
 	if !changes(r) {

@@ -14,6 +14,10 @@ import (
 type keyWish struct {
 	Name string `json:"name"`           // which program it is for
 	Days int    `json:"days,omitempty"` // until it expires; 0: never
+	// Connections makes it a key that may take the tokens of these connections,
+	// by id, and do nothing else; "*" is every connection. Absent: it may do what
+	// people may.
+	Connections []string `json:"connections,omitempty"`
 }
 
 // madeKey is a new key, with its value for the only time.
@@ -26,7 +30,20 @@ type keysBody struct {
 	Keys []keyBody `json:"keys"`
 }
 
-type keyBody Key
+// keyBody is a key as the API tells of it.
+type keyBody struct {
+	ID          string    `json:"id"`
+	Name        string    `json:"name"`
+	By          string    `json:"by"` // who made it
+	Made        time.Time `json:"made"`
+	Used        time.Time `json:"used,omitzero"` // rounded down to the minute
+	Expires     time.Time `json:"expires,omitzero"`
+	Connections []string  `json:"connections,omitempty"` // whose tokens it may take, and nothing else; "*": of every connection; absent: it may do what people may
+}
+
+func tellKey(k *Key) keyBody {
+	return keyBody{ID: k.ID, Name: k.Name, By: k.By, Made: k.Made, Used: k.Used, Expires: k.Expires, Connections: strings.Fields(k.Connections)}
+}
 
 const (
 	maxKeys    = 100
@@ -44,6 +61,10 @@ func (c *console) makeKey(r *http.Request, wish keyWish) (madeKey, error) {
 	if wish.Days < 0 || wish.Days > maxKeyDays {
 		return madeKey{}, refusal(CodeUnprocessed, fmt.Sprintf("days must be between 0 and %d", maxKeyDays), "0 is for ever")
 	}
+	rights, err := keyRights(wish.Connections)
+	if err != nil {
+		return madeKey{}, err
+	}
 	keys, err := c.opt.Accounts.Keys(r.Context())
 	if err != nil {
 		return madeKey{}, err
@@ -53,14 +74,36 @@ func (c *console) makeKey(r *http.Request, wish keyWish) (madeKey, error) {
 	}
 	value := usher.Secret("usher_" + randomID())
 	now := c.opt.Now().UTC()
-	key := Key{ID: randomID()[:12], Hash: hashOf(value), Name: wish.Name, By: by(r), Made: now}
+	key := Key{ID: randomID()[:12], Hash: hashOf(value), Name: wish.Name, By: by(r), Made: now, Connections: rights}
 	if wish.Days > 0 {
 		key.Expires = now.Add(time.Duration(wish.Days) * 24 * time.Hour)
 	}
 	if err := c.opt.Accounts.PutKey(r.Context(), key); err != nil {
 		return madeKey{}, err
 	}
-	return madeKey{keyBody(key), value.Reveal()}, nil
+	return madeKey{tellKey(&key), value.Reveal()}, nil
+}
+
+// maxKeyConnections bounds the connections that one key names.
+const maxKeyConnections = 100
+
+// keyRights gives what a key may do, as it is kept: nothing said is everything.
+func keyRights(connections []string) (string, error) {
+	if connections == nil {
+		return "", nil
+	}
+	if len(connections) == 0 || len(connections) > maxKeyConnections {
+		return "", refusal(CodeUnprocessed, fmt.Sprintf("a key for connections names 1 to %d of them", maxKeyConnections), "\"*\" is every connection")
+	}
+	for _, id := range connections {
+		if id == "*" && len(connections) == 1 {
+			return "*", nil
+		}
+		if err := CheckConnectionID(id); err != nil {
+			return "", err
+		}
+	}
+	return strings.Join(connections, " "), nil
 }
 
 func (c *console) apiKeys(w http.ResponseWriter, r *http.Request) error {
@@ -69,8 +112,8 @@ func (c *console) apiKeys(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	body := keysBody{Keys: []keyBody{}}
-	for _, k := range keys {
-		body.Keys = append(body.Keys, keyBody(k))
+	for i := range keys {
+		body.Keys = append(body.Keys, tellKey(&keys[i]))
 	}
 	writeJSON(w, http.StatusOK, body)
 	return nil
@@ -107,6 +150,7 @@ type keysView struct {
 type keyRow struct {
 	ID, Name, By        string
 	Made, Used, Expires moment
+	For                 []string // connections; none: everything
 }
 
 func (c *console) keysPage(w http.ResponseWriter, r *http.Request) error {
@@ -119,7 +163,7 @@ func (c *console) showKeys(w http.ResponseWriter, r *http.Request, status int, v
 		return err
 	}
 	for _, k := range keys {
-		view.Keys = append(view.Keys, keyRow{k.ID, show(k.Name), show(k.By), c.moment(k.Made), c.moment(k.Used), c.moment(k.Expires)})
+		view.Keys = append(view.Keys, keyRow{k.ID, show(k.Name), show(k.By), c.moment(k.Made), c.moment(k.Used), c.moment(k.Expires), strings.Fields(k.Connections)})
 	}
 	c.render(w, r, status, "keys", page{Title: "Keys", Problem: problem, View: view})
 	return nil
@@ -130,7 +174,18 @@ func (c *console) makeKeyForm(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	days, _ := strconv.Atoi(r.PostFormValue("days"))
-	made, err := c.makeKey(r, keyWish{r.PostFormValue("name"), days})
+	wish := keyWish{Name: r.PostFormValue("name"), Days: days}
+	switch r.PostFormValue("rights") {
+	case "connections":
+		wish.Connections = []string{"*"}
+		if list := strings.FieldsFunc(r.PostFormValue("connections"), func(c rune) bool { return c == ' ' || c == ',' }); len(list) > 0 {
+			wish.Connections = list
+		}
+	case "", "all":
+	default:
+		return refusal(usher.ErrUsage, "there is no such right", "")
+	}
+	made, err := c.makeKey(r, wish)
 	if err != nil {
 		body, status := c.asProblem(r, err)
 		return c.showKeys(w, r, status, keysView{}, sentence(capital(body.Error.Message))+hintAfter(body.Error.Hint))

@@ -92,23 +92,32 @@ var drive = map[string]struct {
 	wrongBody  string
 	refused    int
 }{
-	"listCases":   {path: "/api/v1/cases?all=true&state=open&client=shop", status: 200, wrong: "/api/v1/cases?state=odd", refused: 400},
-	"getCase":     {path: "/api/v1/cases/6", status: 200, wrong: "/api/v1/cases/99", refused: 404},
-	"planFix":     {path: "/api/v1/cases/1/plan", body: `{"fix":"1"}`, status: 200, wrong: "/api/v1/cases/1/plan", wrongBody: `{"fix":1}`, refused: 400},
-	"applyFix":    {path: "/api/v1/cases/1/apply", body: `{"fix":"1","plan":"PLAN"}`, status: 200, wrong: "/api/v1/cases/1/apply", wrongBody: `{"fix":"1","plan":"0"}`, refused: 409},
-	"undoFix":     {path: "/api/v1/cases/6/undo", body: `{"run":"1"}`, status: 200, wrong: "/api/v1/cases/6/undo", wrongBody: `{"run":"9"}`, refused: 404},
-	"declareFix":  {path: "/api/v1/cases/1/declare", body: `{"fix":"2"}`, status: 200, wrong: "/api/v1/cases/1/declare", wrongBody: `{"fux":"2"}`, refused: 400},
-	"intendCase":  {path: "/api/v1/cases/4/intend", body: `{"owner":"ada","reason":"an old app","expires":"2026-12-24T00:00:00Z"}`, status: 200, wrong: "/api/v1/cases/4/intend", wrongBody: `{"owner":"","reason":"x","expires":"2026-12-24T00:00:00Z"}`, refused: 422},
-	"reopenCase":  {path: "/api/v1/cases/4/reopen", status: 200, wrong: "/api/v1/cases/0/reopen", refused: 404},
-	"watchCases":  {path: "/api/v1/watch"},
-	"takeEvents":  {path: "/api/v1/events", body: `{"uid":"e1","kind":"token","time":"2026-11-25T10:00:00Z","status_id":1,"user":{},"actor":{},"client":{},"resource":{},"src_endpoint":{},"http_request":{},"device":{},"oauth":{}}`, status: 200, wrong: "/api/v1/events", wrongBody: "{\"uid\":\"e2\"}\n{}", refused: 400},
-	"makeKey":     {path: "/api/v1/keys", body: `{"name":"ci","days":30}`, status: 200, wrong: "/api/v1/keys", wrongBody: `{"name":""}`, refused: 422},
-	"listKeys":    {path: "/api/v1/keys", status: 200},
-	"dropKey":     {path: "/api/v1/keys/unknown", status: 204},
-	"getDocument": {path: "/api/v1/openapi.json", status: 200},
-	"health":      {path: "/healthz", status: 200},
-	"ready":       {path: "/readyz", status: 200},
-	"metrics":     {path: "/metrics", status: 200},
+	"listCases":           {path: "/api/v1/cases?all=true&state=open&client=shop", status: 200, wrong: "/api/v1/cases?state=odd", refused: 400},
+	"getCase":             {path: "/api/v1/cases/6", status: 200, wrong: "/api/v1/cases/99", refused: 404},
+	"planFix":             {path: "/api/v1/cases/1/plan", body: `{"fix":"1"}`, status: 200, wrong: "/api/v1/cases/1/plan", wrongBody: `{"fix":1}`, refused: 400},
+	"applyFix":            {path: "/api/v1/cases/1/apply", body: `{"fix":"1","plan":"PLAN"}`, status: 200, wrong: "/api/v1/cases/1/apply", wrongBody: `{"fix":"1","plan":"0"}`, refused: 409},
+	"undoFix":             {path: "/api/v1/cases/6/undo", body: `{"run":"1"}`, status: 200, wrong: "/api/v1/cases/6/undo", wrongBody: `{"run":"9"}`, refused: 404},
+	"declareFix":          {path: "/api/v1/cases/1/declare", body: `{"fix":"2"}`, status: 200, wrong: "/api/v1/cases/1/declare", wrongBody: `{"fux":"2"}`, refused: 400},
+	"intendCase":          {path: "/api/v1/cases/4/intend", body: `{"owner":"ada","reason":"an old app","expires":"2026-12-24T00:00:00Z"}`, status: 200, wrong: "/api/v1/cases/4/intend", wrongBody: `{"owner":"","reason":"x","expires":"2026-12-24T00:00:00Z"}`, refused: 422},
+	"reopenCase":          {path: "/api/v1/cases/4/reopen", status: 200, wrong: "/api/v1/cases/0/reopen", refused: 404},
+	"watchCases":          {path: "/api/v1/watch"},
+	"takeEvents":          {path: "/api/v1/events", body: `{"uid":"e1","kind":"token","time":"2026-11-25T10:00:00Z","status_id":1,"user":{},"actor":{},"client":{},"resource":{},"src_endpoint":{},"http_request":{},"device":{},"oauth":{}}`, status: 200, wrong: "/api/v1/events", wrongBody: "{\"uid\":\"e2\"}\n{}", refused: 400},
+	"makeKey":             {path: "/api/v1/keys", body: `{"name":"ci","days":30}`, status: 200, wrong: "/api/v1/keys", wrongBody: `{"name":""}`, refused: 422},
+	"listKeys":            {path: "/api/v1/keys", status: 200},
+	"dropKey":             {path: "/api/v1/keys/unknown", status: 204},
+	"listConnections":     {path: "/api/v1/connections", status: 200},
+	"addConnection":       {path: "/api/v1/connections", body: `{"config":{"id":"shop-new","preset":"paypal","client_id":"shop","endpoints":{"token_endpoint":"https://gw.example/token"},"grant_type":"client_credentials","token_endpoint_auth_method":"client_secret_basic","made":"2026-11-25T10:00:00Z"},"client_secret":"s"}`, status: 200, wrong: "/api/v1/connections", wrongBody: `{"config":{"id":"Shop!"}}`, refused: 422},
+	"getConnection":       {path: "/api/v1/connections/shop-gateway", status: 200, wrong: "/api/v1/connections/none", refused: 404},
+	"configureConnection": {path: "/api/v1/connections/shop-mail", body: `{"revision":1,"config":{"id":"shop-mail","client_id":"shop","endpoints":{"token_endpoint":"https://gw.example/token"},"grant_type":"client_credentials","token_endpoint_auth_method":"client_secret_basic","made":"2026-11-25T10:00:00Z"}}`, status: 200, wrong: "/api/v1/connections/shop-gateway", wrongBody: `{"revision":9,"config":{}}`, refused: 409},
+	"removeConnection":    {path: "/api/v1/connections/shop-old", status: 204, wrong: "/api/v1/connections/none", refused: 404},
+	"renewConnection":     {path: "/api/v1/connections/shop-gateway/renew", status: 200, wrong: "/api/v1/connections/none/renew", refused: 404},
+	"connectConnection":   {path: "/api/v1/connections/shop-calendar/connect", status: 200, wrong: "/api/v1/connections/none/connect", refused: 404},
+	"explainConnection":   {path: "/api/v1/connections/shop-gateway/explain", status: 200, wrong: "/api/v1/connections/none/explain", refused: 404},
+	"listPresets":         {path: "/api/v1/presets", status: 200},
+	"getDocument":         {path: "/api/v1/openapi.json", status: 200},
+	"health":              {path: "/healthz", status: 200},
+	"ready":               {path: "/readyz", status: 200},
+	"metrics":             {path: "/metrics", status: 200},
 }
 
 // TestOperations drives every operation and holds each answer, good and bad,
@@ -258,7 +267,9 @@ func (d *documenter) operation(r console.Route) map[string]any {
 		op["security"] = []any{}
 	}
 	var parameters []any
-	if strings.Contains(r.Path, "{id}") {
+	if strings.Contains(r.Path, "/connections/{id}") {
+		parameters = append(parameters, map[string]any{"name": "id", "in": "path", "required": true, "description": "id of the connection", "schema": map[string]any{"type": "string"}})
+	} else if strings.Contains(r.Path, "{id}") {
 		parameters = append(parameters, map[string]any{"name": "id", "in": "path", "required": true, "description": "number of the case", "schema": map[string]any{"type": "integer", "minimum": 1}})
 	}
 	if strings.Contains(r.Path, "{key}") {
@@ -301,6 +312,9 @@ func (d *documenter) operation(r console.Route) map[string]any {
 // schemaName is the name of a type in the document.
 func schemaName(kind reflect.Type) string {
 	name := kind.Name()
+	if strings.HasSuffix(kind.PkgPath(), "/broker") { // its words are short: Config, Status
+		return "Connection" + name
+	}
 	switch name {
 	case "list":
 		return "CaseList"
@@ -408,7 +422,7 @@ func plain(t *testing.T, v any) any {
 func readComments(t *testing.T) map[string]string {
 	t.Helper()
 	words := map[string]string{}
-	for _, pattern := range []string{"../*.go", "*.go"} {
+	for _, pattern := range []string{"../*.go", "*.go", "../broker/*.go", "../policy/lifespan/*.go"} {
 		paths, err := filepath.Glob(filepath.FromSlash(pattern))
 		if err != nil {
 			t.Fatal(err)
@@ -432,13 +446,6 @@ func readComments(t *testing.T) map[string]string {
 					}
 				}
 			}
-		}
-	}
-	// What is another name of a root's type is told there.
-	words["console.keyBody"] = words["console.Key"]
-	for name, text := range words {
-		if field, ok := strings.CutPrefix(name, "console.Key."); ok {
-			words["console.keyBody."+field] = text
 		}
 	}
 	return words

@@ -112,7 +112,7 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 // has others.
 func notFound(c *console, w http.ResponseWriter, r *http.Request) error {
 	var allowed []string
-	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
 		other := r.Clone(r.Context())
 		other.Method = method
 		if _, pattern := c.mux.Handler(other); pattern != "/" && pattern != "" {

@@ -27,8 +27,9 @@ type route struct {
 
 // Bounds of what a request may hold.
 const (
-	formBytes   = 64 << 10
-	eventsBytes = 8 << 20
+	formBytes       = 64 << 10
+	connectionBytes = 256 << 10
+	eventsBytes     = 8 << 20
 )
 
 var routes = []route{
@@ -104,6 +105,37 @@ var routes = []route{
 	}},
 	{Method: "DELETE", Path: "/api/v1/keys/{key}", Access: member, API: true, Handle: (*console).apiDropKey, Doc: operation{
 		ID: "dropKey", Summary: "Take a key away from its program",
+	}},
+	{Method: "GET", Path: "/api/v1/connections", Access: member, API: true, Handle: (*console).apiConnections, Doc: operation{
+		ID: "listConnections", Summary: "List connections and how each stands", Gives: connectionsBody{},
+	}},
+	{Method: "POST", Path: "/api/v1/connections", Access: member, API: true, Body: connectionBytes, Handle: (*console).apiAddConnection, Doc: operation{
+		ID: "addConnection", Summary: "Make a connection",
+		Detail: "What is left out is filled in from the preset, or from the metadata of the issuer. Secrets are sealed before they are kept, and never told again.",
+		Takes:  NewConnection{}, Gives: connectionBody{},
+	}},
+	{Method: "GET", Path: "/api/v1/connections/{id}", Access: member, API: true, Handle: (*console).apiConnection, Doc: operation{
+		ID: "getConnection", Summary: "Show one connection and how it stands", Gives: connectionBody{},
+	}},
+	{Method: "PUT", Path: "/api/v1/connections/{id}", Access: member, API: true, Body: connectionBytes, Handle: (*console).apiConfigureConnection, Doc: operation{
+		ID: "configureConnection", Summary: "Replace the configuration of a connection",
+		Detail: "Refused when the connection is no longer of the revision that was seen. A secret that is left out stays.",
+		Takes:  ChangedConnection{}, Gives: connectionBody{},
+	}},
+	{Method: "DELETE", Path: "/api/v1/connections/{id}", Access: member, API: true, Handle: (*console).apiRemoveConnection, Doc: operation{
+		ID: "removeConnection", Summary: "Remove a connection with its tokens",
+	}},
+	{Method: "POST", Path: "/api/v1/connections/{id}/renew", Access: member, API: true, Handle: (*console).apiRenewConnection, Doc: operation{
+		ID: "renewConnection", Summary: "Renew the token of a connection now", Detail: "What comes of it stands in the status: a refusal is a trouble there, and no error here.", Gives: connectionBody{},
+	}},
+	{Method: "POST", Path: "/api/v1/connections/{id}/connect", Access: member, API: true, Handle: (*console).apiConnect, Doc: operation{
+		ID: "connectConnection", Summary: "Make the link where a person connects", Detail: "Whoever opens it connects the connection to an account of theirs: it is for one person, and for a short time.", Gives: linkBody{},
+	}},
+	{Method: "GET", Path: "/api/v1/connections/{id}/explain", Access: member, API: true, Handle: (*console).apiExplainConnection, Doc: operation{
+		ID: "explainConnection", Summary: "Say why the token of a connection lives as long as it does", Gives: explainedBody{},
+	}},
+	{Method: "GET", Path: "/api/v1/presets", Access: member, API: true, Handle: (*console).apiPresets, Doc: operation{
+		ID: "listPresets", Summary: "List the APIs of which the addresses and habits are known", Gives: presetsBody{},
 	}},
 	{Method: "GET", Path: "/api/v1/openapi.json", Access: open, API: true, Handle: (*console).openAPI, Doc: operation{
 		ID: "getDocument", Summary: "This document", Gives: documentBody{},

@@ -11,7 +11,8 @@ func Trusted(ctx context.Context) context.Context {
 	return context.WithValue(ctx, trustedKey{}, true)
 }
 
-func isTrusted(ctx context.Context) bool {
+// IsTrusted tells whether a context is that of such a connection.
+func IsTrusted(ctx context.Context) bool {
 	trusted, _ := ctx.Value(trustedKey{}).(bool)
 	return trusted
 }

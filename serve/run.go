@@ -44,6 +44,7 @@ type Server struct {
 	store    *store.Store
 	admins   map[string]provider.Admin
 	engine   *Engine
+	broker   *brokerage
 	metrics  *metrics
 	sources  []*source
 	listener net.Listener
@@ -104,8 +105,12 @@ func (s *Server) Start(ctx context.Context) (err error) {
 	if err := s.openEngine(ctx, stopping, stop); err != nil {
 		return err
 	}
+	if err := s.openBroker(ctx); err != nil {
+		return err
+	}
 	streams := make(chan struct{})
-	answer, err := s.listen(s.openConsole(streams))
+	s.openDoor(streams)
+	answer, err := s.listen(s.withDoors(s.openConsole(streams)))
 	if err != nil {
 		return err
 	}
@@ -128,7 +133,7 @@ func (s *Server) onStop(name string, stop func(context.Context) error) {
 }
 
 func (s *Server) openStore(ctx context.Context) error {
-	st, err := store.OpenWith(ctx, s.cfg.Data, store.Options{Now: s.env.Now})
+	st, err := store.OpenWith(ctx, s.cfg.Data, store.Options{Now: s.env.Now, URL: s.cfg.Store})
 	if err != nil {
 		return err
 	}
@@ -233,7 +238,7 @@ func (s *source) seen(t time.Time) {
 // openConsole makes the handler of everything.
 func (s *Server) openConsole(stop <-chan struct{}) http.Handler {
 	return console.New(console.Options{
-		Cases: s.engine, Accounts: accounts{s.store}, Listen: s.cfg.Listen, URL: s.cfg.URL, Now: s.env.Now, Version: s.env.Version,
+		Cases: s.engine, Accounts: accounts{s.store}, Connections: s.broker, Listen: s.cfg.Listen, URL: s.cfg.URL, Now: s.env.Now, Version: s.env.Version,
 		Cause: causeOf, Sources: s.sourceList, Metrics: s.metrics.handler(), OpenMetrics: loopbackAddress(s.cfg.Listen),
 		Ready: s.ready, Stop: stop, Log: s.log,
 	})
