@@ -65,6 +65,9 @@ func (g *gate) transport(roots *x509.CertPool, d *dialer) *http.Transport {
 		IdleConnTimeout:        30 * time.Second,
 		ForceAttemptHTTP2:      true,
 	}
+	if n := g.c.opt.Conns; n > 0 {
+		t.MaxIdleConns, t.MaxIdleConnsPerHost, t.MaxConnsPerHost = n, n, n
+	}
 	if g.proxy != nil {
 		// What is dialled is the proxy, which the operator configured.
 		t.Proxy = http.ProxyURL(g.proxy)
