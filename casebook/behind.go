@@ -28,6 +28,9 @@ func (t *turn) follows(c, of *usher.Case) (bool, error) {
 	if c == of || !failure(c) || !failure(of) || crowded(of) || a.Tenant != b.Tenant || !t.followsFrom(c.Finding.Cause, of.Finding.Cause) {
 		return false, nil
 	}
+	if a.Connection() != b.Connection() {
+		return false, nil // each connection has a token of its own
+	}
 	if p, q := refusing(a), refusing(b); p.Known() && q.Known() && !p.Is(q) {
 		return false, nil // another policy refuses for reasons of its own
 	}

@@ -41,7 +41,34 @@ func (b *Book) Change(tx Tx, ev *usher.Event) ([]*usher.Case, error) {
 			}
 		}
 	}
+	if id := ev.Connection(); id != "" && ev.Change.Operation == "delete" {
+		if err := t.removed(id, ev); err != nil {
+			return nil, err
+		}
+	}
 	return t.changed, nil
+}
+
+// removed ends the cases of a connection that was taken away. Nothing is proven
+// by that, and nothing is left that could be.
+func (t *turn) removed(id string, ev *usher.Event) error {
+	cases, err := t.under(keyConnection(id))
+	if err != nil {
+		return err
+	}
+	for _, c := range cases {
+		if c.Refusal.Connection() != id || !c.State.Active() || !can(c, actSilence) || applying(c) || ev.Time.Before(c.Last) {
+			continue
+		}
+		note(c, usher.Entry{Time: ev.Time, Kind: usher.EntryState, Text: "The connection was removed: the case is quiet, not proven fixed.", By: ev.Actor.String(), Event: ev.UID})
+		if err := move(c, actSilence); err != nil {
+			return err
+		}
+		if err := t.save(c); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // changeKeys lists where the cases are filed that a change may concern.

@@ -106,6 +106,11 @@ func (b *Book) fingerprint(ev *usher.Event, f *usher.Finding) string {
 	}
 	cause := b.cause(f)
 	parts := []string{cause.Label, ev.Tenant}
+	if id := ev.Connection(); id != "" {
+		// Each connection has a token of its own, whatever it shares with others:
+		// it is one thing that works or does not.
+		return digest("cause", append(parts, "connection", id)...)
+	}
 	for _, part := range scope(cause) {
 		parts = append(parts, part, value(part, ev, f))
 	}
@@ -128,6 +133,9 @@ const (
 
 // alike lists what cases of one crowd have in common.
 func (b *Book) alike(ev *usher.Event, f *usher.Finding) []string {
+	if id := ev.Connection(); id != "" { // operators make connections: nobody can make up more of them
+		return []string{"connection", ev.Tenant, id}
+	}
 	if rank(f) == 0 {
 		return []string{"unknown", ev.Tenant}
 	}
@@ -144,7 +152,11 @@ func codeOf(ev *usher.Event) []string {
 	if code == "" && ev.Request.Status != 0 {
 		code = strconv.Itoa(ev.Request.Status)
 	}
-	return []string{ev.Tenant, party(ev.Client), string(ev.Kind), ev.Code, code}
+	parts := []string{ev.Tenant, party(ev.Client), string(ev.Kind), ev.Code, code}
+	if id := ev.Connection(); id != "" {
+		parts = append(parts, "connection", id)
+	}
+	return parts
 }
 
 // cause gives what is known of a finding's cause, at least its label.

@@ -23,6 +23,10 @@ func keyAlike(parts []string) string { return "alike:" + digest("", parts...) }
 func keysClient(ev *usher.Event) []string { return keysParty("client:", ev.Tenant, ev.Client) }
 func keysUser(ev *usher.Event) []string   { return keysParty("user:", ev.Tenant, ev.User) }
 
+// keyConnection files what a later success of a connection may prove, whichever
+// client it has by then.
+func keyConnection(id string) string { return "connection:" + digest("", id) }
+
 // keyTenant files cases that belong to no client and no user.
 func keyTenant(tenant string) string { return "tenant:" + digest("", tenant) }
 
@@ -73,6 +77,9 @@ func (t *turn) keys(c *usher.Case) []string {
 		keys = append(keys, keyCode(&c.Refusal), keyAlike(t.alike(&c.Refusal, &c.Finding)))
 		keys = append(keys, keysClient(&c.Refusal)...)
 		keys = append(keys, keysUser(&c.Refusal)...)
+		if id := c.Refusal.Connection(); id != "" {
+			keys = append(keys, keyConnection(id))
+		}
 		if !c.Refusal.Client.Known() && !c.Refusal.User.Known() {
 			keys = append(keys, keyTenant(c.Refusal.Tenant))
 		}
@@ -132,6 +139,7 @@ func (t *turn) targets(c *usher.Case) (targets []string) {
 			targets = append(targets, scopes[:min(len(scopes), 20)]...)
 		}
 	}
+	targets = append(targets, ev.Connection())
 	targets = slices.DeleteFunc(targets, func(s string) bool { return s == "" })
 	slices.Sort(targets)
 	return slices.Compact(targets)
@@ -174,10 +182,11 @@ func (t *turn) wake(c *usher.Case) time.Time {
 }
 
 // lasting tells whether silence says nothing about a case: a fix is being
-// carried out, a configuration stays wrong until it is changed, or an attacker
-// holds a credential that is not proven dead and that nobody has answered for.
+// carried out, a configuration stays wrong until it is changed, a connection
+// that waits for somebody is not tried, or an attacker holds a credential that
+// is not proven dead and that nobody has answered for.
 func lasting(c *usher.Case) bool {
-	if applying(c) || c.Kind == usher.CaseConfiguration {
+	if applying(c) || c.Kind == usher.CaseConfiguration || c.Refusal.Connection() != "" {
 		return true
 	}
 	return c.Kind == usher.CaseAttack && holds(c) && c.State != usher.CaseVerifying

@@ -23,6 +23,9 @@ func (b *Book) Success(tx Tx, ev *usher.Event) ([]*usher.Case, error) {
 	}
 	keys := append(keysClient(ev), keysUser(ev)...)
 	keys = append(keys, keyTenant(ev.Tenant))
+	if id := ev.Connection(); id != "" {
+		keys = append(keys, keyConnection(id))
+	}
 	cases, err := t.under(keys...)
 	if err != nil {
 		return nil, err

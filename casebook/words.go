@@ -21,6 +21,9 @@ func (t *turn) word(c *usher.Case) {
 		c.Title = checkTitle(c)
 	default:
 		c.Title = t.subject(c) + " are refused: " + t.why(c)
+		if id := c.Refusal.Connection(); id != "" {
+			c.Title = "Connection " + quote(id) + " " + lacks(&c.Refusal) + ": " + t.why(c)
+		}
 	}
 	c.Title = clip(c.Title, 400)
 	parts := []string{c.Title + ".", t.extent(c)}
@@ -67,6 +70,14 @@ func (t *turn) subject(c *usher.Case) string {
 		what += " by " + quote(user)
 	}
 	return what
+}
+
+// lacks says what the refusal means for those who use a connection.
+func lacks(ev *usher.Event) string {
+	if ev.OAuth.Expires.After(ev.Time) {
+		return "cannot be renewed"
+	}
+	return "has no token"
 }
 
 // things names what is refused, in the plural.
@@ -276,7 +287,7 @@ func (t *turn) changeText(c *usher.Case, ev *usher.Event) string {
 // names tells whether something that was changed is the client of a refusal,
 // under any of its names.
 func (t *turn) names(target usher.Party, ev *usher.Event) bool {
-	own := []string{ev.Client.UID, ev.Client.Name, t.clientUID(ev)}
+	own := []string{ev.Client.UID, ev.Client.Name, t.clientUID(ev), ev.Connection()}
 	for _, name := range [...]string{target.UID, target.Name} {
 		if name != "" && slices.Contains(own, name) {
 			return true
@@ -290,12 +301,12 @@ func (t *turn) names(target usher.Party, ev *usher.Event) bool {
 func changed(ch *usher.Change, own bool) string {
 	thing := map[string]string{
 		"client": "the client", "scope": "the scope", "role": "the role", "user": "the user", "policy": "the policy",
-		"key": "a signing key", "secret": "the client secret", "consent": "a consent", "realm": "the realm",
+		"key": "a signing key", "secret": "the client secret", "consent": "a consent", "realm": "the realm", "connection": "the connection",
 	}[ch.Type]
 	if thing == "" {
 		thing = "a setting"
 	}
-	if name := ch.Target.String(); name != "" && ch.Type != "key" && (!own || ch.Type != "client" && ch.Type != "secret") {
+	if name := ch.Target.String(); name != "" && ch.Type != "key" && (!own || ch.Type != "client" && ch.Type != "secret" && ch.Type != "connection") {
 		thing += " " + quote(name)
 	}
 	switch ch.Operation {
@@ -312,7 +323,9 @@ func changed(ch *usher.Change, own bool) string {
 // proofComment says in one sentence what proved a case.
 func (t *turn) proofComment(c *usher.Case, cand candidate, ev *usher.Event) string {
 	who := "A " + singular(t.things(c))
-	if client := ev.Client.String(); client != "" {
+	if id := ev.Connection(); id != "" {
+		who += " of connection " + quote(id)
+	} else if client := ev.Client.String(); client != "" {
 		who += " of " + quote(client)
 	}
 	if user := ev.User.String(); user != "" && slices.ContainsFunc(cand.fix.Proof.Equal, func(p string) bool { return strings.HasPrefix(p, "user") && p != "user_agent" }) {

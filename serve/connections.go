@@ -200,7 +200,7 @@ func (b *brokerage) changed(operation string, c *broker.Config, by string) {
 		Code: "CONNECTION_" + strings.ToUpper(operation), Provider: "usher", LogName: "broker", Tenant: tenantOf(c), Time: now,
 		Session: c.ID, Client: usher.Party{UID: c.ClientID}, Actor: usher.Party{Name: by}, Status: usher.StatusSuccess,
 		Message: fmt.Sprintf("connection %s: %s", c.ID, operation),
-		Change:  &usher.Change{Operation: operation, Type: "client", Target: usher.Party{UID: c.ClientID, Name: c.ID}},
+		Change:  &usher.Change{Operation: operation, Type: "connection", Target: usher.Party{Name: c.ID}},
 	})
 }
 

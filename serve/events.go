@@ -28,7 +28,7 @@ type eventQueue struct {
 // Bounds of the queue.
 const (
 	maxQueued = 100_000 // events
-	maxAtOnce  = 500
+	maxAtOnce = 500
 )
 
 func newEventQueue(e *Engine, log *slog.Logger) *eventQueue {
