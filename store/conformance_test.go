@@ -16,10 +16,11 @@ import (
 
 	"usher"
 	"usher/store"
+	"usher/test/postgres"
 )
 
-// opener opens the store that lies at a place, making it when there is none:
-// a directory of SQLite today. It does not close it.
+// opener opens the store that lies at a place, making it when there is none. It
+// does not close it.
 type opener func(t *testing.T, place string) *store.Store
 
 func openDir(t *testing.T, dir string) *store.Store {
@@ -31,9 +32,31 @@ func openDir(t *testing.T, dir string) *store.Store {
 	return s
 }
 
+// schemas are those of the places that openPostgres was asked for.
+var schemas sync.Map
+
+// openPostgres opens the store of a place in a schema of its own.
+func openPostgres(t *testing.T, place string) *store.Store {
+	t.Helper()
+	url, ok := schemas.Load(place)
+	if !ok {
+		url = postgres.Shared(t).Schema(t)
+		schemas.Store(place, url)
+	}
+	s, err := store.OpenWith(t.Context(), place, store.Options{URL: url.(string)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // TestConformance is what every kind of store does.
 func TestConformance(t *testing.T) {
-	conform(t, openDir)
+	t.Run("sqlite", func(t *testing.T) { conform(t, openDir) })
+	t.Run("postgres", func(t *testing.T) {
+		postgres.Shared(t)
+		conform(t, openPostgres)
+	})
 }
 
 // conform runs the tests that hold for every kind of store.
