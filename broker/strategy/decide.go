@@ -1,9 +1,25 @@
 package strategy
 
 import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
+	"usher"
 	"usher/broker/grant"
+	"usher/catalog"
+	"usher/diagnose"
+	"usher/evidence"
+	"usher/guard"
+	"usher/oauth"
 )
 
 // Input is a refusal and what is known of the connection that met it.
@@ -12,19 +28,212 @@ type Input struct {
 	Interactive bool           // only a person can begin the grant anew
 	HasRefresh  bool           // the request presented a refresh token
 	Managed     bool           // the client's secret is managed, so that it can be rotated
-	Refusal     *grant.Refusal //
+	Refusal     *grant.Refusal // nil is as one of which nothing is known
 
-	ClientID   string
-	AuthMethod string
-	Provider   string   // kind, where it is known: "entra"; empty: found out by the endpoint
+	ClientID   string   // optional, as are the others
+	AuthMethod string   //
 	Requested  []string // scopes
 	Granted    []string // scopes of the token before; nil: not known
 
 	Now time.Time
 }
 
-// Decide says what is done about a refusal. It asks nobody and is safe for
-// concurrent use.
+// Unknown is the cause where none could be told.
+const Unknown = "unknown"
+
+// sure is how sure a cause must be to decide; with less, the code does.
+const sure = 0.5
+
+// anew is how long is waited before a grant begins anew that was refused when it
+// began.
+const anew = 30 * time.Second
+
+// Decide says what is done about a refusal. It asks nobody, takes well below a
+// millisecond and is safe for concurrent use.
 func Decide(in Input) Decision {
-	return Decision{Cause: "unknown", Strategy: Retry, Title: in.Refusal.Error()}
+	if in.Refusal == nil {
+		in.Refusal = &grant.Refusal{Kind: grant.Unreadable}
+	}
+	d := in.decide()
+	in.settle(&d)
+	return d
+}
+
+func (in *Input) decide() Decision {
+	r := in.Refusal
+	switch r.Kind {
+	case grant.Misused:
+		return Decision{Cause: "app-misconfigured", Confidence: 1, Strategy: GiveUp, Title: "no request can be made of the configuration" + told(r.Err), Turn: usher.FixerDeveloper}
+	case grant.Unreachable:
+		return in.unreached()
+	case grant.Lost:
+		d := in.of("provider-outage", 0.6)
+		d.Title = "the provider was asked and gave no answer"
+		return d
+	case grant.Busy:
+		// What says "not now" is taken at its word, whatever it says beside.
+		if r.Status == http.StatusTooManyRequests {
+			return in.of("throttled", 0.95)
+		}
+		d := in.of("provider-outage", 0.85)
+		d.Title = "the provider says that it is not available now (status " + strconv.Itoa(r.Status) + ")"
+		return d
+	}
+	cause, confidence := in.diagnosed()
+	if confidence >= sure {
+		if _, ok := RowOf(cause); ok {
+			return in.of(cause, confidence)
+		}
+	}
+	return in.fallback()
+}
+
+// of makes a decision of the row of a cause.
+func (in *Input) of(cause string, confidence float64) Decision {
+	row, _ := RowOf(cause)
+	d := Decision{
+		Cause: cause, Confidence: confidence, Strategy: row.Service, Wait: row.Wait, Turn: row.Turn,
+		Endpoint: row.Endpoint, Dead: row.Dead && in.HasRefresh, Revoked: row.Revoked,
+	}
+	if in.Interactive {
+		d.Strategy = row.Person
+	}
+	if e := catalog.Cause(cause); e != nil {
+		d.Title = small(e.Title)
+		d.Turn = cmp.Or(d.Turn, e.Fixer)
+	}
+	return d
+}
+
+// unreached decides about a request that did not go out.
+func (in *Input) unreached() Decision {
+	err := in.Refusal.Err
+	cause := "network-proxy"
+	if untrusted(err) {
+		cause = "tls-trust"
+	}
+	d := in.of(cause, 0.9)
+	d.Title = "the provider cannot be reached" + told(err)
+	// That this machine has no network says nothing about the endpoint, and the
+	// breaker is shared by all replicas.
+	d.Endpoint = !guard.NoNetwork(err)
+	return d
+}
+
+// settle fits a decision to what the connection has.
+func (in *Input) settle(d *Decision) {
+	if d.Strategy == Narrow && !in.canNarrow() {
+		d.Strategy = GiveUp
+		if in.Interactive && d.Cause != "scope-invalid" {
+			d.Strategy = Ask
+		}
+	}
+	if d.Strategy == Rotate && in.AuthMethod == oauth.AuthNone {
+		d.Strategy = GiveUp // it has nothing to rotate
+	}
+	if d.Strategy == Rotate && in.Managed {
+		d.Turn = "" // usher does it
+	}
+	if d.Strategy == Authenticate && in.Interactive {
+		d.Strategy = Ask
+	}
+	if d.Strategy == Ask && !in.Interactive {
+		d.Strategy = Authenticate // nobody has to be asked
+	}
+	switch {
+	case d.Strategy == Authenticate && in.HasRefresh:
+		d.Dead = true // it begins anew without it
+	case d.Strategy == Authenticate:
+		d.Wait = max(d.Wait, anew) // what was refused was a beginning: the next one is no other
+	case d.Strategy == Ask && d.Dead:
+		d.Wait = 0 // there is nothing left to look at again
+	}
+	if d.Turn == usher.FixerNobody || d.Strategy == Authenticate {
+		d.Turn = ""
+	}
+	if w := in.Refusal.RetryAfter; w > d.Wait {
+		d.Wait = w
+	}
+	if d.Title == "" {
+		d.Title = "the provider refused the token"
+	}
+	d.Title = oauth.Redact(d.Title)
+}
+
+// canNarrow tells whether less can be asked for than was.
+func (in *Input) canNarrow() bool {
+	return len(in.Granted) > 0 && len(in.Requested) > 0 && len(oauth.MinusScope(in.Requested, in.Granted)) > 0
+}
+
+var explainers = sync.Pool{New: func() any { return diagnose.New() }}
+
+// diagnosed gives the first cause that the diagnosis names.
+func (in *Input) diagnosed() (cause string, confidence float64) {
+	set, err := evidence.Read([]evidence.Input{{Name: "answer of the token endpoint", Data: []byte(in.exchange())}})
+	if err != nil {
+		return "", 0
+	}
+	x := explainers.Get().(*diagnose.Explainer)
+	answer := x.Explain(set, diagnose.Options{Now: in.Now})
+	explainers.Put(x)
+	for _, f := range answer.Findings {
+		if f.Outcome == usher.OutcomeWrong {
+			return f.Cause, f.Confidence
+		}
+	}
+	return "", 0
+}
+
+// exchange writes request and answer as the evidence that a person would give.
+// Nothing in it is secret: the refusal is masked, and of the request only the
+// names stand there.
+func (in *Input) exchange() string {
+	r := in.Refusal
+	var b strings.Builder
+	b.WriteString("POST " + r.Endpoint + " HTTP/1.1\nContent-Type: application/x-www-form-urlencoded\n\n")
+	form := url.Values{}
+	set := func(name, value string) {
+		if value != "" {
+			form.Set(name, value)
+		}
+	}
+	set("grant_type", in.GrantType)
+	set("client_id", in.ClientID)
+	set("scope", strings.Join(in.Requested, " "))
+	b.WriteString(form.Encode())
+	b.WriteString("\n\nHTTP/1.1 " + strconv.Itoa(r.Status) + " " + http.StatusText(r.Status) + "\n")
+	body := r.Body
+	switch {
+	case json.Valid([]byte(body)):
+		b.WriteString("Content-Type: application/json\n\n" + body)
+	case r.Page:
+		b.WriteString("Content-Type: text/html\n\n" + body)
+	case r.Code != "" || r.Description != "": // it was cut, or came as a form
+		made, err := json.Marshal(map[string]string{"error": r.Code, "error_description": r.Description})
+		if err == nil {
+			b.WriteString("Content-Type: application/json\n\n" + string(made))
+		}
+	default:
+		b.WriteString("Content-Type: text/plain\n\n" + body)
+	}
+	return b.String()
+}
+
+// told gives what an error says to a person, as the end of a sentence.
+func told(err error) string {
+	var known *usher.Error
+	if errors.As(err, &known) && known.Message != "" {
+		return ": " + known.Message
+	}
+	return ""
+}
+
+// small begins a title with a small letter, as part of a sentence; names and
+// abbreviations stay.
+func small(title string) string {
+	r, n := utf8.DecodeRuneInString(title)
+	if next, _ := utf8.DecodeRuneInString(title[n:]); unicode.IsUpper(next) {
+		return title
+	}
+	return string(unicode.ToLower(r)) + title[n:]
 }

@@ -19,14 +19,21 @@ const (
 	GiveUp       Name = "give-up"      // somebody must change the configuration; asking again changes nothing
 )
 
+// Names lists the strategies.
+var Names = [...]Name{Retry, Authenticate, Ask, Rotate, Narrow, GiveUp}
+
 // Decision is what is done about one refusal.
 type Decision struct {
 	Cause      string  // label of the taxonomy; "unknown"
 	Confidence float64 // of the cause
 	Strategy   Name
-	Title      string        // what happened, for a person; masked
-	Turn       usher.Fixer   // whose turn it is; empty: nobody's
-	Wait       time.Duration // before the next try; 0: the back-off's
+	Title      string      // what happened, for a person; masked
+	Turn       usher.Fixer // whose turn it is; empty: nobody's
+	// Wait is the time before the next try. 0 is the back-off's with Retry, at
+	// once with Authenticate and Narrow; with Ask, Rotate and GiveUp it means not
+	// before somebody acted. What has a wait with those is looked at again after
+	// it, slowly, since its cause may go without a word to us.
+	Wait time.Duration
 	// Endpoint tells that the fault is the endpoint's and not this connection's:
 	// it counts for the circuit breaker.
 	Endpoint bool
