@@ -139,6 +139,9 @@ func (e *Engine) fixesOf(c *usher.Case) []usher.Fix {
 	if !ok {
 		cause = usher.Cause{Label: c.Finding.Cause}
 	}
+	if c.Refusal.Connection() != "" {
+		return connectionFixes(c, cause)
+	}
 	p := e.providerOf(c.Refusal.Tenant, c.Refusal.Provider, nil)
 	if p == nil || p.admin == nil {
 		return fix.Propose(c, cause, nil, "")

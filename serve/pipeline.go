@@ -137,6 +137,9 @@ func (e *Engine) explain(ev *usher.Event, p *configured, reg *usher.Client) (f u
 		e.explains.Put(x)
 		e.metrics.explaining.observe(time.Since(begun))
 	}()
+	if f, ok := e.connectionFinding(x, ev); ok {
+		return f
+	}
 	set := &evidence.Set{Items: []evidence.Item{evidence.FromEvent(ev)}}
 	if reg != nil {
 		place := p.place
