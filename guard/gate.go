@@ -65,8 +65,10 @@ func (g *gate) transport(roots *x509.CertPool, d *dialer) *http.Transport {
 		IdleConnTimeout:        30 * time.Second,
 		ForceAttemptHTTP2:      true,
 	}
-	if n := g.c.opt.Conns; n > 0 {
-		t.MaxIdleConns, t.MaxIdleConnsPerHost, t.MaxConnsPerHost = n, n, n
+	if n := g.c.opt.PerHost; n > DefaultPerHost {
+		// Who has many at once keeps them: two kept of many is a handshake for
+		// nearly every request.
+		t.MaxIdleConns, t.MaxIdleConnsPerHost = n, n
 	}
 	if g.proxy != nil {
 		// What is dialled is the proxy, which the operator configured.

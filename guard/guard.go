@@ -61,9 +61,6 @@ type Options struct {
 	// leaves it to Timeout.
 	Patience  time.Duration
 	UserAgent string // empty is "usher"
-	// Conns is how many connections one host is given at once, kept while idle;
-	// 0 is 16, of which 2 are kept. For who passes other people's requests on.
-	Conns int
 	// PerHost is how many connections to one host there may be at once; who
 	// comes later waits, and that counts as time of the call. 0 is
 	// DefaultPerHost.

@@ -50,9 +50,6 @@ type Options struct {
 	Caller func(ctx context.Context, key usher.Secret) (Caller, error)
 	// Emit is given an event for each refusal, and for the first success after one.
 	Emit func(ctx context.Context, ev usher.Event)
-	// Targets are the origins that any connection may have as a target; none:
-	// what connections say is enough.
-	Targets []string
 	// KeyHeaders are the request headers that make a request safe to send again,
 	// whatever its method; none: Idempotency-Key and PayPal-Request-Id.
 	KeyHeaders []string
@@ -71,10 +68,9 @@ type Options struct {
 // Proxy is the handler. It must be given requests as they came: a ServeMux before
 // it would clean paths. It is safe for concurrent use.
 type Proxy struct {
-	opt     Options
-	targets []origin
-	turns   chan struct{}
-	kept    atomic.Int64 // bytes of bodies
+	opt   Options
+	turns chan struct{}
+	kept  atomic.Int64 // bytes of bodies
 
 	mu      sync.Mutex
 	clients map[origin]*guard.Client
@@ -105,16 +101,10 @@ func New(opt Options) *Proxy {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	p := &Proxy{
+	return &Proxy{
 		opt: opt, turns: make(chan struct{}, opt.Most),
 		clients: map[origin]*guard.Client{}, refused: map[place]*refusal{}, asking: map[string]bool{},
 	}
-	for _, t := range opt.Targets {
-		if o, err := ParseTarget(t); err == nil {
-			p.targets = append(p.targets, o)
-		}
-	}
-	return p
 }
 
 // call is one request on its way.
@@ -197,11 +187,8 @@ func (c *call) notForCaller() *problem {
 	}
 }
 
-// allowed tells whether the connection, and the operator, name the target.
+// allowed tells whether the connection names the target.
 func (c *call) allowed() bool {
-	if len(c.p.targets) > 0 && !slices.Contains(c.p.targets, c.to) {
-		return false
-	}
 	return slices.ContainsFunc(c.config.Targets, func(text string) bool {
 		o, err := ParseTarget(text)
 		return err == nil && o == c.to
@@ -225,7 +212,7 @@ func (p *Proxy) client(o origin) *guard.Client {
 	}
 	g := guard.New(guard.Options{
 		Trusted: []string{o.String()}, CAFile: p.opt.CAFile, Proxy: p.opt.Proxy, Resolver: p.opt.Resolver, Now: p.opt.Now,
-		Timeout: p.opt.Life, Body: 1 << 50, Redirects: -1, Patience: -1, Conns: 256,
+		Timeout: p.opt.Life, Body: 1 << 50, Redirects: -1, Patience: -1, PerHost: 256,
 	})
 	p.clients[o] = g
 	return g

@@ -669,14 +669,20 @@ func TestSmuggling(t *testing.T) {
 	}
 	hidden := "GET /hidden HTTP/1.1\nHost: api\n\n"
 	for name, make := range map[string]func(*stage) string{
-		"both lengths":      func(s *stage) string { return head(s, "POST") + "Content-Length: 5\nTransfer-Encoding: chunked\n\n0\n\n" + hidden },
-		"two lengths":       func(s *stage) string { return head(s, "POST") + "Content-Length: 0\nContent-Length: 60\n\n" + hidden },
-		"plus":              func(s *stage) string { return head(s, "POST") + "Content-Length: +0\n\n" + hidden },
-		"strange coding":    func(s *stage) string { return head(s, "POST") + "Transfer-Encoding: xchunked\n\n0\n\n" + hidden },
-		"blank in name":     func(s *stage) string { return head(s, "POST") + "Transfer-Encoding : chunked\nContent-Length: 60\n\n0\n\n" + hidden },
-		"length of a GET":   func(s *stage) string { return head(s, "GET") + "Content-Length: 37\n\n" + hidden },
-		"bad chunk":         func(s *stage) string { return head(s, "PUT") + "Transfer-Encoding: chunked\n\n5;\r \n" + hidden },
-		"folded header":     func(s *stage) string { return head(s, "POST") + "X: 1\n Transfer-Encoding: chunked\nContent-Length: 0\n\n" + hidden },
+		"both lengths": func(s *stage) string {
+			return head(s, "POST") + "Content-Length: 5\nTransfer-Encoding: chunked\n\n0\n\n" + hidden
+		},
+		"two lengths":    func(s *stage) string { return head(s, "POST") + "Content-Length: 0\nContent-Length: 60\n\n" + hidden },
+		"plus":           func(s *stage) string { return head(s, "POST") + "Content-Length: +0\n\n" + hidden },
+		"strange coding": func(s *stage) string { return head(s, "POST") + "Transfer-Encoding: xchunked\n\n0\n\n" + hidden },
+		"blank in name": func(s *stage) string {
+			return head(s, "POST") + "Transfer-Encoding : chunked\nContent-Length: 60\n\n0\n\n" + hidden
+		},
+		"length of a GET": func(s *stage) string { return head(s, "GET") + "Content-Length: 37\n\n" + hidden },
+		"bad chunk":       func(s *stage) string { return head(s, "PUT") + "Transfer-Encoding: chunked\n\n5;\r \n" + hidden },
+		"folded header": func(s *stage) string {
+			return head(s, "POST") + "X: 1\n Transfer-Encoding: chunked\nContent-Length: 0\n\n" + hidden
+		},
 		"bare line feed":    func(s *stage) string { return head(s, "GET") + "X: 1\rY: 2\n\n" + hidden },
 		"whole second":      func(s *stage) string { return head(s, "GET") + "\n" + hidden },
 		"hidden in a proxy": func(s *stage) string { return "GET " + s.api.URL + "/hidden HTTP/1.1\nHost: " + s.api.URL[7:] + "\n\n" },
