@@ -32,7 +32,7 @@ func (t *turn) judge(c *usher.Case, cand candidate, ev *usher.Event) (verdict, e
 	if !connection && r.Tenant != ev.Tenant {
 		return verdict{}, nil // another tenant's clients have the same names
 	}
-	if !connection && !alike(r, ev) {
+	if !alike(r, ev) {
 		return verdict{}, nil // what was granted before says nothing of what was refused since
 	}
 	if r.Resource.Known() && !ev.Resource.Is(r.Resource) && !slices.ContainsFunc(cond.Differ, isResource) {
@@ -98,6 +98,9 @@ func alike(r, ev *usher.Event) bool {
 		if (r.Kind == kind) != (ev.Kind == kind) {
 			return false
 		}
+	}
+	if r.Connection() != "" {
+		return true // a connection that is renewed is what it is to be, whichever grant was refused
 	}
 	return !goesOn(ev) || goesOn(r)
 }

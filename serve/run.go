@@ -48,6 +48,7 @@ type Server struct {
 	metrics  *metrics
 	sources  []*source
 	listener net.Listener
+	egress   net.Listener // nil: there is none
 
 	cleanups []cleanup // last in, first out
 	failed   chan error
@@ -110,6 +111,9 @@ func (s *Server) Start(ctx context.Context) (err error) {
 	}
 	streams := make(chan struct{})
 	s.openDoor(streams)
+	if err := s.openEgress(); err != nil {
+		return err
+	}
 	answer, err := s.listen(s.withDoors(s.openConsole(streams)))
 	if err != nil {
 		return err

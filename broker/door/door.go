@@ -188,6 +188,19 @@ func (d *Door) recognise(w http.ResponseWriter, r *http.Request) (caller, bool) 
 	return caller{}, false
 }
 
+// Caller gives the key with a value from the door's cache, or ErrNotFound, for
+// the other doors of the broker. Name is as events name it.
+func (d *Door) Caller(ctx context.Context, value usher.Secret) (name string, key Key, err error) {
+	if value == "" || len(value) > 200 {
+		return "", Key{}, ErrNotFound
+	}
+	k, err := d.keys.find(ctx, value, d.opt.Now(), d.opt.Key, d.opt.Used)
+	if err != nil {
+		return "", Key{}, err
+	}
+	return k.caller, k.Key, nil
+}
+
 // bearer gives the key of an Authorization header, RFC 6750 section 2.1.
 func bearer(header string) (usher.Secret, bool) {
 	const scheme = "bearer "
