@@ -116,29 +116,30 @@ type Tokens struct {
 
 // Status is where a connection stands and why. It holds no secret.
 type Status struct {
-	State      State     `json:"state"`
-	Generation int64     `json:"generation"`                 // counts the answers that were stored, from 1; 0: none yet
-	Version    int64     `json:"version"`                    // counts every write
-	Obtained   time.Time `json:"obtained,omitzero"`          // when the access token was received
-	Expires    time.Time `json:"expires,omitzero"`           // of the access token, as the policy reads the answer; zero: unknown
-	Refreshes  time.Time `json:"refresh_expires,omitzero"`   // of the refresh token; zero: unknown
-	Absolute   time.Time `json:"absolute_expires,omitzero"`  // when a person must connect again, by policy or provider; zero: never
-	Connected  time.Time `json:"connected,omitzero"`         // when the grant began
-	Used       time.Time `json:"used,omitzero"`              // when a caller last took the token, to the minute
-	RenewAt    time.Time `json:"renew_at,omitzero"`          // when it is renewed, or tried again; zero: not by itself
-	TokenType  string    `json:"token_type,omitempty"`       // "Bearer", "DPoP"
-	Scopes     []string  `json:"scopes_granted,omitempty"`   // nil: not told, so as asked for
-	ExpiresIn  int64     `json:"expires_in,omitempty"`       // seconds, as the provider said; 0: it did not
-	User       string    `json:"user,omitempty"`             // sub of the ID token, or what the answer names
-	Notes      []string  `json:"notes,omitempty"`            // oddities of the last answer that were forgiven
-	Trouble    *Trouble  `json:"trouble,omitempty"`          // what is wrong; nil: nothing
-	Healed     *Trouble  `json:"healed,omitempty"`           // the last trouble that went away, and when
-	Attempt    *Attempt  `json:"attempt,omitempty"`          // a request that may be under way
-	Rotates    string    `json:"rotates,omitempty"`          // whether the provider gave a new refresh token for the last: "yes", "no"; empty: not seen yet
-	Narrowed   []string  `json:"scopes_narrowed,omitempty"`  // asked for in place of the configured scopes
-	Forced     int       `json:"forced,omitempty"`           // renewals in a row because an API refused a fresh token
-	ForcedAt   time.Time `json:"forced_at,omitzero"`         // the last of them
-	Spent      string    `json:"spent_refresh_id,omitempty"` // keyed fingerprint of the refresh token that Attempt presents
+	State       State     `json:"state"`
+	Generation  int64     `json:"generation"`                 // counts the answers that were stored, from 1; 0: none yet
+	Version     int64     `json:"version"`                    // counts every write
+	Obtained    time.Time `json:"obtained,omitzero"`          // when the access token was received
+	Expires     time.Time `json:"expires,omitzero"`           // of the access token, as the policy reads the answer; zero: unknown
+	Refreshes   time.Time `json:"refresh_expires,omitzero"`   // of the refresh token; zero: unknown
+	Absolute    time.Time `json:"absolute_expires,omitzero"`  // when a person must connect again, by policy or provider; zero: never
+	Connected   time.Time `json:"connected,omitzero"`         // when the grant began
+	Used        time.Time `json:"used,omitzero"`              // when a caller last took the token, to the minute
+	RenewAt     time.Time `json:"renew_at,omitzero"`          // when it is renewed, or tried again; zero: not by itself
+	TokenType   string    `json:"token_type,omitempty"`       // "Bearer", "DPoP"
+	Scopes      []string  `json:"scopes_granted,omitempty"`   // nil: not told, so as asked for
+	ExpiresIn   int64     `json:"expires_in,omitempty"`       // seconds, as the provider said; 0: it did not
+	User        string    `json:"user,omitempty"`             // sub of the ID token, or what the answer names
+	Notes       []string  `json:"notes,omitempty"`            // oddities of the last answer that were forgiven
+	Trouble     *Trouble  `json:"trouble,omitempty"`          // what is wrong; nil: nothing
+	Healed      *Trouble  `json:"healed,omitempty"`           // the last trouble that went away, and when
+	Attempt     *Attempt  `json:"attempt,omitempty"`          // a request that may be under way
+	Refreshable bool      `json:"refreshable,omitempty"`      // there is a refresh token that may be presented
+	Rotates     string    `json:"rotates,omitempty"`          // whether the provider gave a new refresh token for the last: "yes", "no"; empty: not seen yet
+	Narrowed    []string  `json:"scopes_narrowed,omitempty"`  // asked for in place of the configured scopes
+	Forced      int       `json:"forced,omitempty"`           // renewals in a row because an API refused a fresh token
+	ForcedAt    time.Time `json:"forced_at,omitzero"`         // the last of them
+	Spent       string    `json:"spent_refresh_id,omitempty"` // keyed fingerprint of the refresh token that Attempt presents
 }
 
 // Trouble is why a token cannot be renewed.
