@@ -61,6 +61,7 @@ type Refusal struct {
 	RetryAfter  time.Duration // 0: not told
 	Body        string        // masked and bounded, for the diagnosis
 	Page        bool          // the answer was a page for a browser
+	SecretID    bool          // the secret that was sent has the form of an id (GUID), not of a secret
 	Err         error         // what was underneath
 }
 

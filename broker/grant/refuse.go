@@ -125,7 +125,7 @@ func (r *reader) unreadable(why error) *Refusal {
 func (r *reader) begin() *Refusal {
 	return &Refusal{
 		Endpoint: r.endpoint, Status: r.status, RetryAfter: r.retryAfter(),
-		Body: r.hide.text(r.shownBody(), maxText),
+		Body: r.hide.text(r.shownBody(), maxText), SecretID: r.secretID,
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"usher"
+	"usher/oauth"
 )
 
 // MaxAnswer bounds the body of an answer, in bytes. A token answer has a few
@@ -29,6 +30,7 @@ type answered struct {
 	sent     time.Time // by our clock
 	came     time.Time
 	asked    []string // scopes
+	secretID bool     // see Refusal
 	hide     *hider
 }
 
@@ -58,7 +60,7 @@ func (a *Asker) send(ctx context.Context, r *Request) (*answered, *Refusal) {
 	// again by itself: without GetBody it cannot.
 	req.Close, req.GetBody = true, nil
 
-	got := &answered{endpoint: shownEndpoint(r.Endpoint), hide: newHider(r, form), sent: a.opt.Now()}
+	got := &answered{endpoint: shownEndpoint(r.Endpoint), hide: newHider(r, form), secretID: oauth.IsGUID(r.Secret.Reveal()), sent: a.opt.Now()}
 	resp, err := a.opt.HTTP.Once(req)
 	if err != nil {
 		return nil, way.failed(got, err)

@@ -200,6 +200,9 @@ func (in *Input) exchange() string {
 	set("grant_type", in.GrantType)
 	set("client_id", in.ClientID)
 	set("scope", strings.Join(in.Requested, " "))
+	if r.SecretID {
+		set("client_secret", "00000000-0000-0000-0000-000000000000") // the form is what tells
+	}
 	b.WriteString(form.Encode())
 	b.WriteString("\n\nHTTP/1.1 " + strconv.Itoa(r.Status) + " " + http.StatusText(r.Status) + "\n")
 	body := r.Body
