@@ -48,7 +48,7 @@ func (p *Preset) Config(w Wish) (broker.Config, error) {
 			Revocation: put(p.Endpoints.Revocation, set), Introspection: put(p.Endpoints.Introspection, set), JWKS: put(p.Endpoints.JWKS, set),
 			IssuerInResponse: p.Endpoints.IssuerInResponse,
 		},
-		Scopes: p.scopes(grant, w.Scopes),
+		Scopes: p.scopes(grant, w.Scopes), ReuseGrace: usher.Duration(p.Refresh.Grace),
 	}
 	if len(p.Token) > 0 || len(w.Params) > 0 {
 		c.Extra = map[string]string{}

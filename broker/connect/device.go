@@ -1,0 +1,280 @@
+package connect
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"usher"
+	"usher/broker"
+	"usher/broker/grant"
+	"usher/broker/preset"
+	"usher/oauth"
+)
+
+// Device is a device flow that was begun, RFC 8628 section 3.2: what a person
+// needs to end it on another device.
+type Device struct {
+	UserCode    string
+	URI         string // where the code is typed
+	URIComplete string // with the code in it; empty: there is none
+	Expires     time.Time
+	Page        string // that follows it
+}
+
+// Text says it for a terminal.
+func (d *Device) Text() string {
+	var b strings.Builder
+	b.WriteString("Open   " + d.URI + "\nType   " + d.UserCode + "\n")
+	if d.URIComplete != "" {
+		b.WriteString("or     " + d.URIComplete + "\n")
+	}
+	b.WriteString("until  " + d.Expires.Local().Format("15:04:05 MST") + "\nOnly type it if you asked for it yourself.\n")
+	return b.String()
+}
+
+// deviceAsker begins device flows; a *grant.Asker is one.
+type deviceAsker interface {
+	Device(ctx context.Context, r grant.Request) (*grant.Device, error)
+}
+
+// following is what is kept of a device flow for its page: no device code, which
+// is the secret of the replica that polls.
+type following struct {
+	ID          string    `json:"id"`
+	UserCode    string    `json:"user_code"`
+	URI         string    `json:"uri"`
+	URIComplete string    `json:"uri_complete,omitempty"`
+	Expires     time.Time `json:"expires"`
+	State       string    `json:"state"` // waiting, connected, refused
+	What        string    `json:"what,omitempty"`
+	Why         string    `json:"why,omitempty"`
+	Next        string    `json:"next,omitempty"`
+	Turn        string    `json:"turn,omitempty"`
+	User        string    `json:"user,omitempty"`
+	T           string    `json:"t,omitempty"`
+}
+
+const deviceKind = "connect-device"
+
+// Device begins a device flow and polls until it ends, for a command line. The
+// broker tells of the end.
+func (h *Handler) Device(ctx context.Context, id string) (*Device, error) {
+	v, err := h.opt.Broker.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if why, hint := cannot(v.Config); why != "" || v.Config.Grant != broker.GrantDevice {
+		if why == "" {
+			why, hint = "It does not live by the device grant.", "Open its link in a browser."
+		}
+		return nil, &usher.Error{Code: usher.ErrRefused, Message: "connections: " + id + ": " + why, Hint: hint}
+	}
+	d, refusal := h.startDevice(ctx, v, visitor{})
+	if refusal != nil {
+		told := h.explain(v.Config, refusal)
+		h.emit(ctx, v.Config, "device", usher.StatusFailure, refusal, &told, nil)
+		return nil, &usher.Error{Code: usher.ErrUnreachable, Message: "connections: " + id + ": " + told.what + " " + told.why, Hint: told.next}
+	}
+	return d, nil
+}
+
+// beginDevice begins a device flow and shows its code.
+func (h *Handler) beginDevice(w http.ResponseWriter, r *http.Request, v broker.View, who visitor) {
+	d, refusal := h.startDevice(r.Context(), v, who)
+	if refusal != nil {
+		h.refused(w, r, v, pending{ID: v.Config.ID, T: who.link, By: who.operator}, "device", refusal)
+		return
+	}
+	http.Redirect(w, r, d.Page, http.StatusSeeOther)
+}
+
+func (h *Handler) startDevice(ctx context.Context, v broker.View, who visitor) (*Device, *grant.Refusal) {
+	c, keys, err := h.opt.Broker.Open(ctx, v.Config.ID)
+	if err != nil {
+		return nil, &grant.Refusal{Kind: grant.Misused, Endpoint: "usher", Err: err}
+	}
+	asker, ok := h.opt.Ask.(deviceAsker)
+	if !ok {
+		return nil, &grant.Refusal{Kind: grant.Misused, Endpoint: endpointName(c.Endpoints.DeviceAuthorization), Err: errors.New("this server cannot begin device flows")}
+	}
+	form := url.Values{}
+	if len(c.Scopes) > 0 {
+		known, _ := preset.Named(c.Preset)
+		form.Set("scope", strings.Join(c.Scopes, known.Separator()))
+	}
+	if c.Audience != "" {
+		form.Set("audience", c.Audience)
+	}
+	got, err := asker.Device(ctx, h.request(c, keys, c.Endpoints.DeviceAuthorization, form))
+	if err != nil {
+		return nil, asRefusal(err, c.Endpoints.DeviceAuthorization)
+	}
+	life := min(max(got.ExpiresIn, time.Minute), time.Hour)
+	f := following{
+		ID: c.ID, UserCode: inert(got.UserCode, 60), URI: got.URI, URIComplete: got.URIComplete, Expires: h.opt.Now().Add(life).UTC(), State: "waiting", T: who.link,
+	}
+	name := rand.Text()
+	if err := h.follow(ctx, name, &f, 0); err != nil {
+		return nil, &grant.Refusal{Kind: grant.Misused, Endpoint: "usher", Err: err}
+	}
+	h.work.Add(1)
+	go func() {
+		defer h.work.Done()
+		h.poll(name, f, v, c, keys, got)
+	}()
+	return &Device{UserCode: f.UserCode, URI: f.URI, URIComplete: f.URIComplete, Expires: f.Expires, Page: h.Page(c.ID) + "/device/" + name}, nil
+}
+
+// follow keeps how a device flow stands, for every replica.
+func (h *Handler) follow(ctx context.Context, name string, f *following, version int64) error {
+	plain, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	sealed, err := h.opt.Seal.Seal(ctx, deviceKind+"/"+hashOf(name), plain)
+	if err != nil {
+		return err
+	}
+	return h.opt.Store.PutBlob(ctx, broker.Blob{Kind: deviceKind, Name: hashOf(name), Version: version, Body: sealed})
+}
+
+// poll asks for the token as RFC 8628 sections 3.4 and 3.5 say: no faster than
+// the provider wants, slower when it says so, and ever slower when it cannot be
+// reached; until there is an answer, the code is over, or the server stops.
+func (h *Handler) poll(name string, f following, v broker.View, c broker.Config, keys broker.Keys, d *grant.Device) {
+	interval, wait := max(d.Interval, time.Second), time.Duration(0)
+	for {
+		wait = max(interval, wait)
+		select {
+		case <-h.ctx.Done():
+			h.ended(name, f, "refused", told{what: "usher was stopped while it waited.", next: "Begin again."}, "")
+			return
+		case <-time.After(wait):
+		}
+		if !h.opt.Now().Before(f.Expires) {
+			h.deviceRefused(name, f, c, &grant.Refusal{Kind: grant.Refused, Endpoint: endpointName(c.Endpoints.Token), Code: oauth.ErrExpiredToken, Description: "nobody has typed the code in time"})
+			return
+		}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(h.ctx), askPatience)
+		answer, err := h.opt.Ask.Ask(ctx, h.request(c, keys, c.Endpoints.Token, url.Values{"grant_type": {broker.GrantDevice}, "device_code": {d.DeviceCode.Reveal()}}))
+		cancel()
+		if err == nil {
+			h.deviceDone(name, f, v, c, keys, answer)
+			return
+		}
+		refusal := asRefusal(err, c.Endpoints.Token)
+		switch {
+		case refusal.Code == oauth.ErrAuthorizationPending:
+			wait = 0
+		case refusal.Code == oauth.ErrSlowDown:
+			interval, wait = interval+5*time.Second, 0
+		case refusal.Kind == grant.Unreachable, refusal.Kind == grant.Lost, refusal.Kind == grant.Busy:
+			wait = min(max(2*wait, interval, refusal.RetryAfter), 2*time.Minute)
+		default:
+			h.deviceRefused(name, f, c, refusal)
+			return
+		}
+	}
+}
+
+func (h *Handler) deviceDone(name string, f following, v broker.View, c broker.Config, keys broker.Keys, answer *grant.Answer) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(h.ctx), askPatience)
+	defer cancel()
+	who, refusal := h.identify(ctx, c, "", answer)
+	if refusal == nil {
+		now, err := h.opt.Broker.Get(ctx, c.ID)
+		switch {
+		case err != nil || mark(now.Config) != mark(c):
+			refusal = &grant.Refusal{Kind: grant.Refused, Endpoint: endpointName(c.Endpoints.Token), Code: "configuration_changed", Description: "the connection was changed while somebody was connecting it"}
+		case now.Status.User != "" && who.Subject != "" && now.Status.User != who.Subject:
+			// There is no browser to ask: the answer is no.
+			refusal = &grant.Refusal{Kind: grant.Refused, Endpoint: endpointName(c.Endpoints.Token), Code: "other_user", Description: "it was connected as " + inert(now.Status.User, 100) + " before, and now somebody else typed the code"}
+		}
+	}
+	if refusal != nil {
+		h.giveBack(ctx, c, keys, answer)
+		h.deviceRefused(name, f, c, refusal)
+		return
+	}
+	answer.User = who.Subject
+	if err := h.opt.Broker.Connected(ctx, c.ID, answer); err != nil {
+		h.giveBack(ctx, c, keys, answer)
+		h.opt.Log.Error("what a person's connecting gave could not be stored", "connection", c.ID, "error", inert(err.Error(), 300))
+		h.deviceRefused(name, f, c, &grant.Refusal{Kind: grant.Misused, Endpoint: "usher", Err: errors.New("the tokens could not be stored")})
+		return
+	}
+	h.opt.Log.Info("a person has connected", "connection", c.ID)
+	h.ended(name, f, "connected", told{}, who.String())
+}
+
+func (h *Handler) deviceRefused(name string, f following, c broker.Config, refusal *grant.Refusal) {
+	t := h.explain(c, refusal)
+	h.emit(h.ctx, c, "token", usher.StatusFailure, refusal, &t, nil)
+	h.ended(name, f, "refused", t, "")
+}
+
+func (h *Handler) ended(name string, f following, state string, t told, user string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(h.ctx), 10*time.Second)
+	defer cancel()
+	f.State, f.What, f.Why, f.Next, f.Turn, f.User = state, t.what, t.why, t.next, t.turn, user
+	blob, err := h.opt.Store.Blob(ctx, deviceKind, hashOf(name))
+	if err == nil {
+		err = h.follow(ctx, name, &f, blob.Version)
+	}
+	if err != nil {
+		h.opt.Log.Warn("how a device flow ended could not be noted", "connection", f.ID, "error", inert(err.Error(), 200))
+	}
+}
+
+// deviceView is the page that follows a device flow.
+type deviceView struct {
+	about
+	following
+	Over  bool
+	Again string
+	Until string
+}
+
+// devicePage shows how a device flow stands. Its address is known to who began
+// it alone. It changes nothing; it only cleans up what is long over.
+func (h *Handler) devicePage(w http.ResponseWriter, r *http.Request, id, name string) {
+	var f following
+	blob, err := h.opt.Store.Blob(r.Context(), deviceKind, hashOf(name))
+	if err == nil {
+		var plain []byte
+		if plain, err = h.opt.Seal.Open(r.Context(), deviceKind+"/"+hashOf(name), blob.Body); err == nil {
+			err = json.Unmarshal(plain, &f)
+		}
+	}
+	if isNotFound(err) || err == nil && f.ID != id {
+		h.problem(w, http.StatusNotFound, "There is nothing at this address", "Begin again from the link that you were given.")
+		return
+	}
+	if err != nil {
+		h.broken(w, r, err)
+		return
+	}
+	v, err := h.opt.Broker.Get(r.Context(), id)
+	if err != nil {
+		h.problem(w, http.StatusGone, "This connection was removed in the meantime", "")
+		return
+	}
+	view := deviceView{about: h.about(v), following: f, Again: h.again(id, pending{T: f.T}), Until: f.Expires.UTC().Format("15:04 MST")}
+	page := frame{Title: "Type a code at " + view.Provider, View: &view}
+	if f.State == "waiting" {
+		// Whoever polled is gone when the time is long over and no end was noted.
+		if view.Over = h.opt.Now().After(f.Expires.Add(2 * askPatience)); !view.Over {
+			page.Next, page.Wait = r.URL.Path, 5
+		}
+	}
+	if f.State == "connected" {
+		page.Title = "Connected"
+	}
+	h.render(w, http.StatusOK, "device", page)
+}
