@@ -301,6 +301,7 @@ func (b *Broker) send(ctx context.Context, g *grip, e *entry, rec Record, tokens
 	p.spend()
 	if err == nil {
 		p.report(true, 0)
+		answer.Received = began // by this broker's clock: a token is never younger
 		return b.keep(ctx, rec, tokens, r, answer, w)
 	}
 	var refusal *grant.Refusal

@@ -58,7 +58,7 @@ func (d *due) each(s *Store, yield func(entry) bool) {
 			i--
 			continue
 		}
-		slices.SortFunc(b.entries, func(a, b entry) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.serial, b.serial)) })
+		slices.SortFunc(b.entries, func(a, b entry) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.r.Config.ID, b.r.Config.ID)) })
 		for _, e := range b.entries {
 			if !yield(e) {
 				return

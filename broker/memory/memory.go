@@ -21,7 +21,9 @@ type Store struct {
 	removed map[string]broker.Changed // the last of each connection that was taken away
 	order   []string                  // ids, sorted
 	due     due
-	log     []change // by time
+	log     []change       // by time
+	gone    int            // changes that the log held before
+	last    map[string]int // number of the last change of each connection, from the first ever
 	leases  map[string]lease
 	fences  map[string]int64
 	paces   map[string]broker.Pace
@@ -54,7 +56,7 @@ func New(now func() time.Time) *Store {
 		now = time.Now
 	}
 	return &Store{
-		now: now, records: map[string]*row{}, removed: map[string]broker.Changed{}, leases: map[string]lease{}, fences: map[string]int64{},
+		now: now, records: map[string]*row{}, removed: map[string]broker.Changed{}, last: map[string]int{}, leases: map[string]lease{}, fences: map[string]int64{},
 		paces: map[string]broker.Pace{}, flows: map[string]broker.Flow{}, blobs: map[[2]string]broker.Blob{},
 	}
 }
@@ -156,12 +158,15 @@ func (s *Store) Remove(ctx context.Context, id string) error {
 func (s *Store) Begin(ctx context.Context, id string, l broker.Lease, version int64, a broker.Attempt, spent string, replaces int64) (int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r, err := s.row(ctx, id)
-	if err != nil {
+	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
 	if !s.holds(l) {
 		return 0, broker.ErrLost
+	}
+	r, err := s.row(ctx, id)
+	if err != nil {
+		return 0, err
 	}
 	standing := int64(0)
 	if r.Status.Attempt != nil {
@@ -203,18 +208,21 @@ func (s *Store) Answer(ctx context.Context, id string, st broker.Status, tokens 
 func (s *Store) Note(ctx context.Context, id string, l broker.Lease, st broker.Status, tokens []byte) (int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r, err := s.row(ctx, id)
-	if err != nil {
+	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
 	if !s.holds(l) {
 		return 0, broker.ErrLost
 	}
+	r, err := s.row(ctx, id)
+	if err != nil {
+		return 0, err
+	}
 	if r.Status.Version != st.Version {
 		return 0, broker.ErrStale
 	}
 	st.Version++
-	st.Used = r.Status.Used
+	st.Generation, st.Used = r.Status.Generation, r.Status.Used
 	r.Status = cloneStatus(st)
 	if tokens != nil {
 		r.Tokens = nil
@@ -250,8 +258,10 @@ func (s *Store) Changed(ctx context.Context, since time.Time) ([]broker.Changed,
 	}
 	at, _ := slices.BinarySearchFunc(s.log, since, func(c change, t time.Time) int { return c.at.Compare(t) })
 	var out []broker.Changed
-	for _, c := range s.log[at:] {
-		out = append(out, c.Changed)
+	for i, c := range s.log[at:] {
+		if s.last[c.ID] == s.gone+at+i {
+			out = append(out, c.Changed)
+		}
 	}
 	return out, s.now(), nil
 }
@@ -335,19 +345,21 @@ func (s *Store) tell(c broker.Changed) {
 	if n := len(s.log); n > 0 && now.Before(s.log[n-1].at) {
 		now = s.log[n-1].at // the clock was put back
 	}
+	s.last[c.ID] = s.gone + len(s.log)
 	s.log = append(s.log, change{c, now})
-	if len(s.log) < 1024+4*len(s.records) {
+	if len(s.log) < 1024+4*len(s.last) {
 		return
 	}
-	seen := map[string]bool{}
 	kept := s.log[:0:0]
-	for _, c := range slices.Backward(s.log) {
-		if !seen[c.ID] && (!c.Removed || now.Sub(c.at) < time.Hour) {
+	for i, c := range s.log {
+		if s.last[c.ID] == s.gone+i {
 			kept = append(kept, c)
 		}
-		seen[c.ID] = true
 	}
-	slices.Reverse(kept)
+	s.gone += len(s.log) - len(kept)
+	for i, c := range kept {
+		s.last[c.ID] = s.gone + i
+	}
 	s.log = kept
 }
 
