@@ -132,14 +132,15 @@ func (s *Store) Configure(ctx context.Context, revision int64, c broker.Config, 
 func (s *Store) Remove(ctx context.Context, id string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r, err := s.row(ctx, id)
-	if err == broker.ErrNotFound {
-		return nil
-	} else if err != nil {
+	if err := ctx.Err(); err != nil {
 		return err
 	}
-	delete(s.records, id)
 	delete(s.leases, "connection/"+id)
+	r := s.records[id]
+	if r == nil {
+		return nil
+	}
+	delete(s.records, id)
 	if at, found := slices.BinarySearch(s.order, id); found {
 		s.order = slices.Delete(s.order, at, at+1)
 	}
