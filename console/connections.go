@@ -46,8 +46,10 @@ type Connection struct {
 	Revision int64         `json:"revision"`         // of the configuration; a change names the one that it is made from
 	Secret   string        `json:"secret,omitempty"` // what the client proves itself with: "kept", "managed", empty for none
 	Managed  string        `json:"managed_secret,omitempty"`
-	Status   broker.Status `json:"status"`
-	Case     int64         `json:"case,omitempty"` // number of the active case about it; 0: none
+	// RedirectURI is what must be registered at the provider, where a person connects.
+	RedirectURI string        `json:"redirect_uri,omitempty"`
+	Status      broker.Status `json:"status"`
+	Case        int64         `json:"case,omitempty"` // number of the active case about it; 0: none
 }
 
 // NewConnection is what is asked for with a new connection.

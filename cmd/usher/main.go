@@ -26,15 +26,16 @@ import (
 var version = "devel"
 
 type cli struct {
-	Explain ExplainCmd `cmd:"" help:"Say why a sign-in or an API call was refused."`
-	Token   TokenCmd   `cmd:"" help:"Show what is in a token and everything that is wrong with it."`
-	Cases   CasesCmd   `cmd:"" help:"What is broken now, who is affected, and is it fixed?"`
-	Check   CheckCmd   `cmd:"" help:"Say everything that is wrong with a configuration: a provider's, a client's, or usher's own."`
-	Watch   WatchCmd   `cmd:"" help:"Say what changed at a provider since the last look."`
-	Serve   ServeCmd   `cmd:"" help:"Follow logs, open cases, prove fixes: pages and an API on this machine."`
-	Lab     LabCmd     `cmd:"" help:"Be an identity provider that fails as you say, to test your own software against."`
-	Demo    DemoCmd    `cmd:"" help:"See it all: a shop, its provider and usher in one process, with nothing to configure."`
-	Version struct{}   `cmd:"" help:"Print the version."`
+	Explain     ExplainCmd     `cmd:"" help:"Say why a sign-in or an API call was refused."`
+	Token       TokenCmd       `cmd:"" help:"Show what is in a token and everything that is wrong with it."`
+	Cases       CasesCmd       `cmd:"" help:"What is broken now, who is affected, and is it fixed?"`
+	Check       CheckCmd       `cmd:"" help:"Say everything that is wrong with a configuration: a provider's, a client's, or usher's own."`
+	Watch       WatchCmd       `cmd:"" help:"Say what changed at a provider since the last look."`
+	Connections ConnectionsCmd `cmd:"" help:"Tokens for other people's APIs that are alive when you need them."`
+	Serve       ServeCmd       `cmd:"" help:"Follow logs, open cases, prove fixes: pages and an API on this machine."`
+	Lab         LabCmd         `cmd:"" help:"Be an identity provider that fails as you say, to test your own software against."`
+	Demo        DemoCmd        `cmd:"" help:"See it all: a shop, its provider and usher in one process, with nothing to configure."`
+	Version     struct{}       `cmd:"" help:"Print the version."`
 }
 
 // memoryGoal is where the collector of garbage begins to hurry, in bytes. It
