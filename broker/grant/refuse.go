@@ -2,6 +2,7 @@ package grant
 
 import (
 	"bytes"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -129,10 +130,10 @@ func (r *reader) begin() *Refusal {
 	}
 }
 
-// shownBody is what of a body is kept for the diagnosis: of an answer with a
-// token nothing.
+// shownBody is what of a body is kept for the diagnosis. Of a success nothing is
+// that cannot be read: it may hold the new token, in whatever form.
 func (r *reader) shownBody() string {
-	if r.text("access_token") != "" {
+	if r.text("access_token") != "" || r.status/100 == 2 && r.values == nil && !r.page {
 		return ""
 	}
 	return string(r.body)
@@ -176,7 +177,7 @@ func (r *reader) retryAfter() time.Duration {
 
 // seconds is a duration that is bounded before it is computed.
 func seconds(n float64) time.Duration {
-	return time.Duration(min(n, maxRetry.Seconds()) * float64(time.Second))
+	return time.Duration(math.Round(min(n, maxRetry.Seconds())*1000)) * time.Millisecond
 }
 
 // KnownCode tells whether the code is one of the protocol's.

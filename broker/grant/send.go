@@ -101,14 +101,14 @@ func checkEndpoint(r *Request) *Refusal {
 // come before the bytes leave the buffer, so they prove nothing: what counts as
 // not sent is a request that never had a connection, TLS included, to go out on.
 type way struct {
+	tried     atomic.Bool // a transport that reports took it on
 	connected atomic.Bool
-	answered  atomic.Bool
 }
 
 func (w *way) trace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
-		GotConn:              func(httptrace.GotConnInfo) { w.connected.Store(true) },
-		GotFirstResponseByte: func() { w.answered.Store(true) },
+		GetConn: func(string) { w.tried.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { w.connected.Store(true) },
 	}
 }
 
@@ -118,14 +118,14 @@ func (w *way) failed(got *answered, err error) *Refusal {
 	var told *usher.Error
 	if !errors.As(err, &told) {
 		// What another sender than guard says may quote the URL or the answer.
-		r.Err = &usher.Error{Code: usher.ErrUnreachable, Message: "no answer came", Err: silent{err}}
-		told = r.Err.(*usher.Error)
+		told = &usher.Error{Code: usher.ErrUnreachable, Message: "no answer came", Err: silent{err}}
+		r.Err = told
+		if !w.tried.Load() {
+			return r // nor does it tell how far it got
+		}
 	}
 	switch {
-	case w.connected.Load() && w.answered.Load() && (told.Code == usher.ErrTooLarge || told.Code == usher.ErrUnreadable):
-		// It answered, with what guard does not let in. That may have been a token.
-		r.Kind = Lost
-	case w.connected.Load():
+	case w.connected.Load(): // also where guard did not let the answer in: it may have been a token
 	case told.Code == usher.ErrRefused, told.Code == usher.ErrUsage, told.Code == usher.ErrUnreadable:
 		r.Kind = Misused // guard refuses to go there, or cannot begin
 	default:
