@@ -8,10 +8,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"usher"
 	"usher/broker"
+	"usher/broker/connect"
 	"usher/broker/door"
 	"usher/broker/grant"
 	"usher/broker/seal"
@@ -23,15 +25,17 @@ import (
 // brokerage is the broker with what belongs to it.
 type brokerage struct {
 	*broker.Broker
-	store    broker.Store
-	box      *seal.Box
-	outbound *outbound
-	asker    *grant.Asker
-	door     *door.Door
-	events   *eventQueue
-	engine   *Engine
-	cfg      *Config
-	now      func() time.Time
+	store     broker.Store
+	box       *seal.Box
+	outbound  *outbound
+	asker     *grant.Asker
+	door      *door.Door
+	events    *eventQueue
+	connect   *connect.Handler // nil: nobody can connect, for the reason in noConnect
+	noConnect error
+	engine    *Engine
+	cfg       *Config
+	now       func() time.Time
 }
 
 // openBroker opens the key, then what is sealed with it, then the broker, which
@@ -57,11 +61,13 @@ func (s *Server) openBroker(ctx context.Context) error {
 	b.Broker = broker.New(broker.Options{
 		Store: st, Seal: b.box, Ask: b.asker,
 		Lifespans: s.cfg.Broker.lifespans(), Decide: strategy.Decide, Emit: b.events.add,
-		ConnectURL: s.connectURL, Now: s.env.Now, Log: s.log,
+		ConnectURL: b.connectPage, Now: s.env.Now, Log: s.log,
 	})
 	s.broker = b
+	s.openConnect()
 	s.runBeside("events of the broker", b.events.run)
 	s.runBeside("broker", b.Run)
+	s.runBeside("sealing", func(ctx context.Context) error { return b.keepSealed(ctx, s.log) })
 	return nil
 }
 
@@ -132,9 +138,6 @@ func (s *Server) caFileOf(origin string) string {
 	return s.cfg.Broker.CAFile
 }
 
-// connectURL gives the page where a person connects.
-func (s *Server) connectURL(id string) string { return "" }
-
 // openDoor makes the door for tokens; stop ends its streams.
 func (s *Server) openDoor(stop <-chan struct{}) {
 	b := s.broker
@@ -189,8 +192,12 @@ func (b *brokerage) watch(ctx context.Context, ids []string) <-chan door.Told {
 // ask for at every request goes no long way.
 func (s *Server) withDoors(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if door.Route(r.URL.Path) {
+		switch path := r.URL.Path; {
+		case door.Route(path):
 			s.broker.door.ServeHTTP(w, r)
+			return
+		case strings.HasPrefix(path, "/connect/") && s.broker.connect != nil:
+			s.broker.connect.ServeHTTP(w, r)
 			return
 		}
 		next.ServeHTTP(w, r)

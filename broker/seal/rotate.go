@@ -52,6 +52,27 @@ func (b *Box) Rotate(ctx context.Context, reseal Reseal) (Progress, error) {
 	return b.Maintain(ctx, reseal)
 }
 
+// Renew is Rotate where it is time: the data key in use is older than oldest (0:
+// never), or the KMS has another key in use than the one that sealed it, since
+// whoever had that key may have the data key. Else it is Maintain.
+func (b *Box) Renew(ctx context.Context, oldest time.Duration, reseal Reseal) (Progress, error) {
+	if err := b.Ready(ctx); err != nil {
+		return Progress{}, err
+	}
+	// Of replicas that begin at once one makes the new key: the others see it.
+	_, err := b.change(ctx, func(ctx context.Context, r *ring) (bool, error) {
+		k := r.find(r.Primary)
+		if k.KEK == b.kms.KeyID() && (oldest <= 0 || b.now().Sub(k.Made) < oldest) {
+			return false, nil
+		}
+		return true, b.add(ctx, r)
+	})
+	if err != nil {
+		return Progress{}, fmt.Errorf("make a new data key: %w", err)
+	}
+	return b.Maintain(ctx, reseal)
+}
+
 // Maintain goes on with what was begun: data keys are sealed by the KMS's key in
 // use, what is sealed with an older data key is sealed anew, and what has served
 // is dropped. It is to be called at the start and now and then.

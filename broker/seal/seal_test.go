@@ -299,6 +299,36 @@ func mustHex(t *testing.T, s string) []byte {
 	return b
 }
 
+func TestRenewsWhenItIsTime(t *testing.T) {
+	clock := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+	now := func() time.Time { return clock }
+	s, oldKey := newShelf(), seal.NewKey()
+	kms, _ := seal.EnvKey("", oldKey)
+	fill(t, s, seal.New(kms, s, now), 2)
+	first := ringOf(s)
+	step := func(kms seal.KMS, oldest time.Duration, changes bool) {
+		t.Helper()
+		before := ringOf(s)
+		if _, err := seal.New(kms, s, now).Renew(t.Context(), oldest, s.reseal); err != nil {
+			t.Fatal(err)
+		}
+		if (ringOf(s) != before) != changes {
+			t.Errorf("another data key: %t", !changes)
+		}
+		readable(t, s, kms, now)
+	}
+	step(kms, 90*24*time.Hour, false)
+	next := newKey(t, oldKey)
+	step(next, 90*24*time.Hour, true) // the key outside is another one
+	step(next, 90*24*time.Hour, false)
+	clock = clock.Add(91 * 24 * time.Hour)
+	step(next, 0, false)
+	step(next, 90*24*time.Hour, true)
+	if strings.Contains(string(s.doc.Body), first) {
+		t.Error("the first data key is still there")
+	}
+}
+
 func TestWrongKeyLosesNothing(t *testing.T) {
 	s := newShelf()
 	right := newKey(t)
