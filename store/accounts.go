@@ -121,18 +121,20 @@ func (tx *Tx) DropSessions(account string, before time.Time) error {
 	return told(err, "end sessions")
 }
 
-// PutTicket keeps the hash of the one-time password in place of any other.
+// PutTicket keeps the hash of the one-time password in place of any other that
+// this usher told.
 func (tx *Tx) PutTicket(t Ticket) error {
 	if !isHash(t.Hash) {
 		return fmt.Errorf("keep the one-time password: %w", errNoHash)
 	}
-	_, err := tx.exec("INSERT INTO ticket (one, hash, expires) VALUES (1, ?, ?) ON CONFLICT (one) DO UPDATE SET hash = excluded.hash, expires = excluded.expires",
-		t.Hash, micros(t.Expires))
+	_, err := tx.exec("INSERT INTO ticket (one, hash, expires) VALUES (?, ?, ?) ON CONFLICT (one) DO UPDATE SET hash = excluded.hash, expires = excluded.expires",
+		tx.s.slot(), t.Hash, micros(t.Expires))
 	return told(err, "keep the one-time password")
 }
 
 // TakeTicket removes the one-time password with that hash and gives it, or
-// ErrNotFound: of two who ask at once only one gets it.
+// ErrNotFound: of two who ask at once only one gets it. Those of other ushers are
+// gone then too: the first person is in.
 func (tx *Tx) TakeTicket(hash string) (Ticket, error) {
 	t := Ticket{Hash: hash}
 	var expires int64

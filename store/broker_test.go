@@ -6,6 +6,7 @@ import (
 
 	"usher/broker"
 	"usher/broker/storetest"
+	"usher/store"
 	"usher/test/postgres"
 )
 
@@ -28,10 +29,10 @@ func TestBrokerOfTwo(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) broker.Store {
 		place := filepath.Join(t.TempDir(), "one")
 		first := openPostgres(t, place)
-		url, _ := schemas.Load(place)
-		other := filepath.Join(t.TempDir(), "two")
-		schemas.Store(other, url)
-		second := openPostgres(t, other)
+		second, err := store.OpenWith(t.Context(), filepath.Join(t.TempDir(), "two"), store.Options{URL: schemaOf(t, place)})
+		if err != nil {
+			t.Fatal(err)
+		}
 		t.Cleanup(func() { first.Close(); second.Close() })
 		return &turns{stores: []broker.Store{first.Broker(), second.Broker()}}
 	})

@@ -62,12 +62,12 @@ func (tx *Tx) saveCase(c *usher.Case, keys []string, wake time.Time) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.exec(`INSERT INTO cases (id, fingerprint, kind, state, active, behind, opened, tenant, client, client_uid, client_name, cause, first, last, wake, body)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	_, err = tx.exec(`INSERT INTO cases (id, fingerprint, kind, state, active, behind, opened, tenant, client, client_uid, client_name, cause, first, last, wake, body, seq)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT coalesce(max(seq), 0) + 1 FROM cases))
 		ON CONFLICT (id) DO UPDATE SET fingerprint = excluded.fingerprint, kind = excluded.kind, state = excluded.state,
 			active = excluded.active, behind = excluded.behind, opened = excluded.opened, tenant = excluded.tenant,
 			client = excluded.client, client_uid = excluded.client_uid, client_name = excluded.client_name,
-			cause = excluded.cause, first = excluded.first, last = excluded.last, wake = excluded.wake, body = excluded.body`,
+			cause = excluded.cause, first = excluded.first, last = excluded.last, wake = excluded.wake, body = excluded.body, seq = excluded.seq`,
 		kept.ID, kept.Fingerprint, string(kept.Kind), string(kept.State), bit(kept.State.Active()), kept.Behind, micros(kept.Opened),
 		cmp.Or(kept.Finding.Subject.Tenant, kept.Refusal.Tenant), kept.Finding.Subject.Client, kept.Refusal.Client.UID, kept.Refusal.Client.Name,
 		kept.Finding.Cause, micros(kept.First), micros(kept.Last), micros(wake), whole(body))
@@ -172,6 +172,32 @@ func (tx *Tx) States() (map[int64]usher.CaseState, error) {
 		return nil, fmt.Errorf("read the states of the cases: %w", err)
 	}
 	return states, nil
+}
+
+// CaseChange tells that a case was written.
+type CaseChange struct {
+	ID    int64
+	State usher.CaseState
+	Seq   int64 // of its last write; each write of any case has the next number
+}
+
+// CasesChanged gives the cases that were written after a number, each once, in
+// the order of their last write, at most limit.
+func (tx *Tx) CasesChanged(after int64, limit int) ([]CaseChange, error) {
+	var list []CaseChange
+	err := tx.rows("SELECT id, state, seq FROM cases WHERE seq > ? ORDER BY seq LIMIT ?", []any{after, limit}, func(row scanner) error {
+		var c CaseChange
+		err := row.Scan(&c.ID, &c.State, &c.Seq)
+		list = append(list, c)
+		return err
+	})
+	return list, told(err, "ask which cases have changed")
+}
+
+// LastChange gives the number of the last write of any case.
+func (tx *Tx) LastChange() (seq int64, err error) {
+	err = tx.row("SELECT coalesce(max(seq), 0) FROM cases").Scan(&seq)
+	return seq, told(err, "ask for the last change of a case")
 }
 
 // cases gives the cases of the rest of a query.

@@ -32,22 +32,50 @@ func openDir(t *testing.T, dir string) *store.Store {
 	return s
 }
 
-// schemas are those of the places that openPostgres was asked for.
-var schemas sync.Map
+// schemas are those of the places that openPostgres was asked for. One that a
+// test has done with is emptied for the next: to make one takes longer.
+var (
+	schemasMu   sync.Mutex
+	schemas     = map[string]string{}
+	schemasFree []string
+)
 
 // openPostgres opens the store of a place in a schema of its own.
 func openPostgres(t *testing.T, place string) *store.Store {
 	t.Helper()
-	url, ok := schemas.Load(place)
-	if !ok {
-		url = postgres.Shared(t).Schema(t)
-		schemas.Store(place, url)
-	}
-	s, err := store.OpenWith(t.Context(), place, store.Options{URL: url.(string)})
+	s, err := store.OpenWith(t.Context(), place, store.Options{URL: schemaOf(t, place)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
+}
+
+func schemaOf(t *testing.T, place string) string {
+	t.Helper()
+	server := postgres.Shared(t)
+	schemasMu.Lock()
+	defer schemasMu.Unlock()
+	if url, ok := schemas[place]; ok {
+		return url
+	}
+	url := ""
+	if n := len(schemasFree); n > 0 {
+		url, schemasFree = schemasFree[n-1], schemasFree[:n-1]
+	} else {
+		url = server.NewSchema(t)
+	}
+	schemas[place] = url
+	t.Cleanup(func() {
+		const empty = "TRUNCATE events, cases, case_keys, tries, affected, marks, cursors, accounts, sessions, ticket, keys, settings, connections, leases, paces, flows, blobs RESTART IDENTITY"
+		if err := postgres.Exec(t, url, empty); err != nil {
+			return // it was not made whole
+		}
+		schemasMu.Lock()
+		defer schemasMu.Unlock()
+		delete(schemas, place)
+		schemasFree = append(schemasFree, url)
+	})
+	return url
 }
 
 // TestConformance is what every kind of store does.

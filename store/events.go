@@ -71,6 +71,42 @@ func (tx *Tx) Successes(tenant, client, address string, from, to time.Time) ([]*
 	return tx.events(w.String()+" ORDER BY time, uid LIMIT 1000", w.args...)
 }
 
+// LastEvent gives the number of the event that was added last, by anybody who
+// shares the store, and 0 where there is none.
+func (tx *Tx) LastEvent() (seq int64, err error) {
+	err = tx.row("SELECT coalesce(max(" + tx.eventSeq() + "), 0) FROM events").Scan(&seq)
+	return seq, told(err, "ask for the last event")
+}
+
+// EventsAfter gives the events that were added after a number, in that order, at
+// most limit, and the number of the last of them.
+func (tx *Tx) EventsAfter(seq int64, limit int) (list []*usher.Event, last int64, err error) {
+	last = seq
+	err = tx.rows("SELECT "+tx.eventSeq()+", uid, body FROM events WHERE "+tx.eventSeq()+" > ? ORDER BY "+tx.eventSeq()+" LIMIT ?", []any{seq, limit}, func(row scanner) error {
+		var uid, body string
+		if err := row.Scan(&last, &uid, &body); err != nil {
+			return err
+		}
+		ev := new(usher.Event)
+		if err := json.Unmarshal([]byte(body), ev); err != nil {
+			return damaged(tx.s.where, "event "+uid+" is no JSON")
+		}
+		list = append(list, ev)
+		return nil
+	})
+	return list, last, told(err, "read the events that were added")
+}
+
+// eventSeq is the column that counts the events as they are added. SQLite's own
+// is given anew after the last event was pruned, which does not matter to one
+// process.
+func (tx *Tx) eventSeq() string {
+	if tx.s.remote != nil {
+		return "seq"
+	}
+	return "rowid"
+}
+
 // EventFilter says which events are asked for. Empty fields ask for all.
 type EventFilter struct {
 	Kinds  []usher.EventKind

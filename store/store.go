@@ -58,6 +58,7 @@ type Store struct {
 	lock    *lockFile
 	writing *pool // of one connection
 	reading *pool
+	replica string // name of this usher among those who share the state
 	notes   []string
 	unclean bool
 
@@ -96,6 +97,9 @@ func OpenWith(ctx context.Context, dir string, opt Options) (_ *Store, err error
 			s.closeAll()
 		}
 	}()
+	if s.replica, err = replicaName(dir); err != nil {
+		return nil, err
+	}
 	if opt.remote() {
 		err = s.openRemote(ctx, opt)
 	} else {
@@ -154,10 +158,6 @@ func (s *Store) closeAll() error {
 
 // Dir is the data directory, absolute.
 func (s *Store) Dir() string { return s.dir }
-
-// Shared tells whether other usher processes may work with the same state: it
-// is in PostgreSQL.
-func (s *Store) Shared() bool { return s.remote != nil }
 
 // Notes are what Open noticed, one sentence each: rights of files that others
 // could read and that it put right; of PostgreSQL, settings by which something

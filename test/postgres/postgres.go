@@ -80,8 +80,7 @@ func missing(tb testing.TB, why error) {
 // test ends.
 func (s *Server) Schema(tb testing.TB) string {
 	tb.Helper()
-	name := "t" + random(8)
-	s.Exec(tb, "CREATE SCHEMA "+name)
+	name, u := s.schema(tb)
 	tb.Cleanup(func() {
 		db, err := sql.Open("pgx", s.url)
 		if err != nil {
@@ -92,7 +91,21 @@ func (s *Server) Schema(tb testing.TB) string {
 		defer cancel()
 		_, _ = db.ExecContext(ctx, "DROP SCHEMA "+name+" CASCADE") // the server may be gone
 	})
-	return s.URL("search_path=" + name)
+	return u
+}
+
+// NewSchema is Schema that stays as long as the server does.
+func (s *Server) NewSchema(tb testing.TB) string {
+	tb.Helper()
+	_, u := s.schema(tb)
+	return u
+}
+
+func (s *Server) schema(tb testing.TB) (name, u string) {
+	tb.Helper()
+	name = "t" + random(8)
+	s.Exec(tb, "CREATE SCHEMA "+name)
+	return name, s.URL("search_path=" + name)
 }
 
 // URL names the server, with settings as "search_path=usher".

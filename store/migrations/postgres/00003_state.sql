@@ -17,8 +17,12 @@ CREATE TABLE events (
   address   TEXT   NOT NULL,
   cause     TEXT   NOT NULL DEFAULT '',
   change    BIGINT NOT NULL,
-  body      TEXT   NOT NULL
+  body      TEXT   NOT NULL,
+  -- In the order of commits, for Update is one at a time: by it each usher comes
+  -- to know what the others took in.
+  seq       BIGINT GENERATED ALWAYS AS IDENTITY
 );
+CREATE UNIQUE INDEX events_seq ON events (seq);
 CREATE INDEX events_time ON events (time, uid);
 CREATE INDEX events_client ON events (client, time);
 CREATE INDEX events_changes ON events (time) WHERE change = 1;
@@ -40,8 +44,10 @@ CREATE TABLE cases (
   first       BIGINT NOT NULL,
   last        BIGINT NOT NULL,
   wake        BIGINT NOT NULL,
-  body        TEXT   NOT NULL
+  body        TEXT   NOT NULL,
+  seq         BIGINT NOT NULL DEFAULT 0
 );
+CREATE INDEX cases_seq ON cases (seq);
 CREATE UNIQUE INDEX cases_active ON cases (fingerprint) WHERE active = 1;
 CREATE INDEX cases_order ON cases (active, last);
 CREATE INDEX cases_wake ON cases (wake) WHERE wake > 0;
@@ -100,7 +106,7 @@ CREATE INDEX sessions_account ON sessions (account);
 CREATE INDEX sessions_expires ON sessions (expires);
 
 CREATE TABLE ticket (
-  one     BIGINT PRIMARY KEY CHECK (one = 1),
+  one     BIGINT PRIMARY KEY, -- of each usher there is one at most
   hash    TEXT   NOT NULL CHECK (length(hash) = 64),
   expires BIGINT NOT NULL
 );

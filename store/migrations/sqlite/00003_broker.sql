@@ -57,11 +57,18 @@ CREATE TABLE blobs (
   PRIMARY KEY (kind, name)
 ) STRICT;
 
+-- Counts every write of any case: who has seen the cases up to one number asks
+-- for those after it.
+ALTER TABLE cases ADD COLUMN seq INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX cases_seq ON cases (seq);
+
 -- Of which connections a key may take tokens: empty is a person's key, for the
 -- console's API; "*" is all; else ids with blanks between.
 ALTER TABLE keys ADD COLUMN connections TEXT NOT NULL DEFAULT '';
 
 -- +goose Down
+DROP INDEX cases_seq;
+ALTER TABLE cases DROP COLUMN seq;
 ALTER TABLE keys DROP COLUMN connections;
 DROP TABLE blobs;
 DROP TABLE flows;
