@@ -26,8 +26,27 @@ type console struct {
 // maxStreams is the number of pages and programs that may watch at once.
 const maxStreams = 256
 
-// New gives the handler of every page and of the API.
-func New(opt Options) http.Handler { return newConsole(opt).handler() }
+// Site is the handler of every page and of the API.
+type Site struct {
+	http.Handler
+	console *console
+}
+
+// New makes a Site.
+func New(opt Options) *Site {
+	c := newConsole(opt)
+	return &Site{c.handler(), c}
+}
+
+// Operator tells who asks, for the pages beside the console's that want to know
+// whether somebody is signed in. A program with a key is nobody here.
+func (s *Site) Operator(r *http.Request) (name string, ok bool) {
+	who, err := s.console.recognise(r)
+	if err != nil || who.program || who.name == "" {
+		return "", false
+	}
+	return who.name, true
+}
 
 func newConsole(opt Options) *console {
 	if opt.Now == nil {

@@ -29,7 +29,7 @@ func (b *brokerage) Connections(ctx context.Context) ([]console.Connection, erro
 			return nil, told(after, err)
 		}
 		for i := range views {
-			all = append(all, shown(&views[i], cases))
+			all = append(all, b.shown(&views[i], cases))
 		}
 		if len(views) < page {
 			return all, nil
@@ -53,9 +53,12 @@ func (b *brokerage) cases(ctx context.Context) (map[string]int64, error) {
 	return cases, nil
 }
 
-func shown(v *broker.View, cases map[string]int64) console.Connection {
+func (b *brokerage) shown(v *broker.View, cases map[string]int64) console.Connection {
 	c := console.Connection{Config: v.Config, Revision: v.Revision, Status: v.Status, Case: cases[v.Config.ID]}
 	c.Status.Spent = "" // of no use to anybody but the broker
+	if v.Config.Grant == broker.GrantCode && b.connect != nil {
+		c.RedirectURI = b.connect.RedirectURI(v.Config)
+	}
 	return c
 }
 
@@ -73,7 +76,7 @@ func (b *brokerage) show(ctx context.Context, v *broker.View) (console.Connectio
 	if err != nil {
 		return console.Connection{}, err
 	}
-	return shown(v, cases), nil
+	return b.shown(v, cases), nil
 }
 
 // Renew implements console.Connections. What the provider says stands in the

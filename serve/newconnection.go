@@ -147,11 +147,3 @@ func fitting(offered string, wish *console.NewConnection) string {
 	}
 	return methodFor(wish)
 }
-
-// Connect implements console.Connections.
-func (b *brokerage) Connect(ctx context.Context, id, by string) (string, error) {
-	if _, err := b.Get(ctx, id); err != nil {
-		return "", told(id, err)
-	}
-	return "", &usher.Error{Code: console.CodeUnavailable, Message: "nobody can connect here yet"}
-}

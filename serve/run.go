@@ -48,7 +48,9 @@ type Server struct {
 	metrics  *metrics
 	sources  []*source
 	listener net.Listener
+	local    net.Listener // the socket
 	egress   net.Listener // nil: there is none
+	site     *console.Site
 
 	cleanups []cleanup // last in, first out
 	failed   chan error
@@ -86,7 +88,8 @@ func New(cfg *Config, env Env) *Server {
 const SocketName = "usher.sock"
 
 // Start opens the store, the providers, the engine with its sources, the
-// console and the listeners, in this order. What was opened is closed again if
+// listeners, the broker with its doors and the console, in this order, and then
+// answers. What was opened is closed again if
 // one of them fails. ctx bounds the start alone.
 func (s *Server) Start(ctx context.Context) (err error) {
 	defer func() {
@@ -106,6 +109,9 @@ func (s *Server) Start(ctx context.Context) (err error) {
 	if err := s.openEngine(ctx, stopping, stop); err != nil {
 		return err
 	}
+	if err := s.bind(); err != nil {
+		return err
+	}
 	if err := s.openBroker(ctx); err != nil {
 		return err
 	}
@@ -114,14 +120,11 @@ func (s *Server) Start(ctx context.Context) (err error) {
 	if err := s.openEgress(); err != nil {
 		return err
 	}
-	answer, err := s.listen(s.withDoors(s.openConsole(streams)))
-	if err != nil {
-		return err
-	}
+	s.openConsole(streams)
 	if err := s.welcome(ctx); err != nil {
 		return err
 	}
-	answer()
+	s.answer(s.withDoors(s.site))
 	// Streams end first, so that the listeners need not wait for them.
 	s.onStop("streams", func(context.Context) error {
 		close(streams)
@@ -239,9 +242,9 @@ func (s *source) seen(t time.Time) {
 	}
 }
 
-// openConsole makes the handler of everything.
-func (s *Server) openConsole(stop <-chan struct{}) http.Handler {
-	return console.New(console.Options{
+// openConsole makes the pages and the API.
+func (s *Server) openConsole(stop <-chan struct{}) {
+	s.site = console.New(console.Options{
 		Cases: s.engine, Accounts: accounts{s.store}, Connections: s.broker, Listen: s.cfg.Listen, URL: s.cfg.URL, Now: s.env.Now, Version: s.env.Version,
 		Cause: causeOf, Sources: s.sourceList, Metrics: s.metrics.handler(), OpenMetrics: loopbackAddress(s.cfg.Listen),
 		Ready: s.ready, Stop: stop, Log: s.log,
@@ -311,11 +314,11 @@ func bounded(h http.Handler) http.Handler {
 	})
 }
 
-// listen opens the listeners; answer begins to answer on them.
-func (s *Server) listen(h http.Handler) (answer func(), err error) {
+// bind opens the listeners. Who comes waits until answer.
+func (s *Server) bind() error {
 	public, err := net.Listen("tcp", s.cfg.Listen)
 	if err != nil {
-		return nil, &usher.Error{
+		return &usher.Error{
 			Code: usher.ErrUsage, Message: "listen on " + s.cfg.Listen, Err: plainNet(err),
 			Hint: "is another usher running there? Otherwise write another port as listen: into the configuration",
 		}
@@ -324,15 +327,19 @@ func (s *Server) listen(h http.Handler) (answer func(), err error) {
 	s.onStop("address", func(context.Context) error { return ignoreClosed(public.Close()) })
 	local, err := listenSocket(filepath.Join(s.store.Dir(), SocketName))
 	if err != nil {
-		return nil, err
+		return err
 	}
+	s.local = local
 	s.onStop("socket", func(context.Context) error { return ignoreClosed(local.Close()) })
-	return func() {
-		s.serve(s.newHTTP(h), public)
-		trusted := s.newHTTP(h)
-		trusted.ConnContext = func(ctx context.Context, _ net.Conn) context.Context { return console.Trusted(ctx) }
-		s.serve(trusted, local)
-	}, nil
+	return nil
+}
+
+// answer begins to answer on the listeners.
+func (s *Server) answer(h http.Handler) {
+	s.serve(s.newHTTP(h), s.listener)
+	trusted := s.newHTTP(h)
+	trusted.ConnContext = func(ctx context.Context, _ net.Conn) context.Context { return console.Trusted(ctx) }
+	s.serve(trusted, s.local)
 }
 
 func ignoreClosed(err error) error {
