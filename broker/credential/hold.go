@@ -1,0 +1,118 @@
+package credential
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"usher"
+)
+
+// Hold is a reason why the old secret is not retired yet.
+type Hold struct {
+	Kind   string      `json:"kind"`             // caller, quiet, log, unknown, verify, unkept
+	Who    string      `json:"who,omitempty"`    // name of a caller
+	Text   string      `json:"text"`             // a sentence
+	Turn   usher.Fixer `json:"turn,omitempty"`   // who can do something about it; empty: it passes
+	Until  time.Time   `json:"until,omitzero"`   // when it passes, if nothing happens until then
+	Caller *Caller     `json:"caller,omitempty"` //
+}
+
+// OwnConnections is the caller that the broker itself is.
+const OwnConnections = "usher's own connections"
+
+// slack is what is added to the quiet time: a use is written down when the last
+// one is older than a quarter of it.
+func slack(quiet time.Duration) time.Duration { return quiet + quiet/4 }
+
+// holdups tells why the old secret may not be retired; none: it may. Nothing of
+// it is a matter of time alone.
+func (m *Manager) holdups(r *record, now time.Time) (holds []Hold) {
+	rot := r.Rotation
+	if rot == nil || rot.Step != StepMoving {
+		return nil
+	}
+	old := r.old()
+	holds = append(holds, m.callerHolds(r)...)
+	if old == nil { // there is nothing to retire; it is told until everybody has moved
+		if r.Config.TokenEndpoint != "" && r.current().Verified.Before(rot.Moved) {
+			holds = append(holds, Hold{Kind: "verify", Text: "the new secret was not seen to work yet"})
+		}
+		return holds
+	}
+	m.mu.Lock()
+	_, unkept := m.unkept[r.Config.Name]
+	born := m.born
+	m.mu.Unlock()
+	if unkept {
+		holds = append(holds, Hold{Kind: "unkept", Text: "a use of a secret was seen and cannot be written down"})
+	}
+	logged := rot.Logged && !r.LogSeen.IsZero()
+	if len(r.Callers) == 0 && len(r.Config.Callers) == 0 && r.Own.IsZero() && !logged {
+		return append(holds, Hold{
+			Kind: "unknown", Turn: usher.FixerDeveloper,
+			Text: "nobody fetches the secret from usher, and no log tells which one is used: who still has the old one cannot be told. Let programs fetch it, or retire the old one yourself when you know",
+		})
+	}
+	quiet := r.Config.quiet()
+	since := rot.Moved
+	for _, t := range []time.Time{old.Used, born} {
+		if t.After(since) {
+			since = t
+		}
+	}
+	until := since.Add(slack(quiet))
+	if !r.Own.IsZero() {
+		if t := rot.Moved.Add(m.opt.Pace.InFlight); t.After(until) {
+			until = t
+		}
+	}
+	if now.Before(until) {
+		text := "no use of the old one must be seen for " + quiet.String()
+		if !old.Used.IsZero() && !old.Used.Before(rot.Moved) {
+			text += "; the last was at " + old.Used.UTC().Format(time.RFC3339)
+			if old.UsedBy != "" {
+				text += ", by " + usher.MarkValue(old.UsedBy)
+			}
+		}
+		holds = append(holds, Hold{Kind: "quiet", Text: text, Until: until})
+	}
+	if logged {
+		covered := rot.Moved
+		if old.Used.After(covered) {
+			covered = old.Used
+		}
+		switch {
+		case r.current().Logged.Before(rot.Moved):
+			holds = append(holds, Hold{Kind: "log", Text: "the provider's log has not shown a use of the new one yet, so that its silence about the old one proves nothing"})
+		case r.LogSeen.Before(covered.Add(quiet)):
+			holds = append(holds, Hold{Kind: "log", Text: "the provider's log is read up to " + r.LogSeen.UTC().Format(time.RFC3339) + " and does not cover the quiet time yet"})
+		}
+	}
+	return holds
+}
+
+// callerHolds lists the callers that are known and do not have the current
+// version.
+func (m *Manager) callerHolds(r *record) (holds []Hold) {
+	to := r.Rotation.To
+	seen := map[string]bool{}
+	for _, name := range r.names() {
+		c := r.Callers[name]
+		key, _, _ := strings.Cut(name, "@")
+		seen[key] = true
+		switch has := c.version(); {
+		case has == to:
+		case c.Given == to:
+			holds = append(holds, Hold{Kind: "caller", Who: name, Turn: usher.FixerDeveloper, Caller: &c, Text: usher.MarkValue(name) + " was given version " + fmt.Sprint(to) + " and has not shown since that it has it"})
+		default:
+			holds = append(holds, Hold{Kind: "caller", Who: name, Turn: usher.FixerDeveloper, Caller: &c, Text: usher.MarkValue(name) + " has version " + fmt.Sprint(has) + "; it last asked at " + c.Seen.UTC().Format(time.RFC3339)})
+		}
+	}
+	for _, name := range r.Config.Callers {
+		if !seen[name] {
+			holds = append(holds, Hold{Kind: "caller", Who: name, Turn: usher.FixerDeveloper, Text: usher.MarkValue(name) + " is known to use the secret and never fetched it from usher"})
+		}
+	}
+	return holds
+}

@@ -1,0 +1,695 @@
+package credential
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"usher"
+	"usher/broker"
+	"usher/provider"
+)
+
+// Rotate begins a rotation and gives what it will do. One that is under way is
+// not begun twice. by is who wants it.
+func (m *Manager) Rotate(ctx context.Context, name, why, by string) (Plan, error) {
+	if err := m.begin(ctx, name, why, by); err != nil {
+		return Plan{}, err
+	}
+	m.Wake()
+	return m.Plan(ctx, name)
+}
+
+// begin writes down that a rotation is wanted, unless one is under way or there
+// were too many. It holds a lease for that: the bound is for all replicas.
+func (m *Manager) begin(ctx context.Context, name, why, by string) error {
+	lease, err := m.gate(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = m.opt.Store.Release(context.WithoutCancel(ctx), lease) }()
+	all, err := m.records(ctx)
+	if err != nil {
+		return err
+	}
+	now := m.now().UTC()
+	begun := 0
+	for _, r := range all {
+		for _, t := range r.Begun {
+			if now.Sub(t) < time.Hour {
+				begun++
+			}
+		}
+	}
+	if begun >= m.opt.Cap.PerHour {
+		return &usher.Error{
+			Code: usher.ErrRefused, Message: fmt.Sprintf("%d rotations were begun in the last hour, which is as many as may be", begun),
+			Hint: "wait, or raise the bound: too many at once is how a mistake becomes an outage",
+		}
+	}
+	r, err := m.change(ctx, name, func(r *record) error {
+		if r.Rotation != nil {
+			return &usher.Error{Code: usher.ErrRefused, Message: "the secret " + name + " is being rotated already", Hint: "usher secrets shows where it stands"}
+		}
+		if r.Config.Provider == "" {
+			return &usher.Error{Code: usher.ErrRefused, Message: "the secret " + name + " names no provider that could be asked for another one", Hint: "configure the provider with admin:, and name it with the secret"}
+		}
+		r.Begun = slices.DeleteFunc(append(r.Begun, now), func(t time.Time) bool { return now.Sub(t) >= time.Hour })
+		r.Rotation = &Rotation{ID: random(4), Step: StepCreating, Why: clip(why, 300), By: clip(by, 100), Began: now, From: r.current().N, Next: now}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	m.emit(ctx, &r.Config, "update", usher.StatusSuccess, "the rotation of the secret `"+name+"` was begun: "+clip(why, 200), by)
+	return nil
+}
+
+// gate waits for the lease under which rotations are begun.
+func (m *Manager) gate(ctx context.Context) (broker.Lease, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	for {
+		lease, err := m.opt.Store.Acquire(ctx, "secrets/begin", m.opt.Holder+"/"+random(3), 5*time.Second)
+		if !errors.Is(err, broker.ErrHeld) {
+			return lease, err
+		}
+		if err := wait(ctx, 5*time.Millisecond); err != nil {
+			return lease, &usher.Error{Code: usher.ErrUnreachable, Message: "other rotations are being begun", Hint: "try again"}
+		}
+	}
+}
+
+// advance goes on with a rotation as far as it can go now.
+func (m *Manager) advance(ctx context.Context, name string) error {
+	for range 20 { // more steps than there are
+		r, err := m.load(ctx, name)
+		if err != nil {
+			return err
+		}
+		rot := r.Rotation
+		if rot == nil || m.now().Before(rot.Next) {
+			return nil
+		}
+		var on bool
+		switch rot.Step {
+		case StepCreating:
+			on, err = m.create(ctx, r)
+		case StepVerifying:
+			on, err = m.tryOut(ctx, r)
+		case StepMoving:
+			on, err = m.watchMove(ctx, r)
+		case StepRetiring, StepDropping:
+			on, err = m.retire(ctx, r)
+		default:
+			return fmt.Errorf("the secret %s is at the step %q, which this usher does not know", name, rot.Step)
+		}
+		if err != nil || !on {
+			return err
+		}
+	}
+	return nil
+}
+
+// step changes a rotation where it is still the same one at the same step.
+func (m *Manager) step(ctx context.Context, was *record, f func(r *record) error) (*record, error) {
+	id, step := was.Rotation.ID, was.Rotation.Step
+	return m.change(ctx, was.Config.Name, func(r *record) error {
+		if r.Rotation == nil || r.Rotation.ID != id || r.Rotation.Step != step {
+			return errMoved
+		}
+		return f(r)
+	})
+}
+
+// errMoved tells that somebody else went on with the rotation.
+var errMoved = errors.New("the rotation stands elsewhere by now")
+
+// stuck notes why a rotation does not go on, and when it is tried again.
+func (m *Manager) stuck(ctx context.Context, r *record, why string, turn usher.Fixer, after time.Duration) error {
+	now := m.now().UTC()
+	why = clip(why, 500)
+	news := false
+	r, err := m.step(ctx, r, func(r *record) error {
+		rot := r.Rotation
+		news = turn != "" && (rot.Trouble != why || rot.Turn != turn)
+		if rot.Trouble != why {
+			rot.Trouble, rot.Since = why, now
+		}
+		rot.Turn, rot.Next = turn, now.Add(after)
+		return nil
+	})
+	if err != nil || !news {
+		return unlessMoved(err)
+	}
+	f := finding(&r.Config, CheckRotated)
+	f.Outcome, f.Severity, f.Fixer = usher.OutcomeWrong, usher.SeverityHigh, turn
+	f.Title = "The rotation of the secret of " + usher.MarkValue(r.Config.ClientID) + " does not go on"
+	f.Detail = upper(usher.EscapeValue(why)) + "."
+	f.Verify = "the rotation goes on"
+	f.Fix = []usher.FixStep{{Text: "Do what the sentence above asks for: usher tries again by itself. Or take the rotation back: usher secrets undo " + r.Config.Name + ".", Risk: usher.RiskNeutral}}
+	f.Proof = []usher.Proof{{Place: "managed secret " + r.Config.Name + ", step " + string(r.Rotation.Step), Quote: why}}
+	return m.report(ctx, r, now, f)
+}
+
+func unlessMoved(err error) error {
+	if errors.Is(err, errMoved) {
+		return nil
+	}
+	return err
+}
+
+// trouble notes what a provider answered. What is no fault of the moment is
+// somebody's turn.
+func (m *Manager) trouble(ctx context.Context, r *record, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	why, turn := told(err), usher.Fixer("")
+	after := m.opt.Pace.Again << min(r.Rotation.Tries, 6)
+	switch {
+	case errors.Is(err, provider.ErrForbidden), errors.Is(err, provider.ErrNotFound), errors.Is(err, provider.ErrUnsupported), errors.Is(err, provider.ErrFull), errors.Is(err, provider.ErrLast):
+		turn, after = usher.FixerTenantAdmin, max(after, 30*m.opt.Pace.Again)
+	}
+	return m.stuck(ctx, r, why, turn, after)
+}
+
+// told gives an error for a person.
+func told(err error) string {
+	var known *usher.Error
+	if errors.As(err, &known) {
+		if known.Hint != "" {
+			return known.Message + ": " + known.Hint
+		}
+		return known.Message
+	}
+	return "the provider could not be asked: " + clip(err.Error(), 300)
+}
+
+func (m *Manager) secrets(c *Config) (provider.Secrets, error) {
+	if m.opt.Provider != nil {
+		if p, ok := m.opt.Provider(c.Provider); ok {
+			return p, nil
+		}
+	}
+	return nil, &usher.Error{
+		Code: usher.ErrRefused, Message: "usher may not change secrets at the provider " + usher.MarkValue(c.Provider), Err: provider.ErrUnsupported,
+		Hint: "configure it under providers: with admin:",
+	}
+}
+
+// label is what a secret is called at the provider.
+func label(name string, n int64, rotation string, try int) string {
+	return fmt.Sprintf("usher/%s/%d-%s-%d", name, n, rotation, try)
+}
+
+// create has the provider make the new secret, or finds the one that was made
+// by whoever did not come to note it.
+func (m *Manager) create(ctx context.Context, r *record) (on bool, err error) {
+	p, err := m.secrets(&r.Config)
+	if err != nil {
+		return false, m.trouble(ctx, r, err)
+	}
+	rules, list, err := m.look(ctx, p, r)
+	if err != nil {
+		return false, m.trouble(ctx, r, err)
+	}
+	if at := r.Rotation.Attempt; at != nil {
+		return m.find(ctx, p, r, rules, list)
+	}
+	if r.Rotation.Tries >= mostTries {
+		return false, m.stuck(ctx, r, fmt.Sprintf("%d times a secret was asked for and none could be kept; look at the client's secrets and undo the rotation", mostTries), usher.FixerTenantAdmin, 10*time.Minute)
+	}
+	now := m.now().UTC()
+	r, err = m.step(ctx, r, func(r *record) error {
+		rot := r.Rotation
+		if rot.Attempt != nil {
+			return errMoved
+		}
+		rot.Tries++
+		rot.Overlap, rot.Delay, rot.Logged = rules.Overlap, rules.Delay, rules.UseTold
+		rot.Attempt = &Attempt{Label: label(r.Config.Name, r.next(), rot.ID, rot.Tries), Holder: m.opt.Holder, Began: now, Until: now.Add(m.opt.Pace.Call * 4 / 3)}
+		for _, s := range list {
+			rot.Attempt.Before = append(rot.Attempt.Before, s.ID)
+		}
+		rot.Labels = append(rot.Labels, rot.Attempt.Label)
+		m.identify(ctx, r, list)
+		return nil
+	})
+	if err != nil {
+		return false, unlessMoved(err)
+	}
+	calling, cancel := context.WithTimeout(ctx, m.opt.Pace.Call)
+	defer cancel()
+	made, value, err := p.CreateSecret(calling, r.Config.ClientID, provider.NewSecret{Name: r.Rotation.Attempt.Label})
+	if err != nil {
+		if nothingMade(err) {
+			r, err2 := m.step(ctx, r, func(r *record) error { r.Rotation.Attempt = nil; return nil })
+			if err2 != nil {
+				return false, unlessMoved(err2)
+			}
+			return false, m.trouble(ctx, r, err)
+		}
+		return false, m.trouble(ctx, r, err) // it is looked for then
+	}
+	return m.adopt(ctx, p, r, made, value)
+}
+
+// mostTries bounds how often a rotation asks for a secret.
+const mostTries = 5
+
+// nothingMade tells that a call that failed surely made no secret.
+func nothingMade(err error) bool {
+	for _, e := range []error{provider.ErrForbidden, provider.ErrNotFound, provider.ErrUnsupported, provider.ErrFull, provider.ErrChanged, provider.ErrLast} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// look asks for the rules and the secrets.
+func (m *Manager) look(ctx context.Context, p provider.Secrets, r *record) (provider.SecretRules, []provider.ClientSecret, error) {
+	ctx, cancel := context.WithTimeout(ctx, m.opt.Pace.Call)
+	defer cancel()
+	rules, err := p.SecretRules(ctx, r.Config.ClientID)
+	if err != nil {
+		return rules, nil, err
+	}
+	list, err := p.ClientSecrets(ctx, r.Config.ClientID)
+	return rules, list, err
+}
+
+// identify finds out which of the provider's secrets the versions are, where
+// that is not known: by value where it is told, or because there is one alone.
+func (m *Manager) identify(ctx context.Context, r *record, list []provider.ClientSecret) {
+	for i := range r.Versions {
+		v := &r.Versions[i]
+		if v.State == VersionEnded {
+			continue
+		}
+		if s := m.match(ctx, r, v, list); s != nil {
+			v.ID = s.ID
+			if !s.Expires.IsZero() {
+				v.Expires = s.Expires
+			}
+		}
+	}
+}
+
+// match gives the provider's secret that a version is, or nil.
+func (m *Manager) match(ctx context.Context, r *record, v *Version, list []provider.ClientSecret) *provider.ClientSecret {
+	var value usher.Secret
+	for i := range list {
+		s := &list[i]
+		if s.Value != "" {
+			if value == "" {
+				value, _ = m.open(ctx, r.Config.Name, v)
+			}
+			if value != "" && equal(s.Value, value) {
+				return s
+			}
+		} else if v.ID != "" && s.ID == v.ID {
+			return s
+		}
+	}
+	if v.ID != "" {
+		return nil
+	}
+	if value == "" {
+		value, _ = m.open(ctx, r.Config.Name, v)
+	}
+	var only *provider.ClientSecret
+	for i := range list {
+		s := &list[i]
+		hint := strings.TrimRight(s.Hint, "*.…")
+		if s.Off || s.Value != "" || r.byID(s.ID) != nil || hint != "" && !strings.HasPrefix(value.Reveal(), hint) {
+			continue
+		}
+		if only != nil {
+			return nil // it may be either
+		}
+		only = s
+	}
+	return only
+}
+
+// find looks for the secret that an attempt may have made.
+func (m *Manager) find(ctx context.Context, p provider.Secrets, r *record, rules provider.SecretRules, list []provider.ClientSecret) (on bool, err error) {
+	at := r.Rotation.Attempt
+	i := slices.IndexFunc(list, func(s provider.ClientSecret) bool {
+		if s.Off || s.Ending || r.known(m, ctx, &s) {
+			return false
+		}
+		if rules.Named {
+			return s.Name == at.Label
+		}
+		return !slices.Contains(at.Before, s.ID)
+	})
+	now := m.now()
+	if i >= 0 && list[i].Value != "" {
+		return m.adopt(ctx, p, r, list[i], list[i].Value)
+	}
+	if until := at.Until.Add(rules.Delay); now.Before(until) {
+		// Whoever sent it may still be about to note the answer, and what was made
+		// may not be shown yet.
+		return false, m.stuck(ctx, r, "a new secret was asked for, and the answer is not known yet", "", min(until.Sub(now), max(m.opt.Pace.Again, until.Sub(now)/8)))
+	}
+	if i >= 0 { // nobody knows its value, and nobody ever will
+		if err := m.retireAt(ctx, p, r, list[i].ID); err != nil {
+			return false, m.trouble(ctx, r, err)
+		}
+		m.log.Warn("a secret whose value was lost on the way was retired", "secret", r.Config.Name, "label", at.Label)
+	}
+	_, err = m.step(ctx, r, func(r *record) error {
+		if r.Rotation.Attempt == nil || r.Rotation.Attempt.Label != at.Label {
+			return errMoved
+		}
+		r.Rotation.Attempt, r.Rotation.Next = nil, now
+		return nil
+	})
+	return err == nil, unlessMoved(err)
+}
+
+// known tells whether a secret of the provider's is one of the versions.
+func (r *record) known(m *Manager, ctx context.Context, s *provider.ClientSecret) bool {
+	for i := range r.Versions {
+		v := &r.Versions[i]
+		if s.Value == "" {
+			if v.ID == s.ID {
+				return true
+			}
+			continue
+		}
+		if value, err := m.open(ctx, r.Config.Name, v); err == nil && equal(value, s.Value) {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *Manager) retireAt(ctx context.Context, p provider.Secrets, r *record, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, m.opt.Pace.Call)
+	defer cancel()
+	return p.RetireSecret(ctx, r.Config.ClientID, id)
+}
+
+// adopt notes the new secret. It is tried until the store has it: the provider
+// may never tell it again.
+func (m *Manager) adopt(ctx context.Context, p provider.Secrets, r *record, made provider.ClientSecret, value usher.Secret) (on bool, err error) {
+	at := r.Rotation.Attempt
+	overlap := m.worksStill(ctx, p, r)
+	for pause := 20 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
+		var sealed []byte
+		n := r.next()
+		if sealed, err = m.seal(ctx, r.Config.Name, n, value); err == nil {
+			_, err = m.step(ctx, r, func(r *record) error {
+				rot := r.Rotation
+				if rot.Attempt == nil || rot.Attempt.Label != at.Label || r.next() != n {
+					return errMoved
+				}
+				now := m.now().UTC()
+				rot.To, rot.Attempt, rot.Trouble, rot.Turn, rot.Next = n, nil, "", "", now
+				rot.Overlap = overlap
+				r.Versions = append(r.Versions, Version{N: n, ID: made.ID, Label: at.Label, State: VersionNew, Made: now, Expires: made.Expires, Sealed: sealed})
+				if overlap {
+					rot.Step = StepVerifying
+					return nil
+				}
+				// The old one works no more: whoever waits for a proof waits in vain.
+				rot.Step, rot.Moved, r.Health.Next = StepMoving, now, now
+				r.handOut(n, VersionEnded, now)
+				if v := r.version(rot.From); v != nil {
+					v.Ended, v.EndedWhy = now, "the provider ended it when the new one was made"
+				}
+				return nil
+			})
+		}
+		switch {
+		case err == nil:
+			m.emit(ctx, &r.Config, "create", usher.StatusSuccess, "the provider made a new secret for `"+r.Config.Name+"`", r.Rotation.By)
+			return true, nil
+		case errors.Is(err, errMoved):
+			return false, m.disown(ctx, p, r.Config.Name, made, value)
+		case ctx.Err() != nil:
+			return false, err
+		}
+		m.log.Error("a new secret was made and cannot be written down; it is tried until it is", "secret", r.Config.Name, "error", err)
+		if err := wait(ctx, pause); err != nil {
+			return false, err
+		}
+	}
+}
+
+// worksStill tells whether the provider takes the old secret beside the new
+// one. What it says afterwards counts, not what it promised before.
+func (m *Manager) worksStill(ctx context.Context, p provider.Secrets, r *record) bool {
+	if !r.Rotation.Overlap {
+		return false
+	}
+	rules, list, err := m.look(ctx, p, r)
+	if err != nil || !rules.Told {
+		return true // as it was told before
+	}
+	s := m.match(ctx, r, r.version(r.Rotation.From), list)
+	return s != nil && !s.Off
+}
+
+// disown retires a secret that came after somebody else had gone on without it.
+func (m *Manager) disown(ctx context.Context, p provider.Secrets, name string, made provider.ClientSecret, value usher.Secret) error {
+	r, err := m.load(ctx, name)
+	if err != nil {
+		return err
+	}
+	made.Value = value
+	byID := made
+	byID.Value = ""
+	if r.known(m, ctx, &made) || r.known(m, ctx, &byID) {
+		return nil // it was adopted
+	}
+	if r.Rotation != nil && !r.Rotation.Overlap {
+		return nil // it is the only one
+	}
+	return m.retireAt(ctx, p, r, made.ID)
+}
+
+// tryOut verifies the new secret, until the provider's delay is over.
+func (m *Manager) tryOut(ctx context.Context, r *record) (on bool, err error) {
+	v := r.version(r.Rotation.To)
+	value, err := m.open(ctx, r.Config.Name, v)
+	if err != nil {
+		return false, err
+	}
+	verdict := m.opt.Verify(ctx, r.Config, value)
+	now := m.now().UTC()
+	switch {
+	case ctx.Err() != nil:
+		return false, ctx.Err()
+	case verdict.Outcome == usher.OutcomeOK:
+		p, perr := m.secrets(&r.Config)
+		var ends time.Time
+		if perr == nil {
+			if _, list, err := m.look(ctx, p, r); err == nil {
+				if s := m.match(ctx, r, r.version(r.Rotation.From), list); s != nil && s.Ending {
+					ends = s.Expires
+				}
+			}
+		}
+		_, err = m.step(ctx, r, func(r *record) error {
+			rot := r.Rotation
+			rot.Step, rot.Moved, rot.Trouble, rot.Turn, rot.Next = StepMoving, now, "", "", now
+			rot.OldEnds = ends
+			r.handOut(rot.To, VersionOld, now)
+			r.version(rot.To).Verified = now
+			r.Health = Health{Outcome: usher.OutcomeOK, At: now, Next: now.Add(r.Config.verifyEvery())}
+			return nil
+		})
+		if err == nil {
+			m.emit(ctx, &r.Config, "update", usher.StatusSuccess, "the new secret of `"+r.Config.Name+"` works and is handed out", r.Rotation.By)
+		}
+		return err == nil, unlessMoved(err)
+	case verdict.Outcome == usher.OutcomeWrong && now.After(v.Made.Add(r.Rotation.Delay+m.opt.Pace.Call)):
+		// Nobody has it: it is given up, and the old one stays.
+		_, err = m.step(ctx, r, func(r *record) error {
+			r.Rotation.Step, r.Rotation.Next = StepDropping, now
+			r.Rotation.Trouble = "the provider does not take the new secret that it made: " + verdict.Title
+			return nil
+		})
+		return err == nil, unlessMoved(err)
+	case verdict.Outcome == usher.OutcomeWrong:
+		return false, m.stuck(ctx, r, "the new secret does not work yet: "+verdict.Title, "", m.opt.Pace.Again)
+	}
+	after := m.opt.Pace.Again << min(int(now.Sub(v.Made)/(10*m.opt.Pace.Again)), 5)
+	var turn usher.Fixer
+	if now.After(v.Made.Add(r.Rotation.Delay + 5*time.Minute)) {
+		turn = usher.FixerDeveloper
+	}
+	return false, m.stuck(ctx, r, "it cannot be told whether the new secret works, so nobody is given it: "+verdict.Title, turn, after)
+}
+
+// watchMove looks whether the old secret may be retired.
+func (m *Manager) watchMove(ctx context.Context, r *record) (on bool, err error) {
+	now := m.now().UTC()
+	holds := m.holdups(r, now)
+	if old := r.old(); old != nil && !r.Rotation.OldEnds.IsZero() && !now.Before(r.Rotation.OldEnds) {
+		_, err = m.step(ctx, r, func(r *record) error {
+			r.end(r.Rotation.From, now, "the provider ended it when its period was over")
+			r.finish(now, "the provider ended the old one when its period was over")
+			return nil
+		})
+		if err == nil {
+			m.over(ctx, r, r.Rotation.From, "the provider ended the old secret of `"+r.Config.Name+"` when its period was over")
+		}
+		return err == nil, unlessMoved(err)
+	}
+	if len(holds) > 0 && r.Rotation.Forced == "" {
+		next := min(max(r.Config.quiet()/8, m.opt.Pace.Tick), 30*time.Second)
+		if r.old() == nil && !r.Health.Next.After(now) {
+			next = m.opt.Pace.Again
+		}
+		return false, m.stuck(ctx, r, "", "", next)
+	}
+	if r.old() == nil { // it ended when the new one was made
+		_, err = m.step(ctx, r, func(r *record) error {
+			r.finish(now, "every caller has the new one; the old one had ended when it was made")
+			return nil
+		})
+		if err == nil {
+			m.over(ctx, r, r.Rotation.From, "every caller has the new secret of `"+r.Config.Name+"`")
+		}
+		return err == nil, unlessMoved(err)
+	}
+	_, err = m.step(ctx, r, func(r *record) error {
+		// What was noted in between counts.
+		if r.Rotation.Forced == "" && len(m.holdups(r, m.now().UTC())) > 0 {
+			return errMoved
+		}
+		r.Rotation.Step, r.Rotation.Next, r.Rotation.Trouble, r.Rotation.Turn = StepRetiring, now, "", ""
+		return nil
+	})
+	return err == nil, unlessMoved(err)
+}
+
+// retire ends a secret at the provider: the old one, or the new one that was
+// given up.
+func (m *Manager) retire(ctx context.Context, r *record) (on bool, err error) {
+	p, err := m.secrets(&r.Config)
+	if err != nil {
+		return false, m.trouble(ctx, r, err)
+	}
+	rot := r.Rotation
+	n := rot.From
+	if rot.Step == StepDropping {
+		n = rot.To
+	}
+	_, list, err := m.look(ctx, p, r)
+	if err != nil {
+		return false, m.trouble(ctx, r, err)
+	}
+	if v := r.version(n); v != nil {
+		id := v.ID
+		if s := m.match(ctx, r, v, list); s != nil {
+			id = s.ID
+		}
+		if id == "" {
+			return false, m.stuck(ctx, r, "which of the provider's secrets the old one is cannot be told: end it there, and say so with usher secrets retire "+r.Config.Name+" --declare", usher.FixerTenantAdmin, 10*time.Minute)
+		}
+		if err := m.retireAt(ctx, p, r, id); err != nil {
+			return false, m.trouble(ctx, r, err)
+		}
+	}
+	if err := m.sweep(ctx, p, r, list, n); err != nil {
+		return false, m.trouble(ctx, r, err)
+	}
+	now := m.now().UTC()
+	how := "no use of the old one was seen any more"
+	switch {
+	case rot.Step == StepDropping && rot.Undone != "":
+		how = rot.Undone + " gave it up before anybody had the new one"
+	case rot.Step == StepDropping:
+		how = "given up: " + rot.Trouble
+	case rot.Forced != "":
+		how = rot.Forced + " retired the old one without waiting for proof"
+	}
+	_, err = m.step(ctx, r, func(r *record) error {
+		r.end(n, now, how)
+		r.finish(now, how)
+		return nil
+	})
+	if err == nil {
+		m.over(ctx, r, n, "a secret of `"+r.Config.Name+"` was retired: "+how)
+	}
+	return err == nil, unlessMoved(err)
+}
+
+// sweep retires what earlier tries of the rotation left at the provider.
+func (m *Manager) sweep(ctx context.Context, p provider.Secrets, r *record, list []provider.ClientSecret, but int64) error {
+	for i := range list {
+		s := &list[i]
+		if s.Name == "" || !slices.Contains(r.Rotation.Labels, s.Name) || r.known(m, ctx, s) || r.byID(s.ID) != nil {
+			continue
+		}
+		if err := m.retireAt(ctx, p, r, s.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// over tells that a rotation is over, and closes the cases that it settles. n is
+// the version that has ended.
+func (m *Manager) over(ctx context.Context, r *record, n int64, message string) {
+	m.emit(ctx, &r.Config, "delete", usher.StatusSuccess, message, r.Rotation.By)
+	now := m.now().UTC()
+	done := finding(&r.Config, CheckRotated)
+	done.Outcome, done.Title = usher.OutcomeOK, "The rotation is over"
+	findings := []usher.Finding{done}
+	if len(r.signals(n)) > 0 {
+		dead := finding(&r.Config, CheckLeaked)
+		dead.Outcome, dead.Title = usher.OutcomeOK, "The secret that leaked was retired"
+		findings = append(findings, dead)
+	}
+	if err := m.report(ctx, r, now, findings...); err != nil {
+		m.log.Error("what a rotation came to cannot be told", "secret", r.Config.Name, "error", err)
+	}
+}
+
+// Undo hands the old secret out again, or gives the rotation up where nobody
+// has the new one. It can be undone until the old one is being retired.
+func (m *Manager) Undo(ctx context.Context, name, by string) error {
+	now := m.now().UTC()
+	r, err := m.change(ctx, name, func(r *record) error {
+		rot := r.Rotation
+		refused := func(why, hint string) error {
+			return &usher.Error{Code: usher.ErrRefused, Message: why, Hint: hint}
+		}
+		switch {
+		case rot == nil:
+			return refused("the secret "+name+" is not being rotated", "a secret that was retired does not come back: rotate again")
+		case rot.Step == StepRetiring || rot.Step == StepDropping:
+			return refused("one of the two secrets is being ended already", "wait, and rotate again")
+		case rot.Step == StepCreating && rot.Attempt == nil:
+			r.finish(now, by+" gave it up before it had begun")
+		case rot.Step == StepCreating:
+			return refused("the provider is being asked for the new secret", "wait until it has answered, and undo it then")
+		case rot.Step == StepVerifying:
+			rot.Step, rot.Undone, rot.Next = StepDropping, by, now
+		case r.old() == nil:
+			return refused("the old secret works no more: the provider ended it when the new one was made", "rotate again")
+		default:
+			r.handOut(rot.From, VersionOld, now)
+			rot.From, rot.To = rot.To, rot.From
+			rot.Moved, rot.Undone, rot.Forced, rot.Next, rot.OldEnds = now, by, "", now, time.Time{}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	m.emit(ctx, &r.Config, "update", usher.StatusSuccess, "the rotation of the secret `"+name+"` was taken back", by)
+	m.Wake()
+	return nil
+}
