@@ -159,7 +159,7 @@ func (l *ledger) Answer(ctx context.Context, id string, s broker.Status, tokens 
 		ended := stored
 		ended.End = l.node.now()
 		if err != nil {
-			ended.Err = err.Error()
+			ended.Err, ended.Stale = err.Error(), errors.Is(err, broker.ErrStale)
 		}
 		l.node.log(record{Stored: &ended})
 		return err

@@ -29,6 +29,7 @@ type local struct {
 	nodes    []*node
 	born     int
 	releases []func()
+	dead     []*node
 }
 
 func newLocal(ctx context.Context, replicas int, s settings, p *strict.Provider) *local {
@@ -51,7 +52,18 @@ func (l *local) start() *node {
 func (l *local) size() int { return len(l.nodes) }
 
 func (l *local) add(i int, c broker.Config, secret string, a *grant.Answer) error {
-	return l.node(i).add(l.ctx, c, secret, a)
+	n, done := l.node(i), make(chan error, 1)
+	go func() { done <- n.add(l.ctx, c, secret, a) }()
+	for {
+		select {
+		case err := <-done:
+			return err
+		case <-time.After(time.Second):
+			if n.gate.isDead() {
+				return errDead
+			}
+		}
+	}
 }
 
 func (l *local) node(i int) *node {
@@ -86,6 +98,7 @@ func (l *local) kill(i int, back time.Duration) {
 		return
 	}
 	l.releases = append(l.releases, n.gate.kill())
+	l.dead = append(l.dead, n)
 	end := history.End{Replica: n.name, At: time.Now(), Until: time.Now().Add(back), Killed: true}
 	l.mu.Unlock()
 	l.book.end(end)
@@ -130,8 +143,11 @@ func (l *local) close() {
 	for _, r := range l.releases {
 		r()
 	}
-	for _, n := range l.nodes {
+	all := slices.Concat(l.nodes, l.dead)
+	for _, n := range all {
 		n.end()
+	}
+	for _, n := range all {
 		<-n.over
 	}
 }

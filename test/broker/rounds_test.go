@@ -86,7 +86,7 @@ func draw(rnd *rand.Rand, i, callers int, endpoint string, killed float64) round
 	r.config = broker.Config{
 		ID: id, Grant: broker.GrantCode, ClientID: id, AuthMethod: r.client.Style,
 		Policy:    []string{"early", "tight"}[rnd.IntN(2)],
-		Endpoints: broker.Endpoints{Token: endpoint + "/token", Introspection: endpoint + "/introspect"},
+		Endpoints: broker.Endpoints{Token: endpoint + "/token", Authorization: endpoint + "/authorize", Introspection: endpoint + "/introspect"},
 	}
 	if r.client.Blind {
 		r.config.Endpoints.Introspection = ""

@@ -60,7 +60,7 @@ func week(t *testing.T, conns int) {
 		p.Register(strict.Client{ID: id, Secret: "s", Life: life, Before: time.Duration(rnd.IntN(300)) * time.Millisecond})
 		c := broker.Config{
 			ID: id, Grant: broker.GrantCode, ClientID: id, AuthMethod: "client_secret_basic", Policy: "week",
-			Endpoints: broker.Endpoints{Token: "https://provider.test/token", Introspection: "https://provider.test/introspect"},
+			Endpoints: broker.Endpoints{Token: "https://provider.test/token", Authorization: "https://provider.test/authorize", Introspection: "https://provider.test/introspect"},
 		}
 		adding.Go(func() {
 			access, refresh := p.Connect(id, life)

@@ -175,6 +175,9 @@ func (c *conn) kept(ref string) bool {
 		return true
 	}
 	return slices.ContainsFunc(c.storedRef[ref], func(s Stored) bool {
+		if s.Stale {
+			return false
+		}
 		if s.End.IsZero() || s.Err != "" { // nobody knows; the end does
 			return slices.ContainsFunc(c.finals, func(f Final) bool { return f.Generation >= s.Generation })
 		}
@@ -238,7 +241,20 @@ func (c *conn) excused(r Request, before *Issued, last *Request) bool {
 	}
 	// Its answer came nowhere: whoever asked is gone. A grant without refresh
 	// token is asked for again.
-	return last != nil && !c.kept(last.Gave) && (!last.Delivered || c.gone(last.Arrived, r.Arrived))
+	if last == nil {
+		return false
+	}
+	if r.Presented == "" && c.goneReplica(last.From, last.Arrived, r.Arrived) {
+		return true // it stood still, and nobody could know that it would come back
+	}
+	return !c.kept(last.Gave) && (!last.Delivered || c.gone(last.Arrived, r.Arrived))
+}
+
+// goneReplica is gone of one replica.
+func (c *conn) goneReplica(name string, from, until time.Time) bool {
+	return slices.ContainsFunc(c.ends, func(e End) bool {
+		return e.Replica == name && !e.At.After(until) && (e.Until.IsZero() || !e.Until.Before(from))
+	})
 }
 
 func (c *conn) families() {

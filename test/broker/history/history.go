@@ -77,6 +77,7 @@ type Stored struct {
 	Begin      time.Time
 	End        time.Time // zero: nobody knows whether it was stored
 	Err        string    // the store's error
+	Stale      bool      // the store said that there is another answer already
 }
 
 // Call is what callers asked and were told. Several that were told the same are
