@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"math"
 	"time"
 )
 
@@ -38,19 +39,21 @@ func (b *Broker) hold(e *entry, rec Record, tokens Tokens) *held {
 // heldOf is what the cache holds of a record.
 func (b *Broker) heldOf(rec Record, tokens Tokens) *held {
 	now := b.clock.store()
-	plan := b.plan(rec.Config, rec.Status)
 	st := rec.Status
+	promising := st
+	promising.Refreshable = st.Refreshable || st.Trouble != nil // trouble ends no promise: what cannot keep it says so
 	h := &held{
 		config: &rec.Config, status: st, record: rec.Revision,
-		lives: tokens.Access != "" && st.Expires.After(now), ends: b.clock.local(st.Expires).UnixNano(),
-		promise: plan.LeastLife, life: st.Expires.Sub(st.Obtained),
+		lives:   tokens.Access != "" && (st.Expires.IsZero() || st.Expires.After(now)),
+		ends:    b.clock.local(st.Expires).UnixNano(),
+		promise: b.plan(rec.Config, promising).LeastLife, life: st.Expires.Sub(st.Obtained),
 		token: Token{
 			Connection: rec.Config.ID, Access: tokens.Access, Type: tokenType(st.TokenType),
 			Expires: b.clock.local(st.Expires), Generation: st.Generation, Scopes: st.Scopes,
 		},
 	}
-	if h.life > 0 && h.promise > h.life {
-		h.promise = h.life / 2
+	if st.Expires.IsZero() { // it is used until it is refused
+		h.ends, h.life = math.MaxInt64, 0
 	}
 	if st.Scopes == nil {
 		h.token.Scopes = rec.Config.Scopes

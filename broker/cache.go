@@ -43,7 +43,7 @@ type held struct {
 	lives   bool          // token holds an access token
 	ends    int64         // when it is no longer used
 	promise time.Duration // life that callers count on
-	life    time.Duration // that it had when it was given
+	life    time.Duration // that it had when it was given; 0: not known
 
 	// Until calm nobody asks the provider: a token that lives is given with
 	// short, and without one there is why.

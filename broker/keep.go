@@ -13,9 +13,15 @@ import (
 // refresh token that was presented is spent, and this answer holds its only
 // successor. Nobody is given the new token before it is stored.
 func (b *Broker) keep(ctx context.Context, rec Record, old Tokens, r renewal, a *grant.Answer, w want) outcome {
-	id, before := rec.Config.ID, rec.Status
+	id, before, now := rec.Config.ID, rec.Status, b.clock.store()
+	if b.clock.now().Sub(a.Received) > b.opt.Lease {
+		// The lease may have been lost: what others noted meanwhile is healed by
+		// this answer, and not forgotten.
+		if fresh, err := b.opt.Store.Connection(ctx, id); err == nil && fresh.Status.Generation == before.Generation {
+			before = fresh.Status
+		}
+	}
 	st, tokens := b.answered(rec.Config, before, old, r.presents, a)
-	now := b.clock.store()
 	switch {
 	case w.ask.Refused != "":
 		if now.Sub(st.ForcedAt) > 6*time.Hour {

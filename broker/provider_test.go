@@ -281,11 +281,17 @@ func (h *house) connected(b *broker.Broker, change ...func(*broker.Config)) {
 	if _, err := b.Add(h.t.Context(), c, k, broker.Tokens{}); err != nil {
 		h.t.Fatal(err)
 	}
+	h.connectedAgain(b)
+}
+
+// connectedAgain has a person connect.
+func (h *house) connectedAgain(b *broker.Broker) {
+	h.t.Helper()
 	h.provider.set(func(p *provider) {
 		p.serial++
 		p.active[fmt.Sprintf("renewer-%d", p.serial)] = true
 	})
-	err := b.Connected(h.t.Context(), c.ID, &grant.Answer{
+	err := b.Connected(h.t.Context(), shop, &grant.Answer{
 		Access: usher.Secret(fmt.Sprintf("access-%d", h.provider.serial)), Refresh: usher.Secret(fmt.Sprintf("renewer-%d", h.provider.serial)),
 		TokenType: "Bearer", Received: time.Now(), ExpiresIn: h.provider.life, User: "anna",
 	})

@@ -66,9 +66,6 @@ func (b *Broker) answered(c Config, st Status, old Tokens, presented usher.Secre
 
 	plan := b.plan(c, next)
 	next.Expires, next.RenewAt, next.Absolute = plan.Expires, plan.RenewAt, plan.Absolute
-	if next.Expires.IsZero() {
-		next.Expires = received.Add(5 * time.Minute)
-	}
 	if next.RenewAt.IsZero() && Interactive(c.Grant) {
 		next.RenewAt = next.Expires // a person is asked then
 	}
