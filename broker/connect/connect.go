@@ -86,6 +86,8 @@ type Handler struct {
 
 	jwks keySets
 
+	sleep func(ctx context.Context, d time.Duration) bool
+
 	ctx  context.Context // ends with Close
 	stop context.CancelFunc
 	work sync.WaitGroup
@@ -128,7 +130,7 @@ func New(opt Options) (*Handler, error) {
 	if opt.Icon == "" {
 		opt.Icon = "/assets/icon.svg"
 	}
-	h := &Handler{opt: opt, base: base, secure: base.Scheme == "https"}
+	h := &Handler{opt: opt, base: base, secure: base.Scheme == "https", sleep: pause}
 	h.keys.h = h
 	h.jwks.h = h
 	h.ctx, h.stop = context.WithCancel(context.Background())

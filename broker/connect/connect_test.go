@@ -171,13 +171,23 @@ func newWorld(t *testing.T) *world {
 	w.h, err = connect.New(connect.Options{
 		Broker: w.k, Store: w.store, Seal: newSealer(), Ask: grant.New(grant.Options{HTTP: g, Now: w.now}), HTTP: g, URL: w.srv.URL, Now: w.now,
 		Log: slog.New(slog.NewTextHandler(w, nil)), Version: "test",
-		Emit:     func(_ context.Context, e usher.Event) { w.mu.Lock(); defer w.mu.Unlock(); w.events = append(w.events, e) },
+		Emit: func(_ context.Context, e usher.Event) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.events = append(w.events, e)
+		},
 		Operator: func(*http.Request) (string, bool) { return w.op, w.op != "" },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { w.srv.Close(); w.h.Close(); w.p.Close(); http.DefaultClient.CloseIdleConnections(); g.HTTP().CloseIdleConnections() })
+	t.Cleanup(func() {
+		w.srv.Close()
+		w.h.Close()
+		w.p.Close()
+		http.DefaultClient.CloseIdleConnections()
+		g.HTTP().CloseIdleConnections()
+	})
 	return w
 }
 

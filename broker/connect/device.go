@@ -46,7 +46,7 @@ type deviceAsker interface {
 // following is what is kept of a device flow for its page: no device code, which
 // is the secret of the replica that polls.
 type following struct {
-	ID          string    `json:"id"`
+	Connection  string    `json:"id"`
 	UserCode    string    `json:"user_code"`
 	URI         string    `json:"uri"`
 	URIComplete string    `json:"uri_complete,omitempty"`
@@ -117,7 +117,7 @@ func (h *Handler) startDevice(ctx context.Context, v broker.View, who visitor) (
 	}
 	life := min(max(got.ExpiresIn, time.Minute), time.Hour)
 	f := following{
-		ID: c.ID, UserCode: inert(got.UserCode, 60), URI: got.URI, URIComplete: got.URIComplete, Expires: h.opt.Now().Add(life).UTC(), State: "waiting", T: who.link,
+		Connection: c.ID, UserCode: inert(got.UserCode, 60), URI: got.URI, URIComplete: got.URIComplete, Expires: h.opt.Now().Add(life).UTC(), State: "waiting", T: who.link,
 	}
 	name := rand.Text()
 	if err := h.follow(ctx, name, &f, 0); err != nil {
@@ -151,11 +151,9 @@ func (h *Handler) poll(name string, f following, v broker.View, c broker.Config,
 	interval, wait := max(d.Interval, time.Second), time.Duration(0)
 	for {
 		wait = max(interval, wait)
-		select {
-		case <-h.ctx.Done():
+		if !h.sleep(h.ctx, wait) {
 			h.ended(name, f, "refused", told{what: "usher was stopped while it waited.", next: "Begin again."}, "")
 			return
-		case <-time.After(wait):
 		}
 		if !h.opt.Now().Before(f.Expires) {
 			h.deviceRefused(name, f, c, &grant.Refusal{Kind: grant.Refused, Endpoint: endpointName(c.Endpoints.Token), Code: oauth.ErrExpiredToken, Description: "nobody has typed the code in time"})
@@ -180,6 +178,18 @@ func (h *Handler) poll(name string, f following, v broker.View, c broker.Config,
 			h.deviceRefused(name, f, c, refusal)
 			return
 		}
+	}
+}
+
+// pause waits, and tells whether it could.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
 	}
 }
 
@@ -228,7 +238,7 @@ func (h *Handler) ended(name string, f following, state string, t told, user str
 		err = h.follow(ctx, name, &f, blob.Version)
 	}
 	if err != nil {
-		h.opt.Log.Warn("how a device flow ended could not be noted", "connection", f.ID, "error", inert(err.Error(), 200))
+		h.opt.Log.Warn("how a device flow ended could not be noted", "connection", f.Connection, "error", inert(err.Error(), 200))
 	}
 }
 
@@ -252,7 +262,7 @@ func (h *Handler) devicePage(w http.ResponseWriter, r *http.Request, id, name st
 			err = json.Unmarshal(plain, &f)
 		}
 	}
-	if isNotFound(err) || err == nil && f.ID != id {
+	if isNotFound(err) || err == nil && f.Connection != id {
 		h.problem(w, http.StatusNotFound, "There is nothing at this address", "Begin again from the link that you were given.")
 		return
 	}

@@ -285,7 +285,9 @@ func TestIDToken(t *testing.T) {
 		{"another audience", "token-wrong-audience", func(p *provider) { p.claims = func(c jwt.MapClaims) { c["aud"] = "another-client" } }},
 		{"another nonce", "nonce-mismatch", func(p *provider) { p.claims = func(c jwt.MapClaims) { c["nonce"] = "x" } }},
 		{"no nonce", "*", func(p *provider) { p.claims = func(c jwt.MapClaims) { delete(c, "nonce") } }},
-		{"over", "token-expired", func(p *provider) { p.claims = func(c jwt.MapClaims) { c["exp"] = p.now().Add(-2 * time.Minute).Unix() } }},
+		{"over", "token-expired", func(p *provider) {
+			p.claims = func(c jwt.MapClaims) { c["exp"] = p.now().Add(-2 * time.Minute).Unix() }
+		}},
 		{"of another access token", "token-signature-invalid", func(p *provider) { p.claims = func(c jwt.MapClaims) { c["at_hash"] = "AAAAAAAAAAAAAAAAAAAAAA" } }},
 		{"no subject", "*", func(p *provider) { p.claims = func(c jwt.MapClaims) { delete(c, "sub") } }},
 		{"none", "token-missing", func(p *provider) { p.noID = true }},

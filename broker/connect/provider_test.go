@@ -223,4 +223,3 @@ func (p *provider) requests() int {
 	defer p.mu.Unlock()
 	return p.asked
 }
-
