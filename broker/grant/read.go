@@ -43,9 +43,6 @@ func read(got *answered) (*Answer, *Refusal) {
 		return nil, r.refusal()
 	}
 	r.unwrap()
-	for _, name := range []string{"access_token", "refresh_token", "id_token"} {
-		r.hide.add(usher.Secret(r.text(name))) // before anything of the answer is quoted
-	}
 	if r.text("access_token") == "" {
 		if r.refused() {
 			return nil, r.refusal()
@@ -78,7 +75,7 @@ func (r *reader) parse() error {
 		if err != nil {
 			return err
 		}
-		r.members = m
+		r.take(m)
 		if why != "" && r.status/100 == 2 {
 			r.note("the answer is JSON and " + r.hide.text(why, 120))
 		}
@@ -92,7 +89,7 @@ func (r *reader) parse() error {
 		if page || !ok {
 			return errors.New("its answer is no JSON object")
 		}
-		r.members = m
+		r.take(m)
 		if kind == "application/x-www-form-urlencoded" || kind == "text/plain" || kind == "" {
 			r.note("the answer is written as a form and not as JSON (RFC 6749 section 5.1)")
 		} else {
@@ -104,6 +101,23 @@ func (r *reader) parse() error {
 		r.note("the answer has members twice, of which the last counts: " + r.hide.text(strings.Join(slices.Compact(r.twice), ", "), 120))
 	}
 	return nil
+}
+
+// take keeps the members, and makes their tokens known before anything of the
+// answer is quoted.
+func (r *reader) take(m members) {
+	r.members = m
+	all := []members{m}
+	for _, name := range nested {
+		if inner, ok := m.object(name); ok {
+			all = append(all, inner)
+		}
+	}
+	for _, m := range all {
+		for _, name := range [...]string{"access_token", "refresh_token", "id_token", "accessToken", "refreshToken", "idToken"} {
+			r.hide.add(usher.Secret(m.text(name)))
+		}
+	}
 }
 
 // nested are the members that some APIs put a token answer into: Slack's
