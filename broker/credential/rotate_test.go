@@ -377,7 +377,9 @@ func TestKill(t *testing.T) {
 // killedAt tells whether the process lived long enough to be killed there.
 func killedAt(t *testing.T, rules provider.SecretRules, at int, after bool) bool {
 	w := newWorld(t, rules)
-	w.add(shop())
+	c := shop()
+	c.QuietFor = usher.Duration(time.Minute)
+	w.add(c)
 	has, value := w.fetch("key a", 0)
 	_, err := w.m.Rotate(ctx, "shop", "", "ann")
 	w.must(err)
@@ -385,7 +387,7 @@ func killedAt(t *testing.T, rules provider.SecretRules, at int, after bool) bool
 	killed := w.life
 	restarts := 0
 	for range 400 {
-		_ = w.m.Tick(ctx) // of a dead one it fails
+		_ = w.m.Tick(w.life.ctx) // of a dead one it fails
 		if rules.Overlap {
 			if _, taken := w.idp.take(value); !taken {
 				t.Fatalf("killed at %d: the secret that the caller has is refused", at)
@@ -397,9 +399,15 @@ func killedAt(t *testing.T, rules provider.SecretRules, at int, after bool) bool
 			restarts++
 			continue
 		}
+		if v, err := w.m.Get(ctx, "shop"); err == nil && v.Rotation == nil {
+			break
+		}
 		w.clock.pass(30 * time.Second)
 		if g, err := w.m.Fetch(ctx, "shop", "key a", has); err == nil && g.Value != "" {
 			has, value = g.Version, g.Value
+		}
+		if w.life.dead {
+			continue
 		}
 		if rules.UseTold {
 			if id, taken := w.idp.take(value); taken {
@@ -407,9 +415,8 @@ func killedAt(t *testing.T, rules provider.SecretRules, at int, after bool) bool
 			}
 		}
 	}
-	if w.life.dead {
-		w.start(0, false)
-	}
+	died := killed.dead
+	w.start(0, false)
 	v := w.get()
 	if v.Rotation != nil || v.Version != 2 {
 		t.Fatalf("killed at %d: it does not end: %s", at, v.Next)
@@ -424,5 +431,5 @@ func killedAt(t *testing.T, rules provider.SecretRules, at int, after bool) bool
 	if n := w.idp.count(); n > most {
 		t.Fatalf("killed at %d: %d secrets were made", at, n-1)
 	}
-	return killed.dead && restarts > 0
+	return died && restarts > 0
 }

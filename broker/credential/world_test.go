@@ -76,7 +76,7 @@ type idp struct {
 
 func newIDP(now func() time.Time, rules provider.SecretRules) *idp {
 	p := &idp{now: now, rules: rules}
-	p.add("by hand", "first-value", now())
+	p.add("by hand", "first-value", now().Add(-rules.Delay))
 	return p
 }
 
@@ -226,6 +226,8 @@ type life struct {
 	at    int  // 0: never
 	after bool // the call is carried out, and its answer lost
 	dead  bool
+	ctx   context.Context // ends with it
+	end   func()
 }
 
 func (l *life) call(do func() error) error {
@@ -238,6 +240,9 @@ func (l *life) call(do func() error) error {
 	kill := l.calls == l.at
 	l.dead = l.dead || kill
 	l.mu.Unlock()
+	if kill {
+		defer l.end()
+	}
 	if kill && !l.after {
 		return errDead
 	}
@@ -334,6 +339,7 @@ func newWorld(t tester, rules provider.SecretRules) *world {
 // start begins a process that is killed at its nth call.
 func (w *world) start(killAt int, after bool) {
 	w.life = &life{at: killAt, after: after}
+	w.life.ctx, w.life.end = context.WithCancel(ctx)
 	life := w.life
 	w.m = credential.New(credential.Options{
 		Store: mortal{w.store, life}, Seal: box{}, Now: w.clock.now, Cap: w.cap,
