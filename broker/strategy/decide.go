@@ -2,6 +2,7 @@ package strategy
 
 import (
 	"cmp"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -43,6 +44,10 @@ const Unknown = "unknown"
 
 // sure is how sure a cause must be to decide; with less, the code does.
 const sure = 0.5
+
+// surely is how sure a cause must be for a token that may still serve callers to
+// be put away.
+const surely = 0.85
 
 // anew is how long is waited before a grant begins anew that was refused when it
 // began.
@@ -93,7 +98,7 @@ func (in *Input) of(cause string, confidence float64) Decision {
 	row, _ := RowOf(cause)
 	d := Decision{
 		Cause: cause, Confidence: confidence, Strategy: row.Service, Wait: row.Wait, Turn: row.Turn,
-		Endpoint: row.Endpoint, Dead: row.Dead && in.HasRefresh, Revoked: row.Revoked,
+		Endpoint: row.Endpoint, Dead: row.Dead && in.HasRefresh, Revoked: row.Revoked && confidence >= surely,
 	}
 	if in.Interactive {
 		d.Strategy = row.Person
@@ -184,13 +189,17 @@ func (in *Input) diagnosed() (cause string, confidence float64) {
 	return "", 0
 }
 
+// unseen stands where a secret stood in the request: that one was sent tells
+// something, and what it was tells nothing.
+const unseen = "unseen"
+
 // exchange writes request and answer as the evidence that a person would give.
-// Nothing in it is secret: the refusal is masked, and of the request only the
-// names stand there.
+// Nothing in it is secret: the refusal is masked, and of the request's secrets
+// only the places are there.
 func (in *Input) exchange() string {
 	r := in.Refusal
 	var b strings.Builder
-	b.WriteString("POST " + r.Endpoint + " HTTP/1.1\nContent-Type: application/x-www-form-urlencoded\n\n")
+	b.WriteString("POST " + r.Endpoint + " HTTP/1.1\nContent-Type: application/x-www-form-urlencoded\n")
 	form := url.Values{}
 	set := func(name, value string) {
 		if value != "" {
@@ -200,10 +209,20 @@ func (in *Input) exchange() string {
 	set("grant_type", in.GrantType)
 	set("client_id", in.ClientID)
 	set("scope", strings.Join(in.Requested, " "))
-	if r.SecretID {
-		set("client_secret", "00000000-0000-0000-0000-000000000000") // the form is what tells
+	if in.HasRefresh {
+		set("refresh_token", unseen)
 	}
-	b.WriteString(form.Encode())
+	switch {
+	case r.SecretID:
+		set("client_secret", "00000000-0000-0000-0000-000000000000") // the form is what tells
+	case in.AuthMethod == oauth.AuthBasic:
+		b.WriteString("Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(in.ClientID)+":"+unseen)) + "\n")
+	case in.AuthMethod == oauth.AuthPost:
+		set("client_secret", unseen)
+	case in.AuthMethod == oauth.AuthPrivateKeyJWT, in.AuthMethod == oauth.AuthSecretJWT:
+		set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+	}
+	b.WriteString("\n" + form.Encode())
 	b.WriteString("\n\nHTTP/1.1 " + strconv.Itoa(r.Status) + " " + http.StatusText(r.Status) + "\n")
 	body := r.Body
 	switch {

@@ -39,6 +39,6 @@ type Decision struct {
 	Endpoint bool
 	// Dead tells that the refresh token is of no more use.
 	Dead bool
-	// Revoked tells that access tokens given before may be dead too.
+	// Revoked tells that access tokens given before are dead too, or should be.
 	Revoked bool
 }

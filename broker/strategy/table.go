@@ -16,7 +16,7 @@ type Row struct {
 	Turn            usher.Fixer   // whose turn it is; empty: as the catalog says
 	Endpoint        bool          // the fault is the endpoint's
 	Dead            bool          // the refresh token that was presented is of no more use
-	Revoked         bool          // access tokens that were given before may be dead too
+	Revoked         bool          // access tokens that were given before are dead too, or should be
 	Why             string        // why just this, where it is not plain
 }
 
@@ -86,7 +86,7 @@ var Rows = [...]Row{
 	{Cause: "refresh-token-expired", Service: Authenticate, Person: Ask, Dead: true},
 	{Cause: "refresh-token-missing", Service: Authenticate, Person: Ask, Turn: usher.FixerUser, Dead: true},
 	{Cause: "refresh-token-reused", Service: Authenticate, Person: Ask, Turn: usher.FixerUser, Dead: true, Revoked: true, Why: "RFC 9700 section 4.14.2: the provider ends the family, and may end its access tokens"},
-	{Cause: "refresh-token-revoked", Service: Authenticate, Person: Ask, Dead: true, Revoked: true},
+	{Cause: "refresh-token-revoked", Service: Authenticate, Person: Ask, Dead: true, Why: "it is said of every refresh token that the provider does not know (any more); most access tokens from before live on, and an API that refuses one says so"},
 	{Cause: "request-malformed", Service: GiveUp, Person: GiveUp, Wait: later},
 	{Cause: "resource-unknown", Service: GiveUp, Person: GiveUp, Wait: later},
 	{Cause: "role-missing", Service: GiveUp, Person: GiveUp, Wait: later},
