@@ -10,7 +10,12 @@ import (
 )
 
 // accounts gives the console the accounts of the store.
-type accounts struct{ store *store.Store }
+type accounts struct {
+	store *store.Store
+	// dropped is told that a key was taken away, so that the doors refuse it at
+	// once; nil: nobody is told.
+	dropped func()
+}
 
 var _ console.Accounts = accounts{}
 
@@ -133,5 +138,9 @@ func (a accounts) TouchKey(ctx context.Context, id string, used time.Time) error
 }
 
 func (a accounts) DropKey(ctx context.Context, id string) error {
-	return a.update(ctx, func(tx *store.Tx) error { return tx.DropKey(id) })
+	err := a.update(ctx, func(tx *store.Tx) error { return tx.DropKey(id) })
+	if a.dropped != nil {
+		a.dropped()
+	}
+	return err
 }

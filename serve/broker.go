@@ -61,7 +61,7 @@ func (s *Server) openBroker(ctx context.Context) error {
 	b.Broker = broker.New(broker.Options{
 		Store: st, Seal: b.box, Ask: b.asker,
 		Lifespans: s.cfg.Broker.lifespans(), Decide: strategy.Decide, Emit: b.events.add,
-		ConnectURL: b.connectPage, Now: s.env.Now, Log: s.log,
+		ConnectURL: b.connectPage, Now: s.env.Now, Log: s.log, Grace: stopTime / 2,
 	})
 	s.broker = b
 	s.openConnect()
@@ -162,7 +162,7 @@ func (s *Server) callerKey(ctx context.Context, hash string) (door.Key, error) {
 // keyUsed notes, beside the answer, that a key was used.
 func (s *Server) keyUsed(id string, at time.Time) {
 	s.engine.background(func(ctx context.Context) {
-		if err := (accounts{s.store}).TouchKey(ctx, id, at); err != nil && ctx.Err() == nil {
+		if err := (accounts{store: s.store}).TouchKey(ctx, id, at); err != nil && ctx.Err() == nil {
 			s.log.Warn("the use of a key is not noted", "key", id, "error", err)
 		}
 	})

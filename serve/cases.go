@@ -131,7 +131,7 @@ const applyTimeout = time.Minute
 
 // Apply implements console.Cases.
 func (e *Engine) Apply(ctx context.Context, id int64, confirm console.Confirm, by string) (console.Applied, error) {
-	release, err := e.plans.take(id)
+	release, err := e.takeFix(ctx, id)
 	if err != nil {
 		return console.Applied{}, err
 	}
@@ -227,7 +227,7 @@ func (e *Engine) forgetClient(run usher.FixRun) {
 
 // Undo implements console.Cases.
 func (e *Engine) Undo(ctx context.Context, id int64, runID, by string) (usher.FixRun, error) {
-	release, err := e.plans.take(id)
+	release, err := e.takeFix(ctx, id)
 	if err != nil {
 		return usher.FixRun{}, err
 	}
@@ -337,7 +337,7 @@ func (e *Engine) resumeOnce(ctx context.Context) (left int, err error) {
 			if run.State != usher.RunApplying {
 				continue
 			}
-			release, busy := e.plans.take(c.ID)
+			release, busy := e.takeFix(ctx, c.ID)
 			if busy != nil {
 				left++
 				continue

@@ -3,7 +3,6 @@ package serve
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -33,11 +32,11 @@ const lookFor = 2 * time.Minute
 // other: no two looks overlap, and no provider meets all of them at once.
 func (s *Server) checkup(ctx context.Context) {
 	every := time.Duration(s.cfg.Checks.Every)
-	unread := map[string]int{} // looks in a row in which a provider could not be read
+	s.unreadHere = map[string]int{}
 	for t := time.NewTicker(every); ; {
 		for i := range s.cfg.Providers {
-			if p := &s.cfg.Providers[i]; p.Issuer != "" && ctx.Err() == nil {
-				s.lookAt(ctx, p, unread)
+			if p := &s.cfg.Providers[i]; p.Issuer != "" && ctx.Err() == nil && s.myTurn(ctx, "look/"+p.Name, every) {
+				s.lookAt(ctx, p)
 			}
 		}
 		select {
@@ -50,15 +49,14 @@ func (s *Server) checkup(ctx context.Context) {
 }
 
 // lookAt looks at one provider and at each of our clients there.
-func (s *Server) lookAt(ctx context.Context, p *Provider, unread map[string]int) {
+func (s *Server) lookAt(ctx context.Context, p *Provider) {
 	client, err := p.guarded(10*time.Second, s.env.Now)
 	if err != nil {
 		s.failedLook(ctx, p.Name, "", err)
 		return
 	}
 	defer client.HTTP().CloseIdleConnections()
-	dir := snapshot.Dir(filepath.Join(s.store.Dir(), looksFolder))
-	history, err := dir.Read(p.Issuer)
+	history, keep, err := s.looks(ctx, p.Issuer)
 	if err != nil {
 		s.log.Error("the earlier looks are lost, usher begins anew", "provider", p.Name, "error", err)
 		history = &snapshot.History{Version: 1, Issuer: p.Issuer}
@@ -72,7 +70,7 @@ func (s *Server) lookAt(ctx context.Context, p *Provider, unread map[string]int)
 		return
 	}
 	if len(res.Target.Metadata) == 0 {
-		if unread[p.Name]++; unread[p.Name] < 2 {
+		if s.unread(ctx, p.Name, false) < 2 {
 			s.log.Warn("the provider cannot be read; if it cannot at the next look either, that is a case", "provider", p.Name)
 			return // it may be starting anew
 		}
@@ -81,12 +79,12 @@ func (s *Server) lookAt(ctx context.Context, p *Provider, unread map[string]int)
 		s.take(ctx, p, res)
 		return
 	}
-	delete(unread, p.Name)
+	s.unread(ctx, p.Name, true)
 	if seen := look.Seen(res.Target); seen.Metadata != nil || seen.Keys != nil {
 		for _, ch := range history.Add(seen) {
 			s.log.Info("the provider changed", "provider", p.Name, "what", ch.Title, "means", ch.Means)
 		}
-		if err := dir.Write(history); err != nil {
+		if err := keep(history); err != nil {
 			s.log.Error("the look cannot be kept", "provider", p.Name, "error", err)
 		}
 	}

@@ -74,7 +74,10 @@ func connectionFixes(c *usher.Case, cause usher.Cause) []usher.Fix {
 			"To try now: usher connections renew "+id)
 	}
 	if len(cause.Fix) > 0 {
-		f := usher.Fix{Title: cause.Fix[0].Text, Risk: cause.Fix[0].Risk, Fixer: cmp.Or(cause.Fixer, turn), Steps: cause.Fix, Proof: proof}
+		f := usher.Fix{Title: cause.Fix[0].Text, Risk: cause.Fix[0].Risk, Fixer: cmp.Or(cause.Fixer, turn), Proof: proof}
+		if len(cause.Fix) > 1 {
+			f.Steps = cause.Fix[1:]
+		}
 		for _, step := range cause.Fix {
 			if step.Risk == usher.RiskWeakening {
 				f.Risk = usher.RiskWeakening

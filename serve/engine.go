@@ -46,6 +46,8 @@ type Engine struct {
 	mu    sync.Mutex // orders what watch sees and what the store keeps
 	watch *detect.Watch
 
+	others others // of a store that others share
+
 	names nameMemory
 
 	stateMu sync.Mutex
@@ -82,6 +84,7 @@ const slowFor = 10 * time.Second
 // newEngine makes an engine that does nothing yet.
 func newEngine(ctx context.Context, cfg *Config, st *store.Store, admins map[string]provider.Admin, env Env, log *slog.Logger, m *metrics) *Engine {
 	e := &Engine{store: st, now: env.Now, log: log, metrics: m, ctx: ctx, byName: map[string]*configured{}, watch: detect.New(detect.Options{Now: env.Now})}
+	e.others.kick = make(chan struct{}, 1)
 	e.started = e.now()
 	e.explains.New = func() any { return diagnose.New() }
 	for i := range cfg.Providers {
@@ -255,13 +258,20 @@ func (e *Engine) tell(changed []*usher.Case) {
 		e.states[c.ID] = c.State
 	}
 	e.stateMu.Unlock()
+	if e.store.Shared() {
+		e.told()
+		return
+	}
 	e.subs.tell(changes)
 }
 
 // load reads what an engine keeps in memory beside the store.
 func (e *Engine) load(ctx context.Context) error {
 	err := e.store.View(ctx, func(tx *store.Tx) (err error) {
-		e.states, err = tx.States()
+		if e.states, err = tx.States(); err != nil || !e.store.Shared() {
+			return err
+		}
+		e.others.change, err = tx.LastChange()
 		return err
 	})
 	if err != nil {
@@ -293,6 +303,10 @@ func (e *Engine) gauges() {
 func (e *Engine) run(every time.Duration) {
 	e.background(func(ctx context.Context) { e.tick(ctx, every) })
 	e.background(e.resume)
+	if e.store.Shared() {
+		e.background(e.together)
+		e.background(e.resumeAll)
+	}
 }
 
 // background runs f until the server stops.
@@ -331,7 +345,12 @@ func tickEvery(quietAfter time.Duration) time.Duration {
 func (e *Engine) warm(ctx context.Context) error {
 	const most, window = 20_000, time.Hour
 	var events []*usher.Event
-	err := e.store.View(ctx, func(tx *store.Tx) error {
+	err := e.store.View(ctx, func(tx *store.Tx) (err error) {
+		if e.store.Shared() {
+			if e.others.event, err = tx.LastEvent(); err != nil {
+				return err
+			}
+		}
 		// What is of the future says nothing of the last while.
 		from, to := time.Time{}, e.now().Add(5*time.Minute)
 		for len(events) < most {

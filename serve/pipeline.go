@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"usher"
@@ -27,6 +28,7 @@ type batch struct {
 	late     []bool // the registration of its client did not come in time
 	alerts   [][]detect.Alert
 	observed bool
+	unseen   []bool // of a shared store: what the watch sees once it is known to be new
 }
 
 // lookupWait is how long a batch waits for registrations and names. Then it
@@ -192,13 +194,23 @@ func (e *Engine) keep(ctx context.Context, b *batch) (added int, err error) {
 	if !b.observed {
 		b.observed = true
 		b.alerts = make([][]detect.Alert, len(b.events))
-		for i := range b.events {
-			b.alerts[i] = e.watch.Observe(&b.events[i])
+		if e.store.Shared() {
+			b.unseen = slices.Repeat([]bool{true}, len(b.events))
+		} else {
+			for i := range b.events {
+				b.alerts[i] = e.watch.Observe(&b.events[i])
+			}
 		}
 	}
+	last := int64(0)
 	var changed []*usher.Case
 	err = e.store.Update(ctx, func(tx *store.Tx) error {
 		added, changed = 0, nil
+		if e.store.Shared() {
+			if err := e.newsOfOthers(tx); err != nil {
+				return err
+			}
+		}
 		for i := range b.events {
 			list, isNew, err := e.keepEvent(tx, b, i)
 			if err != nil {
@@ -210,13 +222,19 @@ func (e *Engine) keep(ctx context.Context, b *batch) (added int, err error) {
 			changed = append(changed, list...)
 		}
 		if b.cursor != nil {
-			return tx.SetCursor(*b.cursor)
+			if err := tx.SetCursor(*b.cursor); err != nil {
+				return err
+			}
 		}
-		return nil
+		if e.store.Shared() {
+			last, err = tx.LastEvent()
+		}
+		return err
 	})
 	if err != nil {
 		return 0, err
 	}
+	e.others.event = max(e.others.event, last)
 	for i := range b.events {
 		e.metrics.event(b.source, b.events[i].Status)
 	}
@@ -243,6 +261,7 @@ func (e *Engine) keepEvent(tx *store.Tx, b *batch, i int) (changed []*usher.Case
 	if isNew, err = tx.AddEvent(ev); err != nil || !isNew {
 		return nil, false, err
 	}
+	e.seeOwn(b, i)
 	// A success that gives an attack away is the attacker's: it must not prove
 	// anything before that is known.
 	before := ev.Status == usher.StatusSuccess
@@ -354,6 +373,9 @@ func (e *Engine) untold(b *batch) {
 func (e *Engine) without(ctx context.Context, b *batch) *batch {
 	for i := range b.events {
 		one := &batch{source: b.source, from: b.from, events: b.events[i : i+1], findings: b.findings[i : i+1], late: b.late[i : i+1], alerts: b.alerts[i : i+1], observed: b.observed}
+		if b.unseen != nil {
+			one.unseen = b.unseen[i : i+1]
+		}
 		if _, err := e.keepSafely(ctx, one); err != nil {
 			if ctx.Err() != nil {
 				return nil

@@ -54,6 +54,8 @@ type Server struct {
 
 	cleanups []cleanup // last in, first out
 	failed   chan error
+
+	unreadHere map[string]int // looks in a row in which a provider could not be read
 }
 
 // cleanup ends one thing that was started.
@@ -215,7 +217,7 @@ func (s *Server) addSource(p *configured, cfg *Source) error {
 	if err != nil {
 		return err
 	}
-	name := cfg.Path
+	name := s.cursorName(cfg.Path)
 	src := &source{kind: cfg.Kind, reader: &sourceReader{engine: s.engine, from: p, kind: cfg.Kind, name: name, decoder: decoder}}
 	src.tail = &tail{name: name, path: cfg.Path, fromStart: cfg.From == "start", note: func(m string) { s.log.Warn(m, "source", name) }}
 	src.reader.seen = src.seen
@@ -245,7 +247,7 @@ func (s *source) seen(t time.Time) {
 // openConsole makes the pages and the API.
 func (s *Server) openConsole(stop <-chan struct{}) {
 	s.site = console.New(console.Options{
-		Cases: s.engine, Accounts: accounts{s.store}, Connections: s.broker, Listen: s.cfg.Listen, URL: s.cfg.URL, Now: s.env.Now, Version: s.env.Version,
+		Cases: s.engine, Accounts: accounts{s.store, s.broker.door.Forget}, Connections: s.broker, Listen: s.cfg.Listen, URL: s.cfg.URL, Now: s.env.Now, Version: s.env.Version,
 		Cause: causeOf, Sources: s.sourceList, Metrics: s.metrics.handler(), OpenMetrics: loopbackAddress(s.cfg.Listen),
 		Ready: s.ready, Stop: stop, Log: s.log,
 	})
@@ -408,7 +410,7 @@ func (s *Server) welcome(ctx context.Context) error {
 	if s.env.Terminal == nil {
 		return nil
 	}
-	password, err := console.FirstPassword(ctx, accounts{s.store}, s.env.Now())
+	password, err := console.FirstPassword(ctx, accounts{store: s.store}, s.env.Now())
 	if err != nil {
 		return fmt.Errorf("make the one-time password: %w", err)
 	}
@@ -446,7 +448,10 @@ func (s *Server) tidy(ctx context.Context) {
 		}
 	}
 	for day := time.NewTicker(24 * time.Hour); ; {
-		n, err := s.store.Prune(ctx, s.env.Now().Add(-time.Duration(s.cfg.History.Keep)))
+		n, err := 0, error(nil)
+		if s.myTurn(ctx, "prune", 24*time.Hour) {
+			n, err = s.store.Prune(ctx, s.env.Now().Add(-time.Duration(s.cfg.History.Keep)))
+		}
 		switch {
 		case ctx.Err() != nil:
 			day.Stop()

@@ -15,10 +15,6 @@ import (
 // ErrNotFound is what Keys answers when there is no such key.
 var ErrNotFound = errors.New("there is no such key")
 
-// ErrForbidden is what a Source may answer when a caller must not have the
-// token of a connection.
-var ErrForbidden = errors.New("this key must not take the token of this connection")
-
 // Key is a program's way in, as the store has it.
 type Key struct {
 	ID          string
@@ -63,7 +59,7 @@ type Told struct {
 
 // Options are what New needs. Source, Key and Watch are required.
 type Options struct {
-	// Source gives the tokens. It answers ErrForbidden, broker.ErrNotFound, a
+	// Source gives the tokens. It answers broker.ErrForbidden, broker.ErrNotFound, a
 	// *broker.Unavailable or the error of the context.
 	Source broker.Source
 	// Key gives a key by the hex of the SHA-256 of its value, or ErrNotFound.
@@ -166,7 +162,7 @@ func (d *Door) recognise(w http.ResponseWriter, r *http.Request) (caller, bool) 
 	header := r.Header["Authorization"]
 	if len(header) == 0 {
 		// RFC 6750 section 3.1: who showed nothing is told no error.
-		refuse(w, http.StatusUnauthorized, problem{Error: "unauthorized", Description: "send a key as \"Authorization: Bearer\"; an operator makes one: usher connections add says how"}, "")
+		refuse(w, http.StatusUnauthorized, problem{Error: "unauthorized", Description: "send a key as \"Authorization: Bearer\"; an operator makes one: usher connections key NAME"}, "")
 		return caller{}, false
 	}
 	value, ok := bearer(header[0])

@@ -192,7 +192,7 @@ func (d *Door) untold(w http.ResponseWriter, r *http.Request, id string, who *ca
 	switch {
 	case errors.Is(err, broker.ErrNotFound):
 		refuse(w, http.StatusNotFound, problem{Error: "not_found", Connection: id, Description: "there is no connection of this name"}, "")
-	case errors.Is(err, ErrForbidden):
+	case errors.Is(err, broker.ErrForbidden):
 		refuse(w, http.StatusForbidden, problem{Error: oauth.ErrInsufficientScope, Connection: id, Description: "the connection is not for this key"}, "")
 	case errors.As(err, &away):
 		p := problem{

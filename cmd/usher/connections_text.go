@@ -140,7 +140,10 @@ func hintFor(strategy string) string {
 }
 
 func triesOf(n int) string {
-	if n == 1 {
+	switch n {
+	case 0:
+		return "not tried since the last change"
+	case 1:
 		return "1 try"
 	}
 	return fmt.Sprintf("%d tries", n)
