@@ -123,11 +123,10 @@ func (l *local) pause(i int, d time.Duration) {
 	resume := n.gate.pause()
 	at := time.Now()
 	time.Sleep(d)
-	if n.gate.isDead() {
-		return
-	}
 	l.book.end(history.End{Replica: n.name, At: at, Until: time.Now()})
-	resume()
+	if !n.gate.isDead() {
+		resume()
+	}
 }
 
 func (l *local) finals(ids []string) ([]history.Final, error) {

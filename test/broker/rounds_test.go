@@ -189,16 +189,24 @@ func (pl plan) play(t testing.TB, f fleet, p *strict.Provider, endpoint string) 
 	for end := time.Now().Add(pl.patience + time.Minute); f.log().left() > 0 && time.Now().Before(end); {
 		time.Sleep(100 * time.Millisecond)
 	}
-	time.Sleep(pl.settle)
-	h := f.log().history()
 	ids := make([]string, len(rounds))
 	for i, r := range rounds {
 		ids[i] = r.client.ID
 	}
-	finals, err := f.finals(ids)
-	if err != nil {
-		t.Error(err)
+	var finals []history.Final
+	for end := time.Now().Add(pl.settle); ; time.Sleep(2 * time.Second) {
+		var err error
+		if finals, err = f.finals(ids); err == nil && settled(finals) {
+			break
+		}
+		if time.Now().After(end) {
+			if err != nil {
+				t.Error(err)
+			}
+			break
+		}
 	}
+	h := f.log().history()
 	h.Finals = finals
 	p.History(h)
 	byID := map[string]round{}
@@ -244,6 +252,13 @@ func (pl plan) play(t testing.TB, f fleet, p *strict.Provider, endpoint string) 
 	}
 	t.Logf("%d rounds, %d callers each, %d kills, %d pauses: %v at the provider; %d connections ask a person; %d promises broken", pl.rounds, pl.callers, killed, paused, n, lost, len(found))
 	return found
+}
+
+// settled tells whether nothing is under way any more.
+func settled(finals []history.Final) bool {
+	return !slices.ContainsFunc(finals, func(f history.Final) bool {
+		return f.Attempt || f.State != string(broker.StateAlive) && f.State != string(broker.StateWaiting)
+	})
 }
 
 // stir kills replicas and lets them stand still, now and then.
@@ -340,7 +355,7 @@ func TestRounds(t *testing.T) {
 		s := settings{Deadline: 60 * time.Second, Lease: 10 * time.Second, Poll: 500 * time.Millisecond, Rate: 1000, Burst: 1000, Policies: policies()}
 		pl := plan{
 			rounds: number("USHER_ROUNDS", 100), callers: number("USHER_CALLERS", 1000), every: 700 * time.Millisecond,
-			chaos: 20 * time.Second, killed: 0.1, patience: 200 * time.Second, settle: 5 * time.Minute, settings: s, seed: seed(),
+			chaos: 20 * time.Second, killed: 0.1, patience: 200 * time.Second, settle: 10 * time.Minute, settings: s, seed: seed(),
 		}
 		p := strict.New(time.Now, strict.Sleep)
 		f := newLocal(t.Context(), 3, s, p)

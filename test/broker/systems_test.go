@@ -37,10 +37,10 @@ func TestRoundsPostgres(t *testing.T) {
 	url := server.Schema(t)
 	p := strict.New(nil, nil)
 	origin := serve(t, p)
-	s := settings{Deadline: 40 * time.Second, Lease: 4 * time.Second, Poll: 300 * time.Millisecond, Rate: 1000, Burst: 1000, Policies: policies()}
+	s := settings{Deadline: 35 * time.Second, Lease: 4 * time.Second, Poll: 300 * time.Millisecond, Rate: 1000, Burst: 1000, Policies: policies()}
 	pl := plan{
 		rounds: number("USHER_ROUNDS", 1000), callers: number("USHER_CALLERS", 1000), every: 75 * time.Millisecond,
-		chaos: 8 * time.Second, killed: 0.01, patience: 150 * time.Second, settle: 5 * time.Second, slack: time.Second,
+		chaos: 8 * time.Second, killed: 0.01, patience: 150 * time.Second, settle: 150 * time.Second, slack: time.Second,
 		settings: s, seed: uint64(number("USHER_SEED", int(time.Now().UnixNano()%1e6))),
 	}
 	t.Logf("USHER_SEED=%d", pl.seed)
