@@ -88,3 +88,23 @@ func ClientUID(s *Server, tenant, client string) string { return s.engine.client
 func Telling(findings []usher.Finding, least usher.Severity) []usher.Finding {
 	return telling(findings, least)
 }
+
+// TakeFix makes a case busy, as somebody does who carries out a fix of it.
+func TakeFix(t *testing.T, s *Server, id int64) (release func()) {
+	t.Helper()
+	release, err := s.engine.takeFix(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return release
+}
+
+// ResumeOnce looks once at the runs that are under way and gives how many stay so.
+func ResumeOnce(t *testing.T, s *Server) int {
+	t.Helper()
+	left, err := s.engine.resumeOnce(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return left
+}

@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -30,6 +31,7 @@ type process struct {
 	watch    io.Closer           // whose end ends the server
 	server   *exec.Cmd
 	url      string
+	waits    sync.WaitGroup // of what waits for the end of processes
 }
 
 // start makes a database cluster and starts a server in it. PostgreSQL does not
@@ -113,7 +115,7 @@ func (p *process) watchOver() error {
 		return err
 	}
 	p.watch = in
-	go cmd.Wait() //nolint:errcheck // it has nothing to tell
+	p.waits.Go(func() { _ = cmd.Wait() })
 	return nil
 }
 
@@ -140,7 +142,7 @@ func (p *process) try() error {
 		return err
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	p.waits.Go(func() { ended <- cmd.Wait() })
 	db, err := sql.Open("pgx", p.url)
 	if err != nil {
 		return err
@@ -202,4 +204,5 @@ func (p *process) end() {
 		_ = p.watch.Close()
 	}
 	_ = os.RemoveAll(p.dir)
+	p.waits.Wait()
 }
