@@ -2,10 +2,12 @@ package strategy_test
 
 import (
 	"context"
+	"crypto/x509"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -215,5 +217,98 @@ func sound(t *testing.T, d strategy.Decision, interactive bool) {
 		t.Errorf("turn: %+v", d)
 	case (d.Strategy == strategy.Ask || d.Strategy == strategy.GiveUp) && d.Wait > 0 && d.Wait < 10*time.Minute:
 		t.Errorf("hammered: %+v", d)
+	}
+}
+
+// TestSettled fits decisions to what a connection has.
+func TestSettled(t *testing.T) {
+	secret := refusal(t, anywhere, service, json(401, `{"error":"invalid_client","error_description":"invalid client secret"}`))
+	scope := refusal(t, anywhere, service, json(400, `{"error":"invalid_scope"}`))
+	away := func(kind grant.RefusalKind, err error) *grant.Refusal {
+		return &grant.Refusal{Kind: kind, Endpoint: anywhere, Err: err}
+	}
+	for _, tt := range []struct {
+		name string
+		in   strategy.Input
+		ok   func(strategy.Decision) bool
+	}{
+		{"a managed secret is rotated by usher", strategy.Input{Refusal: secret, AuthMethod: "client_secret_post", Managed: true}, func(d strategy.Decision) bool {
+			return d.Strategy == strategy.Rotate && d.Turn == ""
+		}},
+		{"another is the developer's", strategy.Input{Refusal: secret, AuthMethod: "client_secret_post"}, func(d strategy.Decision) bool {
+			return d.Strategy == strategy.Rotate && d.Turn == usher.FixerDeveloper
+		}},
+		{"a public client has none", strategy.Input{Refusal: secret, AuthMethod: "none"}, func(d strategy.Decision) bool { return d.Strategy == strategy.GiveUp }},
+		{"less can be asked for", strategy.Input{Refusal: scope, Requested: []string{"a", "b"}, Granted: []string{"a"}}, func(d strategy.Decision) bool { return d.Strategy == strategy.Narrow }},
+		{"nothing less is known", strategy.Input{Refusal: scope, Requested: []string{"a", "b"}}, func(d strategy.Decision) bool { return d.Strategy == strategy.GiveUp }},
+		{"no less was granted", strategy.Input{Refusal: scope, Requested: []string{"a"}, Granted: []string{"a", "b"}}, func(d strategy.Decision) bool { return d.Strategy == strategy.GiveUp }},
+		{"a wrong configuration", strategy.Input{Refusal: away(grant.Misused, &usher.Error{Code: usher.ErrUsage, Message: "it has no secret"}), Interactive: true, HasRefresh: true}, func(d strategy.Decision) bool {
+			return d.Strategy == strategy.GiveUp && marks(d) == "" && d.Turn == usher.FixerDeveloper && strings.Contains(d.Title, "it has no secret")
+		}},
+		{"no network here", strategy.Input{Refusal: away(grant.Unreachable, &usher.Error{Message: "no route", Err: syscall.ENETUNREACH}), HasRefresh: true}, func(d strategy.Decision) bool {
+			return d.Strategy == strategy.Retry && !d.Endpoint && d.Cause == "network-proxy"
+		}},
+		{"nothing listens there", strategy.Input{Refusal: away(grant.Unreachable, &usher.Error{Message: "refused", Err: syscall.ECONNREFUSED}), HasRefresh: true}, func(d strategy.Decision) bool {
+			return d.Strategy == strategy.Retry && d.Endpoint && !d.Dead
+		}},
+		{"a certificate", strategy.Input{Refusal: away(grant.Unreachable, &usher.Error{Message: "unknown authority", Err: x509.UnknownAuthorityError{}}), HasRefresh: true}, func(d strategy.Decision) bool {
+			return d.Strategy == strategy.Retry && d.Cause == "tls-trust" && d.Turn == usher.FixerDeveloper && d.Wait > 0
+		}},
+		{"lost", strategy.Input{Refusal: away(grant.Lost, nil), HasRefresh: true, Interactive: true}, func(d strategy.Decision) bool {
+			return d.Strategy == strategy.Retry && marks(d) == "E"
+		}},
+		{"nothing is known", strategy.Input{}, func(d strategy.Decision) bool { return d.Strategy == strategy.Retry && d.Cause == "unknown" }},
+		{"Retry-After counts", strategy.Input{Refusal: &grant.Refusal{Kind: grant.Busy, Status: 503, RetryAfter: time.Hour}}, func(d strategy.Decision) bool { return d.Wait == time.Hour }},
+	} {
+		d := strategy.Decide(tt.in)
+		if !tt.ok(d) {
+			t.Errorf("%s: %+v", tt.name, d)
+		}
+	}
+}
+
+// TestTitles are shown to people, and hold no secret.
+func TestTitles(t *testing.T) {
+	r := refusal(t, anywhere, refresh, json(400, `{"error":"ghp_`+strings.Repeat("a1B2", 9)+`"}`))
+	if d := strategy.Decide(strategy.Input{Refusal: r}); strings.Contains(d.Title, "ghp_") {
+		t.Errorf("title: %q", d.Title)
+	}
+	d := strategy.Decide(strategy.Input{Refusal: refusal(t, atKeycloak, refresh, json(400, `{"error":"invalid_grant","error_description":"Maximum allowed refresh token reuse exceeded"}`)), HasRefresh: true, Interactive: true})
+	if d.Title != "a refresh token was used again after it had been rotated" {
+		t.Errorf("title: %q", d.Title)
+	}
+}
+
+// FuzzDecide: whatever is answered, a decision is made that a person can read,
+// and none that another try would make worse.
+func FuzzDecide(f *testing.F) {
+	f.Add(400, `{"error":"invalid_grant","error_description":"Token is not active"}`, true, true)
+	f.Add(401, `{"error":"invalid_client"}`, false, false)
+	f.Add(503, `<html>`, true, true)
+	f.Add(200, `{"ok":false,"error":"token_revoked"}`, true, false)
+	f.Fuzz(func(t *testing.T, status int, body string, interactive, has bool) {
+		status = 100 + (status&0x7fffffff)%500
+		if status/100 == 2 && strings.Contains(body, "oken") {
+			return // may be a token
+		}
+		r := refusal(t, anywhere, refresh, canned{status: status, kind: "application/json", body: body})
+		d := strategy.Decide(strategy.Input{GrantType: refresh, Interactive: interactive, HasRefresh: has, Refusal: r, AuthMethod: "client_secret_basic", ClientID: "shop", Now: now})
+		sound(t, d, interactive)
+		if !has && d.Dead {
+			t.Errorf("there was none, and it is dead: %+v", d)
+		}
+		if strings.Contains(d.Title, "a-refresh-token-of-words") || len(d.Title) > 1000 {
+			t.Errorf("title: %q", d.Title)
+		}
+	})
+}
+
+func BenchmarkDecide(b *testing.B) {
+	in := strategy.Input{
+		GrantType: refresh, Interactive: true, HasRefresh: true, ClientID: "shop", AuthMethod: "client_secret_basic", Now: now,
+		Refusal: refusal(b, atEntra, refresh, entra(400, "invalid_grant", "AADSTS50173: The provided grant has expired due to it being revoked, a fresh auth token is needed.")),
+	}
+	for b.Loop() {
+		strategy.Decide(in)
 	}
 }
