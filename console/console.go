@@ -21,6 +21,8 @@ type Options struct {
 	Accounts Accounts
 	// Connections is the broker; nil: there is none, and its pages are not found.
 	Connections Connections
+	// Secrets manages client secrets; nil: nobody does.
+	Secrets Secrets
 
 	// Listen is the address that the server listens on, as it was configured;
 	// its host may stand in the Host header beside the names of the loopback.

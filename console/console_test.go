@@ -73,7 +73,7 @@ func startWith(t *testing.T, with func(*console.Options), cases ...usher.Case) *
 	s.connections = consoletest.SampleConnections(s.clock)
 	stop := make(chan struct{})
 	opt := console.Options{
-		Cases: s.memory, Accounts: s.memory, Connections: s.connections, Listen: "127.0.0.1:5303", Now: s.clock, Location: time.UTC, Version: "test", Stop: stop,
+		Cases: s.memory, Accounts: s.memory, Connections: s.connections, Secrets: consoletest.SampleSecrets(s.clock), Listen: "127.0.0.1:5303", Now: s.clock, Location: time.UTC, Version: "test", Stop: stop,
 		Log:     slog.New(slog.NewTextHandler(s.log, nil)),
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "usher_up 1\n") }),
 	}

@@ -114,6 +114,18 @@ var drive = map[string]struct {
 	"connectConnection":   {path: "/api/v1/connections/shop-calendar/connect", status: 200, wrong: "/api/v1/connections/none/connect", refused: 404},
 	"explainConnection":   {path: "/api/v1/connections/shop-gateway/explain", status: 200, wrong: "/api/v1/connections/none/explain", refused: 404},
 	"listPresets":         {path: "/api/v1/presets", status: 200},
+	"listSecrets":         {path: "/api/v1/secrets", status: 200},
+	"addSecret":           {path: "/api/v1/secrets", body: `{"config":{"name":"brand-new","provider":"sso","client_id":"shop","made":"2026-11-25T10:00:00Z"},"client_secret":"s"}`, status: 200, wrong: "/api/v1/secrets", wrongBody: `{"config":{"name":"Shop!"},"client_secret":"s"}`, refused: 422},
+	"getSecret":           {path: "/api/v1/secrets/moving", status: 200, wrong: "/api/v1/secrets/none", refused: 404},
+	"removeSecret":        {path: "/api/v1/secrets/gone", status: 204, wrong: "/api/v1/secrets/moving", refused: 409},
+	"planRotation":        {path: "/api/v1/secrets/shop/plan", status: 200, wrong: "/api/v1/secrets/none/plan", refused: 404},
+	"rotateSecret":        {path: "/api/v1/secrets/late/rotate", body: `{"reason":"a test"}`, status: 200, wrong: "/api/v1/secrets/moving/rotate", wrongBody: `{"reason":"twice"}`, refused: 409},
+	"retireSecret":        {path: "/api/v1/secrets/moving/retire", body: `{"confirm":""}`, status: 200, wrong: "/api/v1/secrets/moving/retire", wrongBody: `{"confirm":"0123"}`, refused: 409},
+	"declareRetired":      {path: "/api/v1/secrets/stuck/declare", status: 200, wrong: "/api/v1/secrets/shop/declare", refused: 409},
+	"undoRotation":        {path: "/api/v1/secrets/undone/undo", status: 200, wrong: "/api/v1/secrets/shop/undo", refused: 409},
+	"verifySecret":        {path: "/api/v1/secrets/shop/verify", status: 200, wrong: "/api/v1/secrets/none/verify", refused: 404},
+	"forgetCaller":        {path: "/api/v1/secrets/moving/forget", body: `{"caller":"key shop"}`, status: 200, wrong: "/api/v1/secrets/moving/forget", wrongBody: `{"caller":"key nobody"}`, refused: 404},
+	"reportLeak":          {path: "/api/v1/secrets/any/leaked", body: `{"value":"value-of-shop","source":"a scanner","detail":"in a repository"}`, status: 200, wrong: "/api/v1/secrets/shop/leaked", wrongBody: `{"sha256":"xyz"}`, refused: 422},
 	"getDocument":         {path: "/api/v1/openapi.json", status: 200},
 	"health":              {path: "/healthz", status: 200},
 	"ready":               {path: "/readyz", status: 200},
@@ -314,6 +326,9 @@ func schemaName(kind reflect.Type) string {
 	name := kind.Name()
 	if strings.HasSuffix(kind.PkgPath(), "/broker") { // its words are short: Config, Status
 		return "Connection" + name
+	}
+	if strings.HasSuffix(kind.PkgPath(), "/broker/credential") {
+		return "Secret" + name
 	}
 	switch name {
 	case "list":

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"time"
+
+	"usher/broker/credential"
 )
 
 // access says who may use a route.
@@ -136,6 +138,46 @@ var routes = []route{
 	}},
 	{Method: "GET", Path: "/api/v1/presets", Access: member, API: true, Handle: (*console).apiPresets, Doc: operation{
 		ID: "listPresets", Summary: "List the APIs of which the addresses and habits are known", Gives: presetsBody{},
+	}},
+	{Method: "GET", Path: "/api/v1/secrets", Access: member, API: true, Handle: (*console).apiSecrets, Doc: operation{
+		ID: "listSecrets", Summary: "List the secrets that usher manages, and who still uses an old one", Gives: secretsBody{},
+	}},
+	{Method: "POST", Path: "/api/v1/secrets", Access: member, API: true, Handle: (*console).apiAddSecret, Doc: operation{
+		ID: "addSecret", Summary: "Begin to manage a secret", Detail: "At the provider nothing is changed. The secret is in no answer.", Takes: NewSecret{}, Gives: secretBody{},
+	}},
+	{Method: "GET", Path: "/api/v1/secrets/{name}", Access: member, API: true, Handle: (*console).apiSecret, Doc: operation{
+		ID: "getSecret", Summary: "Show one managed secret", Gives: secretBody{},
+	}},
+	{Method: "DELETE", Path: "/api/v1/secrets/{name}", Access: member, API: true, Handle: (*console).apiRemoveSecret, Doc: operation{
+		ID: "removeSecret", Summary: "End the managing of a secret", Detail: "At the provider nothing is changed. Refused while it is being rotated.",
+	}},
+	{Method: "POST", Path: "/api/v1/secrets/{name}/plan", Access: member, API: true, Handle: (*console).apiPlanSecret, Doc: operation{
+		ID: "planRotation", Summary: "Say what a rotation would change where, who uses the secret, and when the old one may be retired", Detail: "The provider is asked, nothing is changed.", Gives: credential.Plan{},
+	}},
+	{Method: "POST", Path: "/api/v1/secrets/{name}/rotate", Access: member, API: true, Handle: (*console).apiRotateSecret, Doc: operation{
+		ID: "rotateSecret", Summary: "Begin a rotation", Detail: "It goes on by itself: `usher secrets` and the operation getSecret say where it stands.", Takes: rotateBody{}, Gives: credential.Plan{},
+	}},
+	{Method: "POST", Path: "/api/v1/secrets/{name}/retire", Access: member, API: true, Handle: (*console).apiRetireSecret, Doc: operation{
+		ID: "retireSecret", Summary: "Retire the old version, although it may be in use",
+		Detail: "Without `confirm` it only says what speaks against it. Who sends `confirm` of that answer means it; that is refused when something else speaks against it by then, and to keys always.",
+		Takes:  retireBody{}, Gives: credential.Retirement{},
+	}},
+	{Method: "POST", Path: "/api/v1/secrets/{name}/declare", Access: member, API: true, Handle: (*console).apiDeclareSecret, Doc: operation{
+		ID: "declareRetired", Summary: "Say that a person has ended the old version at the provider", Gives: secretBody{},
+	}},
+	{Method: "POST", Path: "/api/v1/secrets/{name}/undo", Access: member, API: true, Handle: (*console).apiUndoSecret, Doc: operation{
+		ID: "undoRotation", Summary: "Hand the old version out again", Detail: "Possible until it is being retired.", Gives: secretBody{},
+	}},
+	{Method: "POST", Path: "/api/v1/secrets/{name}/verify", Access: member, API: true, Handle: (*console).apiVerifySecret, Doc: operation{
+		ID: "verifySecret", Summary: "Try the current version at its token endpoint now", Gives: secretBody{},
+	}},
+	{Method: "POST", Path: "/api/v1/secrets/{name}/forget", Access: member, API: true, Handle: (*console).apiForgetCaller, Doc: operation{
+		ID: "forgetCaller", Summary: "Say that a caller is gone, so that nothing waits for it", Takes: forgetBody{}, Gives: forgottenBody{},
+	}},
+	{Method: "POST", Path: "/api/v1/secrets/{name}/leaked", Access: member, API: true, Handle: (*console).apiLeakedSecret, Doc: operation{
+		ID: "reportLeak", Summary: "Report a secret that leaked",
+		Detail: "By its value, which is compared and not kept, or by its SHA-256. The name `any` is for who does not know whose it is. It opens a case; by the policy of the secret two signals begin a rotation.",
+		Takes:  LeakedSecret{}, Gives: leakedBody{},
 	}},
 	{Method: "GET", Path: "/api/v1/openapi.json", Access: open, API: true, Handle: (*console).openAPI, Doc: operation{
 		ID: "getDocument", Summary: "This document", Gives: documentBody{},

@@ -12,7 +12,7 @@ import (
 
 // View is a managed secret as a person sees it. It holds no value.
 type View struct {
-	Config
+	Config   Config        `json:"config"`
 	Version  int64         `json:"version"`          // current
 	ID       string        `json:"id,omitempty"`     // the provider's id of it
 	Born     time.Time     `json:"born"`             // when the current version was made, or handed in
@@ -76,7 +76,7 @@ func (m *Manager) List(ctx context.Context) ([]View, error) {
 	for _, r := range all {
 		views = append(views, m.view(r))
 	}
-	slices.SortFunc(views, func(a, b View) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(views, func(a, b View) int { return cmp.Compare(a.Config.Name, b.Config.Name) })
 	return views, nil
 }
 
