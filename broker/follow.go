@@ -57,6 +57,9 @@ func (f *follower) poll(ctx context.Context) {
 		if f.seen[c.ID] == c {
 			continue
 		}
+		if e := b.cache.get(c.ID); e == nil || e.held.Load() == nil {
+			b.wake() // it may be due sooner than the scheduler knows
+		}
 		if e := f.outdated(c); e != nil {
 			stale = append(stale, e)
 		}

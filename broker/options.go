@@ -50,7 +50,7 @@ type Options struct {
 	// Workers bounds renewals by the scheduler at a time; 0 is 256.
 	Workers int
 	// Rate and Burst are how many requests a second, and at once, an endpoint is
-	// sent at most, over all replicas; 0 is 50 and 100.
+	// sent at most, over all replicas; 0 is 50 and 50.
 	Rate  float64
 	Burst float64
 	// Grace is how long Run waits at its end for requests that are under way; 0
@@ -64,7 +64,7 @@ func (o *Options) fill() {
 	set(&o.Poll, 500*time.Millisecond)
 	set(&o.Workers, 256)
 	set(&o.Rate, 50)
-	set(&o.Burst, 100)
+	set(&o.Burst, 50)
 	set(&o.Grace, 15*time.Second)
 	if o.Lifespans == nil {
 		o.Lifespans = &lifespan.Set{}

@@ -274,7 +274,7 @@ func (g *gate) fill(p *Pace, now time.Time) {
 	if since <= 0 {
 		return
 	}
-	p.Tokens = min(p.Tokens+p.Rate*since.Seconds(), g.b.opt.Burst, max(1, 2*p.Rate))
+	p.Tokens = min(p.Tokens+p.Rate*since.Seconds(), g.b.opt.Burst, max(1, p.Rate))
 	if p.Failures == 0 {
 		p.Rate = min(g.b.opt.Rate, p.Rate*math.Exp2(float64(min(since, doubling))/float64(doubling)))
 	}

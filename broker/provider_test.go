@@ -163,9 +163,10 @@ func (plain) Open(_ context.Context, purpose string, b []byte) ([]byte, error) {
 
 // events collects what a broker tells, and holds each to its contract.
 type events struct {
-	t   testing.TB
-	mu  sync.Mutex
-	all []usher.Event
+	t    testing.TB
+	mu   sync.Mutex
+	all  []usher.Event
+	uids map[string]bool
 }
 
 func (e *events) emit(_ context.Context, ev usher.Event) {
@@ -180,9 +181,10 @@ func (e *events) emit(_ context.Context, ev usher.Event) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if slices.ContainsFunc(e.all, func(o usher.Event) bool { return o.UID == ev.UID }) {
+	if e.uids[ev.UID] {
 		e.t.Errorf("two events have the id %s", ev.UID)
 	}
+	e.uids[ev.UID] = true
 	e.all = append(e.all, ev)
 }
 
@@ -202,7 +204,7 @@ type house struct {
 
 func newHouse(t *testing.T) *house {
 	t.Helper()
-	return &house{t: t, store: memory.New(nil), provider: newProvider(), events: &events{t: t}}
+	return &house{t: t, store: memory.New(nil), provider: newProvider(), events: &events{t: t, uids: map[string]bool{}}}
 }
 
 // replica makes a broker that does not run.

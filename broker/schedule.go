@@ -2,9 +2,6 @@ package broker
 
 import (
 	"context"
-	"errors"
-	"maps"
-	"math/rand/v2"
 	"sync/atomic"
 	"time"
 )
@@ -19,15 +16,15 @@ type scheduler struct {
 	done chan ended
 }
 
+// deferral is a connection that is due and cannot be renewed now.
 type deferral struct {
 	until time.Time // by the store's clock
-	gate  *gate     // that it waits for; nil: none
+	gate  *gate     // that it waits at; nil: none
 }
 
 type ended struct {
 	id string
 	f  *flight
-	g  *gate
 }
 
 // run renews until ctx ends.
@@ -42,12 +39,15 @@ func (s *scheduler) run(ctx context.Context) {
 	}
 }
 
+// lookAgain is how long the scheduler sleeps at most; it is woken by what is
+// added, by the change feed and by renewals that end.
+const lookAgain = 30 * time.Second
+
 // round begins the renewal of what is due and gives when to look again.
 func (s *scheduler) round(ctx context.Context) time.Time {
 	b := s.b
 	now := b.clock.store()
-	next := now.Add(time.Second)
-	maps.DeleteFunc(s.off, func(_ string, d deferral) bool { return !d.until.After(now) })
+	next := now.Add(lookAgain)
 	free := b.opt.Workers - int(s.busy.Load())
 	if free <= 0 {
 		return next // a renewal that ends wakes it
@@ -55,21 +55,39 @@ func (s *scheduler) round(ctx context.Context) time.Time {
 	ids, err := b.opt.Store.Due(ctx, now, free+int(s.busy.Load())+len(s.off))
 	if err != nil {
 		b.opt.Log.Warn("the store does not say what is due", "err", err)
-		return next
+		return now.Add(time.Second)
 	}
 	for _, id := range ids {
+		if d, off := s.off[id]; off {
+			if d.until.After(now) {
+				continue
+			}
+			if shut, ok := s.shut(d.gate, now); ok {
+				s.off[id] = deferral{shut, d.gate}
+				continue
+			}
+			delete(s.off, id)
+		}
 		if free == 0 {
 			return next
-		}
-		if _, off := s.off[id]; off {
-			continue
 		}
 		if s.begin(ctx, id, now) {
 			free--
 		}
 	}
+	for id, d := range s.off {
+		switch {
+		case !d.until.After(now):
+			delete(s.off, id) // it is not due any more
+		case d.until.Before(next):
+			next = d.until
+		}
+	}
 	if at, err := b.opt.Store.Next(ctx, now); err == nil && !at.IsZero() && at.Before(next) {
 		next = at
+	}
+	if least := now.Add(time.Second); len(s.off) > 100 && next.Before(least) {
+		next = least // each look goes through all of them
 	}
 	return next
 }
@@ -81,12 +99,14 @@ func (s *scheduler) begin(ctx context.Context, id string, now time.Time) bool {
 		return false
 	}
 	var p *pass
-	var g *gate
 	if h := e.held.Load(); h != nil {
-		g = s.b.gate(h.config.Endpoints.Token)
+		g := s.b.gate(h.config.Endpoints.Token)
 		var err error
 		if p, err = g.enter(ctx, false); err != nil {
-			s.putOff(id, g, now, err)
+			s.off[id] = deferral{until: now.Add(5 * time.Second), gate: g}
+			if shut, ok := s.shut(g, now); ok {
+				s.off[id] = deferral{shut, g}
+			}
 			return false
 		}
 	}
@@ -94,21 +114,19 @@ func (s *scheduler) begin(ctx context.Context, id string, now time.Time) bool {
 	s.busy.Add(1)
 	go func() {
 		<-f.done
-		s.done <- ended{id, f, g}
+		s.done <- ended{id, f}
 	}()
 	return true
 }
 
-// putOff has a connection wait for its endpoint. Those that wait for the same one
-// are spread, so that they do not all come back at once.
-func (s *scheduler) putOff(id string, g *gate, now time.Time, err error) {
-	until := now.Add(5 * time.Second)
-	var closed *notYet
-	if errors.As(err, &closed) {
-		until = closed.until
+// shut tells until when a gate is known to be closed.
+func (s *scheduler) shut(g *gate, now time.Time) (until time.Time, ok bool) {
+	if g == nil {
+		return until, false
 	}
-	spread := min(time.Duration(len(s.off)+1)*time.Second/50, 30*time.Second)
-	s.off[id] = deferral{until: until.Add(rand.N(spread)), gate: g}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.closed.until, g.closed.until.After(now)
 }
 
 // wait sleeps until the next round, and takes in what has ended.
@@ -128,7 +146,7 @@ func (s *scheduler) wait(ctx context.Context, next time.Time) {
 			s.busy.Add(-1)
 			now := s.b.clock.store()
 			if h := d.f.held; h == nil || d.f.until.After(now) || !h.status.RenewAt.After(now) {
-				s.off[d.id] = deferral{until: later(d.f.until, now.Add(time.Second)), gate: d.g}
+				s.off[d.id] = deferral{until: later(d.f.until, now.Add(time.Second))}
 			}
 			if full {
 				return

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"usher/broker"
@@ -20,7 +21,7 @@ func (s *Store) Acquire(ctx context.Context, name, holder string, ttl time.Durat
 	}
 	s.fences[name]++
 	l := broker.Lease{Name: name, Holder: holder, Fence: s.fences[name]}
-	s.leases[name] = lease{l, now.Add(ttl)}
+	s.keep(l, now.Add(ttl))
 	return l, nil
 }
 
@@ -34,7 +35,7 @@ func (s *Store) Extend(ctx context.Context, l broker.Lease, ttl time.Duration) e
 	if !s.holds(l) {
 		return broker.ErrLost
 	}
-	s.leases[l.Name] = lease{l, s.now().Add(ttl)}
+	s.keep(l, s.now().Add(ttl))
 	return nil
 }
 
@@ -47,8 +48,21 @@ func (s *Store) Release(ctx context.Context, l broker.Lease) error {
 	}
 	if s.leases[l.Name].Lease == l {
 		delete(s.leases, l.Name)
+		s.leased(l.Name, time.Time{})
 	}
 	return nil
+}
+
+// keep files a lease; the lock is held.
+func (s *Store) keep(l broker.Lease, until time.Time) {
+	s.leases[l.Name] = lease{l, until}
+	s.leased(l.Name, until)
+}
+
+func (s *Store) leased(name string, until time.Time) {
+	if id, ok := strings.CutPrefix(name, "connection/"); ok && s.records[id] != nil {
+		s.records[id].leased = until
+	}
 }
 
 // holds tells whether a lease is held still; the lock is held.

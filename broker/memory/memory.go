@@ -33,8 +33,10 @@ type Store struct {
 
 type row struct {
 	broker.Record
-	serial int64 // of the entry in due that counts
-	first  int64 // version with which it was added
+	serial int64     // of the entry in due that counts
+	filed  time.Time // of that entry
+	first  int64     // version with which it was added
+	leased time.Time // until when its lease is held; zero: it is not
 }
 
 type lease struct {
@@ -104,6 +106,9 @@ func (s *Store) Add(ctx context.Context, rec broker.Record) error {
 	before := s.removed[rec.Config.ID]
 	rec.Revision, rec.Status.Version = before.Revision+1, before.Version+1
 	r := &row{Record: rec, first: rec.Status.Version}
+	if l, held := s.leases["connection/"+rec.Config.ID]; held {
+		r.leased = l.until
+	}
 	s.records[rec.Config.ID] = r
 	at, _ := slices.BinarySearch(s.order, rec.Config.ID)
 	s.order = slices.Insert(s.order, at, rec.Config.ID)
@@ -141,6 +146,7 @@ func (s *Store) Remove(ctx context.Context, id string) error {
 		return nil
 	}
 	delete(s.records, id)
+	s.due.unfile(r)
 	if at, found := slices.BinarySearch(s.order, id); found {
 		s.order = slices.Delete(s.order, at, at+1)
 	}
