@@ -136,6 +136,9 @@ func (b *brokerage) Configure(ctx context.Context, id string, change console.Cha
 	}
 	c := change.Config
 	c.ID, c.Made, c.MadeBy = id, before.Config.Made, before.Config.MadeBy
+	if err := b.checkPolicy(&c); err != nil {
+		return console.Connection{}, err
+	}
 	var keys *broker.Keys
 	if change.ClientSecret != "" || change.PrivateKey != "" || change.Managed != "" {
 		_, old, err := b.Open(ctx, id)
@@ -168,6 +171,9 @@ func (b *brokerage) Add(ctx context.Context, wish console.NewConnection, by stri
 		return console.Connection{}, err
 	}
 	if err := b.fillIn(ctx, &c, &wish); err != nil {
+		return console.Connection{}, err
+	}
+	if err := b.checkPolicy(&c); err != nil {
 		return console.Connection{}, err
 	}
 	if c.AuthMethod == "" {

@@ -68,6 +68,15 @@ func (b *brokerage) fillIn(ctx context.Context, c *broker.Config, wish *console.
 	return nil
 }
 
+// checkPolicy refuses the name of a policy that the configuration has not.
+func (b *brokerage) checkPolicy(c *broker.Config) error {
+	names := b.cfg.Broker.lifespans().Names()
+	if c.Policy == "" || slices.Contains(names, c.Policy) {
+		return nil
+	}
+	return &usher.Error{Code: console.CodeUnprocessed, Message: "there is no lifespan policy of this name in the configuration", Hint: "known are " + strings.Join(names, ", ")}
+}
+
 // provider gives a configured provider by its name.
 func (b *brokerage) provider(name string) *Provider {
 	i := slices.IndexFunc(b.cfg.Providers, func(p Provider) bool { return p.Name == name })
