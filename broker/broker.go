@@ -61,6 +61,10 @@ type View struct {
 	// Renewable tells that it lives on without a person: by a refresh token, or
 	// by asking again.
 	Renewable bool `json:"renewable"`
+	// Secret says where the client's secret is: "kept" with the connection,
+	// "managed" by the name Managed; empty: there is none.
+	Secret  string `json:"secret,omitempty"`
+	Managed string `json:"managed_secret,omitempty"`
 }
 
 // Change tells a subscriber how a connection stands now.

@@ -24,6 +24,10 @@ type Config struct {
 	Resources []string          `json:"resources,omitempty"`  // parameter "resource", RFC 8707
 	Extra     map[string]string `json:"parameters,omitempty"` // further parameters of the token request, none secret
 
+	// Authorize are further parameters of the authorization request: prompt,
+	// access_type.
+	Authorize map[string]string `json:"authorization_parameters,omitempty"`
+
 	// Of the JWT bearer grant (RFC 7523) and of private_key_jwt.
 	AssertionIssuer  string `json:"assertion_issuer,omitempty"`
 	AssertionSubject string `json:"assertion_subject,omitempty"`

@@ -86,7 +86,9 @@ func (b *Broker) failure(rec Record, before Status, r renewal, refusal *grant.Re
 	ev.Message = rec.Config.ID + ": " + t.Title
 	ev.StatusDetail = t.Title
 	ev.Unmapped["cause"], ev.Unmapped["strategy"], ev.Unmapped["title"], ev.Unmapped["turn"] = t.Cause, t.Strategy, t.Title, string(t.Turn)
-	ev.OAuth.Expires = rec.Status.Expires
+	if rec.Status.Expires.After(ev.Time) { // a token lives still: it is not missing yet
+		ev.OAuth.Expires = rec.Status.Expires
+	}
 	if refusal != nil {
 		ev.StatusCode = refusal.Code
 		ev.OAuth.Error, ev.OAuth.Description = refusal.Code, refusal.Description

@@ -60,19 +60,29 @@ func (b *Broker) keep(ctx context.Context, rec Record, old Tokens, r renewal, a 
 	}
 }
 
+// answeredFor is how long after a server's error the provider may be at the
+// request still.
+const answeredFor = 5 * time.Second
+
 // refused notes a refusal with what is done about it.
 func (b *Broker) refused(ctx context.Context, g *grip, rec Record, tokens Tokens, r renewal, refusal *grant.Refusal, p *pass) outcome {
-	d := b.decide(rec, r, refusal)
+	d, managed := b.decide(rec, r, refusal)
 	p.report(!d.Endpoint, refusal.RetryAfter)
 	before := rec.Status
-	st, tokens, changed := b.troubled(rec.Config, before, tokens, refusal, d)
+	st, tokens, changed := b.troubled(rec.Config, before, tokens, refusal, d, managed)
 	st.Attempt, st.Spent = nil, ""
 	if a := before.Attempt; a != nil && r.presents != "" && before.Rotates != "no" && refusal.Unsure() {
 		switch {
 		case rec.Config.Endpoints.Introspection != "" || refusal.Status/100 != 5:
 			// The refresh token may be spent: the attempt stands until it is known.
-			st.Attempt, st.Spent = a, before.Spent
-			st.RenewAt = later(st.RenewAt, a.Until)
+			// After an answer by whoever stands before the provider that is soon,
+			// unless it only lost its patience.
+			standing := *a
+			if refusal.Status/100 == 5 && refusal.Status != 504 {
+				standing.Until = b.clock.store().Add(answeredFor)
+			}
+			st.Attempt, st.Spent = &standing, before.Spent
+			st.RenewAt = later(st.RenewAt, standing.Until)
 		case !st.Expires.IsZero():
 			// A server's error with nobody to ask what it did. It is presented again
 			// when the access token, which a lost family would take along, is of
@@ -85,21 +95,21 @@ func (b *Broker) refused(ctx context.Context, g *grip, rec Record, tokens Tokens
 
 // refusal is refused for what was refused before anything was sent for a token.
 func (b *Broker) refusal(ctx context.Context, g *grip, rec Record, tokens Tokens, r renewal, refusal *grant.Refusal) outcome {
-	d := b.decide(rec, r, refusal)
-	st, tokens, changed := b.troubled(rec.Config, rec.Status, tokens, refusal, d)
+	d, managed := b.decide(rec, r, refusal)
+	st, tokens, changed := b.troubled(rec.Config, rec.Status, tokens, refusal, d, managed)
 	return b.note(ctx, g, rec, st, tokens, changed, r, refusal)
 }
 
-func (b *Broker) decide(rec Record, r renewal, refusal *grant.Refusal) strategy.Decision {
+func (b *Broker) decide(rec Record, r renewal, refusal *grant.Refusal) (d strategy.Decision, managed bool) {
+	if k, err := b.openKeys(b.ctx, rec); err == nil {
+		managed = k.Credential != ""
+	}
 	in := strategy.Input{
 		GrantType: r.grant, Interactive: Interactive(rec.Config.Grant), HasRefresh: r.presents != "", Refusal: refusal,
 		ClientID: rec.Config.ClientID, AuthMethod: rec.Config.AuthMethod, Requested: r.scope, Granted: rec.Status.Scopes,
-		Now: b.clock.store(),
+		Managed: managed, Now: b.clock.store(),
 	}
-	if k, err := b.openKeys(b.ctx, rec); err == nil {
-		in.Managed = k.Credential != ""
-	}
-	return b.opt.Decide(in)
+	return b.opt.Decide(in), managed
 }
 
 // spent tells that the answer to an attempt is lost and that its refresh token

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"usher"
@@ -21,7 +23,7 @@ func (b *Broker) Add(ctx context.Context, c Config, k Keys, t Tokens) (View, err
 	if c.Made.IsZero() {
 		c.Made = now
 	}
-	if err := errors.Join(c.Validate(), c.validKeys(k)); err != nil {
+	if err := errors.Join(c.Validate(), c.validKeys(k), b.validPolicy(c)); err != nil {
 		return View{}, invalid(c.ID, err)
 	}
 	if c.Grant == GrantRefresh && t.Refresh == "" {
@@ -69,7 +71,7 @@ func (b *Broker) Configure(ctx context.Context, revision int64, c Config, k *Key
 	if c.Made.IsZero() {
 		c.Made, c.MadeBy = rec.Config.Made, rec.Config.MadeBy
 	}
-	if err := errors.Join(c.Validate(), c.validKeys(keys)); err != nil {
+	if err := errors.Join(c.Validate(), c.validKeys(keys), b.validPolicy(c)); err != nil {
 		return View{}, invalid(c.ID, err)
 	}
 	if c.Grant != rec.Config.Grant {
@@ -200,6 +202,14 @@ func (b *Broker) List(ctx context.Context, after string, limit int) ([]View, err
 
 func (b *Broker) view(rec Record) View {
 	v := View{Config: rec.Config, Revision: rec.Revision, Status: rec.Status, Renewable: !Interactive(rec.Config.Grant) || rec.Status.Refreshable}
+	if k, err := b.openKeys(b.ctx, rec); err == nil {
+		switch {
+		case k.Credential != "":
+			v.Secret, v.Managed = "managed", k.Credential
+		case k.ClientSecret != "" || k.PrivateKey != "":
+			v.Secret = "kept"
+		}
+	}
 	v.Status.Trouble = b.linked(rec.Config.ID, v.Status.Trouble)
 	if v.Status.Trouble == nil {
 		if _, why := b.calm(rec, b.clock.store()); why != nil && !rec.Config.Disabled {
@@ -324,6 +334,14 @@ func (b *Broker) Open(ctx context.Context, id string) (Config, Keys, error) {
 	}
 	keys, err := b.keys(ctx, rec)
 	return rec.Config, keys, err
+}
+
+// validPolicy tells whether the policy that is named exists.
+func (b *Broker) validPolicy(c Config) error {
+	if names := b.opt.Lifespans.Names(); c.Policy != "" && !slices.Contains(names, c.Policy) {
+		return fmt.Errorf("policy: there is no %q, only %s", c.Policy, strings.Join(names, ", "))
+	}
+	return nil
 }
 
 func invalid(id string, err error) error {

@@ -68,6 +68,9 @@ func (b *Broker) renew(ctx context.Context, e *entry, w want, f *flight, p *pass
 				return b.away(e, f, "the broker is stopping", err)
 			}
 			poll = min(poll*2, 250*time.Millisecond)
+		case o.later != nil && w.scheduled && !o.down:
+			f.until = o.until // a caller who waits for this flight begins one that waits
+			return h, nil
 		case o.later != nil:
 			f.tried, f.until = true, o.until
 			return b.calmed(e, h, o.until, *o.later), nil
@@ -157,6 +160,7 @@ type outcome struct {
 
 	later *Trouble // not now: why
 	until time.Time
+	down  bool // because the endpoint is away
 
 	away error // the store, or what opens keys
 	say  string
@@ -203,7 +207,7 @@ func (b *Broker) once(ctx context.Context, e *entry, rec Record, h *held, tokens
 		var paced *notYet
 		*p, err = b.gate(rec.Config.Endpoints.Token).enter(ctx, !w.scheduled)
 		if errors.As(err, &paced) {
-			return outcome{later: paced.trouble(), until: paced.until}
+			return outcome{later: paced.trouble(), until: paced.until, down: paced.down}
 		} else if err != nil {
 			return outcome{away: err, say: "the broker's store is away"}
 		}

@@ -148,6 +148,15 @@ func (s *scheduler) wait(ctx context.Context, next time.Time) {
 			if h := d.f.held; h == nil || d.f.until.After(now) || !h.status.RenewAt.After(now) {
 				s.off[d.id] = deferral{until: later(d.f.until, now.Add(time.Second))}
 			}
+			// What was just renewed may be due again before what was looked at.
+			if h := d.f.held; h != nil && !h.status.RenewAt.IsZero() && h.status.RenewAt.Before(next) {
+				next = h.status.RenewAt
+				t.Reset(max(next.Sub(now), 50*time.Millisecond))
+			}
+			if off := s.off[d.id].until; !off.IsZero() && off.Before(next) {
+				next = off
+				t.Reset(max(next.Sub(now), 50*time.Millisecond))
+			}
 			if full {
 				return
 			}

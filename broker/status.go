@@ -66,8 +66,13 @@ func (b *Broker) answered(c Config, st Status, old Tokens, presented usher.Secre
 
 	plan := b.plan(c, next)
 	next.Expires, next.RenewAt, next.Absolute = plan.Expires, plan.RenewAt, plan.Absolute
-	if next.RenewAt.IsZero() && Interactive(c.Grant) {
-		next.RenewAt = next.Expires // a person is asked then
+	switch {
+	case next.RenewAt.IsZero() && !next.Absolute.IsZero() && Interactive(c.Grant) && (next.Expires.IsZero() || next.Absolute.Before(next.Expires)):
+		next.RenewAt = next.Absolute // a person is asked then
+	case next.RenewAt.IsZero():
+		next.RenewAt = next.Expires // also then
+	default:
+		next.RenewAt = later(next.RenewAt, received.Add(leastApart)) // callers are not bound to it
 	}
 	if st.Trouble != nil {
 		healed := *st.Trouble
@@ -81,6 +86,10 @@ func (b *Broker) answered(c Config, st Status, old Tokens, presented usher.Secre
 	}
 	return next, tokens
 }
+
+// leastApart is the time between two renewals of a connection by the scheduler,
+// however short its tokens live.
+const leastApart = 10 * time.Second
 
 // asked gives the scopes that are asked for.
 func (b *Broker) asked(c Config, st Status) []string {
@@ -128,7 +137,7 @@ func lacking(asked, granted []string) []string {
 
 // troubled gives status and tokens after a refusal. changed tells that tokens
 // are not what they were.
-func (b *Broker) troubled(c Config, st Status, old Tokens, r *grant.Refusal, d strategy.Decision) (next Status, tokens Tokens, changed bool) {
+func (b *Broker) troubled(c Config, st Status, old Tokens, r *grant.Refusal, d strategy.Decision, managed bool) (next Status, tokens Tokens, changed bool) {
 	now := b.clock.store()
 	next, tokens = st, old
 	t := &Trouble{
@@ -154,6 +163,9 @@ func (b *Broker) troubled(c Config, st Status, old Tokens, r *grant.Refusal, d s
 	wait := min(max(d.Wait, r.RetryAfter), 24*time.Hour)
 	soon := now.Add(max(wait, backoff(t.Tries)))
 	slow := now.Add(max(wait, slowly(t.Tries)))
+	if d.Wait == 0 {
+		slow = time.Time{} // not before somebody acts
+	}
 	first := st.Trouble == nil || st.Trouble.Strategy != t.Strategy
 	next.State, next.RenewAt = StateFailing, soon
 	switch d.Strategy {
@@ -167,9 +179,9 @@ func (b *Broker) troubled(c Config, st Status, old Tokens, r *grant.Refusal, d s
 	case strategy.Ask:
 		b.ask(&next, t, slow)
 	case strategy.Rotate:
-		next.State, next.RenewAt = StateWaiting, soon // the secret may be replaced any time
-		if t.Tries > 4 {
-			next.RenewAt = slow
+		next.State, next.RenewAt = StateWaiting, slow
+		if managed { // it may be replaced any time
+			next.RenewAt = soon
 		}
 	case strategy.Narrow:
 		narrowed := st.Scopes

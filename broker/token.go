@@ -106,7 +106,7 @@ type want struct {
 // wait gives what a renewal comes to, one that is under way or a new one.
 func (b *Broker) wait(ctx context.Context, id string, ask Ask) (Token, error) {
 	e := b.cache.entry(id)
-	for again := false; ; again = true {
+	for tries := 0; ; tries++ {
 		f := b.fly(e, want{ask: ask}, nil)
 		select {
 		case <-f.done:
@@ -118,8 +118,8 @@ func (b *Broker) wait(ctx context.Context, id string, ask Ask) (Token, error) {
 		}
 		now := b.clock.now()
 		t, err := f.held.settle(now.UnixNano(), &ask)
-		if lacking := err != nil || t.Short != ""; lacking && !f.tried && !again && !errors.Is(err, ErrForbidden) {
-			continue // it was under way for somebody who wanted less
+		if lacking := err != nil || t.Short != ""; lacking && !f.tried && tries < 3 && !errors.Is(err, ErrForbidden) {
+			continue // it was under way for somebody who wanted less: the scheduler, which does not wait
 		}
 		if err == nil {
 			e.touch(now)

@@ -17,6 +17,7 @@ func clone(r broker.Record) broker.Record {
 func cloneConfig(c broker.Config) broker.Config {
 	c.Scopes, c.Resources = slices.Clone(c.Scopes), slices.Clone(c.Resources)
 	c.Callers, c.Targets, c.Extra = slices.Clone(c.Callers), slices.Clone(c.Targets), maps.Clone(c.Extra)
+	c.Authorize = maps.Clone(c.Authorize)
 	return c
 }
 
