@@ -60,15 +60,16 @@ func (s *Server) openBroker(ctx context.Context) error {
 	b.events = newEventQueue(s.engine, s.log)
 	b.Broker = broker.New(broker.Options{
 		Store: st, Seal: b.box, Ask: b.asker,
-		Lifespans: s.cfg.Broker.lifespans(), Decide: strategy.Decide, Emit: b.events.add,
+		Lifespans: s.cfg.Broker.lifespans(), Decide: strategy.Decide, Emit: b.events.add, Managed: s.managed,
 		ConnectURL: b.connectPage, Now: s.env.Now, Log: s.log, Grace: stopTime / 2,
 	})
 	s.broker = b
 	s.openConnect()
+	s.openSecrets(b)
 	s.runBeside("events of the broker", b.events.run)
 	s.runBeside("broker", b.Run)
-	s.runBeside("sealing", func(ctx context.Context) error { return b.keepSealed(ctx, s.log) })
-	return nil
+	s.runBeside("sealing", func(ctx context.Context) error { return b.keepSealed(ctx, s.log, s.secrets.Reseal) })
+	return s.startSecrets(ctx)
 }
 
 // runBeside runs f until the server stops, and waits for it then.
@@ -195,6 +196,9 @@ func (s *Server) withDoors(next http.Handler) http.Handler {
 		switch path := r.URL.Path; {
 		case door.Route(path):
 			s.broker.door.ServeHTTP(w, r)
+			return
+		case secretRoute(path):
+			s.serveSecret(w, r)
 			return
 		case strings.HasPrefix(path, "/connect/") && s.broker.connect != nil:
 			s.broker.connect.ServeHTTP(w, r)

@@ -165,6 +165,7 @@ func (s *Server) take(ctx context.Context, p *Provider, res *look.Result) {
 		return // the server stops: what looks unreachable was not asked
 	}
 	findings := telling(res.Answer.Findings, usher.Severity(s.cfg.Checks.FailOn))
+	s.leakedBy(ctx, findings)
 	tenant := p.Name
 	if len(p.Tenants) > 0 {
 		tenant = p.Tenants[0]

@@ -19,6 +19,7 @@ type Config struct {
 	Providers []Provider `yaml:"providers,omitempty" doc:"The identity providers whose logs are read."`
 	Store     string     `yaml:"store" doc:"Where the state is kept: sqlite is a file in the data folder; postgres://user@host/database is shared by any number of replicas. A password for it is in the environment variable PGPASSWORD or in the file that PGPASSFILE names."`
 	Broker    Broker     `yaml:"broker" doc:"Tokens for other people's APIs, kept fresh: see docs/connections.md."`
+	Secrets   []Secret   `yaml:"secrets,omitempty" doc:"Client secrets that usher keeps fresh: see docs/secrets.md. usher secrets add makes them too."`
 	Checks    *Checks    `yaml:"checks,omitempty" doc:"Look at the providers and the clients themselves, on a schedule. Without it nothing is asked but what admin needs."`
 	Cases     Cases      `yaml:"cases" doc:"When cases change by themselves."`
 	History   History    `yaml:"history" doc:"How long events are kept."`

@@ -34,6 +34,7 @@ type Engine struct {
 	metrics *metrics
 	subs    subscribers
 	plans   plans
+	observe func(context.Context, *usher.Event) // is told of every event before it is kept; nil: nobody
 
 	providers []*configured
 	byName    map[string]*configured

@@ -91,6 +91,7 @@ func (c *checker) check() {
 	for i := range c.cfg.Providers {
 		c.provider(fmt.Sprintf("providers[%d]", i), &c.cfg.Providers[i], names, tenants, paths)
 	}
+	c.managedSecrets()
 }
 
 func (c *checker) tooShort(key string) {

@@ -85,6 +85,11 @@ func (s *sourceReader) decode(line []byte) (events []usher.Event, err error) {
 // explanation of refusals.
 func (e *Engine) prepare(ctx context.Context, b *batch) {
 	b.findings, b.late = make([]usher.Finding, len(b.events)), make([]bool, len(b.events))
+	if e.observe != nil {
+		for i := range b.events {
+			e.observe(ctx, &b.events[i])
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, lookupWait)
 	defer cancel()
 	e.nameChanges(ctx, b)

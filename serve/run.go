@@ -45,6 +45,7 @@ type Server struct {
 	admins   map[string]provider.Admin
 	engine   *Engine
 	broker   *brokerage
+	secrets  *secretary
 	metrics  *metrics
 	sources  []*source
 	listener net.Listener
@@ -247,7 +248,7 @@ func (s *source) seen(t time.Time) {
 // openConsole makes the pages and the API.
 func (s *Server) openConsole(stop <-chan struct{}) {
 	s.site = console.New(console.Options{
-		Cases: s.engine, Accounts: accounts{s.store, s.broker.door.Forget}, Connections: s.broker, Listen: s.cfg.Listen, URL: s.cfg.URL, Now: s.env.Now, Version: s.env.Version,
+		Cases: s.engine, Accounts: accounts{s.store, s.broker.door.Forget}, Connections: s.broker, Secrets: s.secrets, Listen: s.cfg.Listen, URL: s.cfg.URL, Now: s.env.Now, Version: s.env.Version,
 		Cause: causeOf, Sources: s.sourceList, Metrics: s.metrics.handler(), OpenMetrics: loopbackAddress(s.cfg.Listen),
 		Ready: s.ready, Stop: stop, Log: s.log,
 	})

@@ -45,6 +45,8 @@ type Options struct {
 	Verify func(ctx context.Context, c Config, secret usher.Secret) Verdict
 	// Report takes findings to the casebook; nil: nobody is told.
 	Report func(ctx context.Context, r Report) error
+	// Handed is told that another version of a secret was handed out; nil: nobody is.
+	Handed func(ctx context.Context, name string)
 	// Emit is told of what was done; nil: nobody is told.
 	Emit func(ctx context.Context, ev usher.Event)
 
@@ -466,6 +468,13 @@ func (m *Manager) work(ctx context.Context, name string) error {
 		return err
 	}
 	return m.upkeep(ctx, name)
+}
+
+// handed tells that another version is current.
+func (m *Manager) handed(ctx context.Context, r *record) {
+	if m.opt.Handed != nil {
+		m.opt.Handed(ctx, r.Config.Name)
+	}
 }
 
 // emit tells of what was done to a secret.

@@ -431,6 +431,9 @@ func (m *Manager) adopt(ctx context.Context, p provider.Secrets, r *record, made
 		switch {
 		case err == nil:
 			m.emit(ctx, &r.Config, "create", usher.StatusSuccess, "the provider made a new secret for `"+r.Config.Name+"`", r.Rotation.By)
+			if !overlap {
+				m.handed(ctx, r)
+			}
 			return true, nil
 		case errors.Is(err, errMoved):
 			return false, m.disown(ctx, p, r.Config.Name, made, value)
@@ -509,6 +512,7 @@ func (m *Manager) tryOut(ctx context.Context, r *record) (on bool, err error) {
 		})
 		if err == nil {
 			m.emit(ctx, &r.Config, "update", usher.StatusSuccess, "the new secret of `"+r.Config.Name+"` works and is handed out", r.Rotation.By)
+			m.handed(ctx, r)
 		}
 		return err == nil, unlessMoved(err)
 	case verdict.Outcome == usher.OutcomeWrong && now.After(v.Made.Add(r.Rotation.Delay+m.opt.Pace.Call)):
@@ -690,6 +694,7 @@ func (m *Manager) Undo(ctx context.Context, name, by string) error {
 		return err
 	}
 	m.emit(ctx, &r.Config, "update", usher.StatusSuccess, "the rotation of the secret `"+name+"` was taken back", by)
+	m.handed(ctx, r)
 	m.Wake()
 	return nil
 }
