@@ -32,6 +32,7 @@ type cli struct {
 	Check       CheckCmd       `cmd:"" help:"Say everything that is wrong with a configuration: a provider's, a client's, or usher's own."`
 	Watch       WatchCmd       `cmd:"" help:"Say what changed at a provider since the last look."`
 	Connections ConnectionsCmd `cmd:"" help:"Tokens for other people's APIs that are alive when you need them."`
+	Secrets     SecretsCmd     `cmd:"" help:"Which client secrets are kept fresh, when do they end, and who still uses an old one?"`
 	Serve       ServeCmd       `cmd:"" help:"Follow logs, open cases, prove fixes: pages and an API on this machine."`
 	Lab         LabCmd         `cmd:"" help:"Be an identity provider that fails as you say, to test your own software against."`
 	Demo        DemoCmd        `cmd:"" help:"See it all: a shop, its provider and usher in one process, with nothing to configure."`
