@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"math"
 	"sync/atomic"
 	"time"
 )
@@ -30,7 +31,9 @@ type ended struct {
 // run renews until ctx ends.
 func (s *scheduler) run(ctx context.Context) {
 	for ctx.Err() == nil {
+		s.b.look.Store(math.MaxInt64) // what is renewed meanwhile is looked at once more
 		next := s.round(ctx)
+		s.b.look.Store(next.UnixNano())
 		s.wait(ctx, next)
 	}
 	for s.busy.Load() > 0 {
@@ -131,6 +134,8 @@ func (s *scheduler) shut(g *gate, now time.Time) (until time.Time, ok bool) {
 
 // wait sleeps until the next round, and takes in what has ended.
 func (s *scheduler) wait(ctx context.Context, next time.Time) {
+	s.b.looks.Store(next.UnixNano())
+	defer s.b.looks.Store(0)
 	t := time.NewTimer(max(next.Sub(s.b.clock.store()), 50*time.Millisecond))
 	defer t.Stop()
 	full := int(s.busy.Load()) >= s.b.opt.Workers
@@ -147,15 +152,6 @@ func (s *scheduler) wait(ctx context.Context, next time.Time) {
 			now := s.b.clock.store()
 			if h := d.f.held; h == nil || d.f.until.After(now) || !h.status.RenewAt.After(now) {
 				s.off[d.id] = deferral{until: later(d.f.until, now.Add(time.Second))}
-			}
-			// What was just renewed may be due again before what was looked at.
-			if h := d.f.held; h != nil && !h.status.RenewAt.IsZero() && h.status.RenewAt.Before(next) {
-				next = h.status.RenewAt
-				t.Reset(max(next.Sub(now), 50*time.Millisecond))
-			}
-			if off := s.off[d.id].until; !off.IsZero() && off.Before(next) {
-				next = off
-				t.Reset(max(next.Sub(now), 50*time.Millisecond))
 			}
 			if full {
 				return
