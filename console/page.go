@@ -27,6 +27,7 @@ type page struct {
 	Session bool   // may sign out
 	Section string // of the navigation
 	Live    bool   // follows changes
+	Broker  bool   // there are connections
 	URL     string // where the page can be loaded again
 	Version string
 	Zone    string
@@ -41,6 +42,7 @@ func (c *console) render(w http.ResponseWriter, r *http.Request, status int, nam
 	who := actorOf(r.Context())
 	p.Who, p.Member = show(who.name), who.name != ""
 	p.Session = who.session != nil
+	p.Broker = c.opt.Connections != nil
 	p.Version = show(c.opt.Version)
 	p.Zone = c.opt.Now().In(c.opt.Location).Format("MST (-07:00)")
 	p.Style, p.Script, p.Icon = assetPath("console.css"), assetPath("console.js"), assetPath("icon.svg")

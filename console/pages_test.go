@@ -436,7 +436,7 @@ func TestAccessible(t *testing.T) {
 	session := withCookie(s.signIn(t))
 	at, _, _ := strings.Cut(s.submit(t, "/cases/7/plan", url.Values{"fix": {"2"}}, session).header.Get("Location"), "#")
 	pages := map[string]string{"/signin": signedOut}
-	for _, path := range []string{"/", "/cases/1", "/cases/6", "/cases/4", at, "/keys", "/password", "/nothing"} {
+	for _, path := range []string{"/", "/cases/1", "/cases/6", "/cases/4", at, "/keys", "/password", "/nothing", "/connections", "/connections/new", "/connections/shop-calendar", "/connections/shop-mail"} {
 		pages[path] = s.do(t, "GET", path, "", session).body
 	}
 	for path, page := range pages {

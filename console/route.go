@@ -44,6 +44,15 @@ var routes = []route{
 	{Method: "POST", Path: "/cases/{id}/intend", Access: member, Handle: (*console).intendForm},
 	{Method: "POST", Path: "/cases/{id}/reopen", Access: member, Handle: (*console).reopenForm},
 
+	{Method: "GET", Path: "/connections", Access: member, Handle: (*console).connectionsPage},
+	{Method: "POST", Path: "/connections", Access: member, Handle: (*console).addForm},
+	{Method: "GET", Path: "/connections/new", Access: member, Handle: (*console).newConnectionPage},
+	{Method: "GET", Path: "/connections/{id}", Access: member, Handle: (*console).connectionPage},
+	{Method: "POST", Path: "/connections/{id}/renew", Access: member, Handle: (*console).renewForm},
+	{Method: "POST", Path: "/connections/{id}/connect", Access: member, Handle: (*console).connectForm},
+	{Method: "POST", Path: "/connections/{id}/secret", Access: member, Handle: (*console).newSecretForm},
+	{Method: "POST", Path: "/connections/{id}/remove", Access: member, Handle: (*console).removeForm},
+
 	{Method: "GET", Path: "/signin", Access: open, Handle: (*console).signInPage},
 	{Method: "POST", Path: "/signin", Access: open, Handle: (*console).signInForm},
 	{Method: "POST", Path: "/signout", Access: open, Handle: (*console).signOutForm},
@@ -89,7 +98,7 @@ var routes = []route{
 	}},
 	{Method: "GET", Path: "/api/v1/watch", Access: member, API: true, Handle: (*console).watch, Doc: operation{
 		ID: "watchCases", Summary: "Be told of cases as they change",
-		Detail: "Server-sent events: each `case` event holds the id and the state of a case that is new or has changed. " +
+		Detail: "Server-sent events: each `case` event holds the id and the state of a case that is new or has changed, each `connection` event the id of a connection. " +
 			"Nothing is repeated after a pause in the connection: read the list again when the stream opens.",
 		Gives: Change{}, Type: "text/event-stream",
 	}},

@@ -49,6 +49,10 @@ func (c *console) watch(w http.ResponseWriter, r *http.Request) error {
 	beat := time.NewTicker(beatEvery)
 	defer beat.Stop()
 	pending := gather(ctx, changes)
+	var connections <-chan string
+	if c.opt.Connections != nil {
+		connections = gatherIDs(ctx, c.opt.Connections.WatchConnections(ctx))
+	}
 	for id := 1; ; id++ {
 		select {
 		case <-ctx.Done():
@@ -57,6 +61,15 @@ func (c *console) watch(w http.ResponseWriter, r *http.Request) error {
 			return nil
 		case <-beat.C:
 			if c.gone(r) || !send(": beat\n\n") {
+				return nil
+			}
+		case id, ok := <-connections:
+			if !ok {
+				connections = nil // its page is asked for again when the stream is
+				continue
+			}
+			data, _ := json.Marshal(connectionChange{id})
+			if c.gone(r) || !send(fmt.Sprintf("event: connection\ndata: %s\n\n", data)) {
 				return nil
 			}
 		case batch, ok := <-pending:
@@ -76,6 +89,44 @@ func (c *console) watch(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 	}
+}
+
+// connectionChange tells of a connection; without an id of many at once.
+type connectionChange struct {
+	Connection string `json:"connection,omitempty"`
+}
+
+// gatherFor is how long ids of connections are gathered before they are told.
+const gatherFor = 100 * time.Millisecond
+
+// gatherIDs tells one id, or that there are many, ten times a second at most: a
+// thousand connections may be renewed at once.
+func gatherIDs(ctx context.Context, ids <-chan string) <-chan string {
+	out := make(chan string)
+	go func() {
+		defer close(out)
+		for id := range ids {
+			wait := time.After(gatherFor)
+			for more := true; more; {
+				select {
+				case other, ok := <-ids:
+					if more = ok; ok && other != id {
+						id = ""
+					}
+				case <-wait:
+					more = false
+				case <-ctx.Done():
+					return
+				}
+			}
+			select {
+			case out <- id:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return out
 }
 
 // gone tells whether the one who watches may no longer: signed out, or the

@@ -36,6 +36,7 @@
   const light = document.querySelector("#live");
   const news = document.querySelector("#news");
   const mine = /^\/cases\/(\d+)/.exec(address);
+  const ours = /^\/connections(?:\/([a-z0-9-]+))?$/.exec(address);
 
   const dirty = (control) =>
     control.type === "checkbox" || control.type === "radio" ? control.checked !== control.defaultChecked
@@ -109,6 +110,20 @@
     return changed;
   };
 
+  // The mark of now moves along the life of a token.
+  const lives = () => {
+    for (const svg of document.querySelectorAll("svg.life[data-from]")) {
+      const [from, to, told] = [svg.dataset.from, svg.dataset.to, svg.dataset.now].map(Number);
+      if (!svg.dataset.read) svg.dataset.read = String(Math.floor(Date.now() / 1000));
+      const now = told + Math.floor(Date.now() / 1000) - Number(svg.dataset.read); // by the server's clock
+      const x = Math.round(Math.min(Math.max((now - from) / (to - from), 0), 1) * 560);
+      svg.querySelector(".now").setAttribute("cx", x);
+      svg.querySelector(".gone").setAttribute("width", x);
+      svg.classList.toggle("over", now >= to);
+    }
+  };
+  setInterval(lives, 1000);
+
   let asking = false, again = false;
   const refresh = async () => {
     if (asking) { again = true; return; }
@@ -150,7 +165,12 @@
     stream.addEventListener("case", (event) => {
       let change;
       try { change = JSON.parse(event.data); } catch { return; }
-      if (!mine || String(change.id) === mine[1]) soon();
+      if (!ours && (!mine || String(change.id) === mine[1])) soon();
+    });
+    stream.addEventListener("connection", (event) => {
+      let change;
+      try { change = JSON.parse(event.data); } catch { return; }
+      if (ours && (!ours[1] || ours[1] === change.connection)) soon();
     });
     stream.addEventListener("error", () => {
       say("off", "Not connected: changes do not show by themselves");
