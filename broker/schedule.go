@@ -2,7 +2,6 @@ package broker
 
 import (
 	"context"
-	"math"
 	"sync/atomic"
 	"time"
 )
@@ -31,9 +30,7 @@ type ended struct {
 // run renews until ctx ends.
 func (s *scheduler) run(ctx context.Context) {
 	for ctx.Err() == nil {
-		s.b.look.Store(math.MaxInt64) // what is renewed meanwhile is looked at once more
 		next := s.round(ctx)
-		s.b.look.Store(next.UnixNano())
 		s.wait(ctx, next)
 	}
 	for s.busy.Load() > 0 {
