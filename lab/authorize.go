@@ -136,6 +136,9 @@ func apiScopes(asked []string) []string {
 				s = scopeOrders
 			}
 		}
+		if strings.HasPrefix(s, "http") && strings.HasSuffix(s, "/.default") { // of Microsoft Graph: what the client's roles allow
+			continue
+		}
 		list = append(list, s)
 	}
 	return list

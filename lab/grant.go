@@ -247,6 +247,8 @@ func (l *Lab) authenticate(req *oauth.TokenRequest) (*client, refusal) {
 		return c, refusal{is: clientDisabled}
 	case c.Public:
 		return c, refusal{}
+	case c.keyed():
+		return c, l.asserted(c, req)
 	case req.ClientSecret == "":
 		return c, refusal{is: secretMissing}
 	}
@@ -254,7 +256,7 @@ func (l *Lab) authenticate(req *oauth.TokenRequest) (*client, refusal) {
 		switch {
 		case req.ClientSecret.Reveal() == s.id:
 			return c, refusal{is: secretIsID, credential: s.id}
-		case req.ClientSecret != s.value:
+		case req.ClientSecret != s.value, s.off, l.now().Before(s.works):
 		case !s.expires.IsZero() && !l.now().Before(s.expires):
 			return c, refusal{is: secretExpired, credential: s.id}
 		default:

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"usher"
 )
 
 // Lab is the provider and its API; it is an http.Handler and safe for
@@ -72,6 +74,7 @@ func New(opt Options) *Lab {
 		devices: map[string]*device{}, consents: map[string][]string{}, on: map[string]bool{},
 		stale: map[string]bool{}, needConsent: map[string]bool{}, before: map[string]restore{}, sent: map[string]string{},
 	}
+	l.opt.OktaToken = cmp.Or(l.opt.OktaToken, usher.Secret("00"+random(30)))
 	l.records, l.events = l.log, l.log
 	if opt.Records != nil {
 		l.records = &lineWriter{w: opt.Records}

@@ -26,6 +26,13 @@ type Options struct {
 	Log, Records, Events io.Writer
 	Zone                 *time.Location // of the times in Keycloak's lines; nil: time.Local
 
+	// SecretDelay is how long a secret that was made through an admin API of
+	// Entra, Okta or Auth0 is refused until every part of the provider knows it.
+	SecretDelay time.Duration
+	// OktaToken is the API token that Okta's admin API wants; empty: made up,
+	// see Lab.OktaToken.
+	OktaToken usher.Secret
+
 	Faults []string // names of faults that are on from the start
 	// Control lets everybody who reaches the lab switch faults at /lab/.
 	Control bool

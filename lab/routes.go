@@ -39,6 +39,9 @@ func (l *Lab) routes() {
 
 	l.mux.HandleFunc("GET /api/orders", l.orders)
 	l.adminRoutes("/admin/realms/" + l.opt.Realm)
+	l.graphRoutes()
+	l.oktaRoutes()
+	l.auth0Routes()
 	l.controlRoutes()
 }
 

@@ -15,6 +15,7 @@ import (
 type client struct {
 	Client
 	secrets []credential
+	keys    []clientKey  // of private_key_jwt at Auth0
 	shown   usher.Secret // what the settings of the client show
 	created time.Time
 	extra   clientRep // what an administrator wrote and the lab only keeps
@@ -26,6 +27,10 @@ type credential struct {
 	id      string
 	value   usher.Secret
 	expires time.Time // zero: never
+	name    string
+	made    time.Time
+	works   time.Time // not before: what was made through an admin API is not known everywhere at once
+	off     bool      // Okta: INACTIVE
 }
 
 // scope is a client scope of Keycloak's realm.
@@ -133,7 +138,7 @@ func (c *client) setSecret(value usher.Secret, expires time.Time) {
 	if value == "" {
 		value = usher.Secret(random(24))
 	}
-	c.secrets = []credential{{id: randomID(), value: value, expires: expires}}
+	c.secrets = []credential{{id: randomID(), value: value, expires: expires, made: c.created}}
 	c.Secret = value
 }
 
