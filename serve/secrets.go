@@ -31,7 +31,13 @@ func (s *Server) openSecrets(b *brokerage) {
 		Store: b.store, Seal: b.box, Provider: s.secretsAt, Verify: credential.Verifier(b.asker),
 		Report: s.secretFound, Emit: b.events.add, Handed: s.secretHanded, Now: s.env.Now, Holder: s.store.Replica(), Log: s.log,
 	})}
-	s.engine.observe = s.secrets.Observe
+	s.engine.observe = func(ctx context.Context, ev *usher.Event) {
+		if s.secrets.Own(ev) {
+			ev.Interrupted = true // it was asked for: no refusal of anybody's
+			return
+		}
+		s.secrets.Observe(ctx, ev)
+	}
 }
 
 // startSecrets begins with the secrets of the configuration.

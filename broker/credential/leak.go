@@ -192,7 +192,7 @@ func (m *Manager) live(ctx context.Context, r *record, v *Version) LeakState {
 	if err != nil {
 		return LeakUnknown
 	}
-	verdict := m.opt.Verify(ctx, r.Config, value)
+	verdict := m.try(ctx, r.Config, value)
 	switch {
 	case verdict.Outcome == usher.OutcomeOK && verdict.Blocked:
 		return LeakBlocked

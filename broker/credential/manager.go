@@ -96,6 +96,7 @@ type Manager struct {
 	mu     sync.Mutex
 	busy   map[string]bool     // names that this process works on
 	index  map[string][]owned  // client id to versions, for events
+	trials []*trial            // of the last while
 	unkept map[string]struct{} // uses that could not be written down: nothing is retired meanwhile
 }
 

@@ -486,7 +486,7 @@ func (m *Manager) tryOut(ctx context.Context, r *record) (on bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	verdict := m.opt.Verify(ctx, r.Config, value)
+	verdict := m.try(ctx, r.Config, value)
 	now := m.now().UTC()
 	switch {
 	case ctx.Err() != nil:

@@ -115,7 +115,7 @@ func (m *Manager) verify(ctx context.Context, r *record) (*record, error) {
 	if err != nil {
 		return nil, err
 	}
-	verdict := m.opt.Verify(ctx, r.Config, value)
+	verdict := m.try(ctx, r.Config, value)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
