@@ -56,8 +56,22 @@ type round struct {
 }
 
 func (r round) String() string {
-	return fmt.Sprintf("%s: provider acts after %s and answers after %s (old token lives: %t, stops: %t, blind: %t, %s), policy %s, %d callers %s before the end, kill when %q",
-		r.client.ID, r.client.Before, r.client.After, r.client.Lives, r.client.Stops, r.client.Blind, r.config.Grant, r.config.Policy, r.callers, r.moment, r.kill)
+	return fmt.Sprintf("%s: provider acts after %s and answers after %s (old token lives: %t, stops: %t, blind: %t, lies %+v, garbles %t, %s), policy %s, %d callers %s before the end, kill when %q",
+		r.client.ID, r.client.Before, r.client.After, r.client.Lives, r.client.Stops, r.client.Blind, r.client.Lies, r.client.Garbles, r.config.Grant, r.config.Policy, r.callers, r.moment, r.kill)
+}
+
+// lies are answers that spend nothing, which the broker cannot know of all.
+var lies = []strict.Lie{
+	{Status: 200, Body: `{"error":"temporarily_unavailable"}`},
+	{Status: 200, Type: "text/html", Body: "<html><body>Welcome</body></html>"},
+	{Status: 200, Body: `{}`},
+	{Status: 200, Body: ""},
+	{Status: 200, Body: `{"access_token":`},
+	{Status: 429, Body: `{"error":"too_many_requests"}`, Retry: "2"},
+	{Status: 500, Body: `{"error":"server_error"}`},
+	{Status: 502, Type: "text/html", Body: "<h1>502 Bad Gateway</h1>"},
+	{Status: 503, Body: "Service Unavailable", Type: "text/plain", Retry: "3"},
+	{Status: 504, Type: "text/html", Body: "<h1>504 Gateway Timeout</h1>"},
 }
 
 // draw makes a round. killed is the part of rounds whose renewer is killed.
@@ -93,6 +107,14 @@ func draw(rnd *rand.Rand, i, callers int, endpoint string, killed float64) round
 	}
 	if rnd.IntN(8) == 0 {
 		r.config.Grant = broker.GrantClientCredentials
+	}
+	switch rnd.IntN(20) {
+	case 0:
+		r.client.Lies = []strict.Lie{lies[rnd.IntN(len(lies))]}
+	case 1:
+		r.client.Lies = []strict.Lie{lies[rnd.IntN(len(lies))], lies[rnd.IntN(len(lies))]}
+	case 2:
+		r.client.Garbles = true
 	}
 	if rnd.Float64() < killed {
 		r.kill = []strict.Phase{strict.Arrived, strict.Acted, strict.Answers}[rnd.IntN(3)]
@@ -140,6 +162,7 @@ func (r round) play(f fleet, p *strict.Provider, rnd *rand.Rand, api string, pat
 type plan struct {
 	rounds, callers int
 	every           time.Duration // a round begins
+	outages         bool          // the provider is away now and then
 	chaos           time.Duration // between kills and pauses of whatever replica, on average; 0: none
 	killed          float64       // part of rounds whose renewer is killed
 	patience        time.Duration
@@ -176,6 +199,9 @@ func (pl plan) play(t testing.TB, f fleet, p *strict.Provider, endpoint string) 
 		defer close(stopped)
 		pl.stir(f, rand.New(rand.NewPCG(pl.seed, 7)), stop)
 	}()
+	if pl.outages {
+		go outages(p, rand.New(rand.NewPCG(pl.seed, 9)), stop)
+	}
 	for i, r := range rounds {
 		if err := r.play(f, p, rnd, endpoint+"/api", pl.patience); err != nil {
 			t.Error(err)
@@ -217,7 +243,7 @@ func (pl plan) play(t testing.TB, f fleet, p *strict.Provider, endpoint string) 
 		r := byID[id]
 		return history.Rule{
 			Renew: 40 * time.Second, Life: promised, Takes: r.client.Before + r.client.After + pl.slack,
-			Takeover: pl.settings.Deadline + 20*time.Second, Recover: 5 * time.Second, Spread: 2*pl.settings.Poll + pl.slack,
+			Takeover: pl.settings.Deadline + 20*time.Second, Recover: pl.settings.Deadline + 30*time.Second + r.client.Before + r.client.After, Spread: 2*pl.settings.Poll + pl.slack,
 			Margin: 500*time.Millisecond + pl.slack, Slack: pl.slack, Blind: r.client.Blind,
 		}
 	}
@@ -252,6 +278,25 @@ func (pl plan) play(t testing.TB, f fleet, p *strict.Provider, endpoint string) 
 	}
 	t.Logf("%d rounds, %d callers each, %d kills, %d pauses: %v at the provider; %d connections ask a person; %d promises broken", pl.rounds, pl.callers, killed, paused, n, lost, len(found))
 	return found
+}
+
+// outages has the provider away now and then, in every way.
+func outages(p *strict.Provider, rnd *rand.Rand, stop chan struct{}) {
+	pause := func(most time.Duration) bool {
+		t := time.NewTimer(time.Duration(rnd.Int64N(int64(most))))
+		defer t.Stop()
+		select {
+		case <-t.C:
+			return true
+		case <-stop:
+			return false
+		}
+	}
+	for pause(time.Minute) {
+		p.Fail([]strict.Fault{strict.Resets, strict.Refuses, strict.Proxy, strict.Hangs}[rnd.IntN(4)], []string{"", "1", "7"}[rnd.IntN(3)])
+		pause(20 * time.Second)
+		p.Fail(strict.Up, "")
+	}
 }
 
 // settled tells whether nothing is under way any more.
@@ -348,17 +393,33 @@ func seed() uint64 {
 	return uint64(number("USHER_SEED", 53003))
 }
 
+// TestRoundsOutages is TestRounds with a provider that is away now and then.
+func TestRoundsOutages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pl := local100()
+		pl.outages = true
+		p := strict.New(time.Now, strict.Sleep)
+		f := newLocal(t.Context(), 3, pl.settings, p)
+		defer f.close()
+		pl.play(t, f, p, "https://provider.test")
+	})
+}
+
+func local100() plan {
+	s := settings{Deadline: 60 * time.Second, Lease: 10 * time.Second, Poll: 500 * time.Millisecond, Rate: 1000, Burst: 1000, Policies: policies()}
+	return plan{
+		rounds: number("USHER_ROUNDS", 100), callers: number("USHER_CALLERS", 1000), every: 700 * time.Millisecond,
+		chaos: 20 * time.Second, killed: 0.1, patience: 200 * time.Second, settle: 10 * time.Minute, settings: s, seed: seed(),
+	}
+}
+
 // TestRounds plays rounds in this process with a clock that jumps: three
 // brokers on a store in memory.
 func TestRounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := settings{Deadline: 60 * time.Second, Lease: 10 * time.Second, Poll: 500 * time.Millisecond, Rate: 1000, Burst: 1000, Policies: policies()}
-		pl := plan{
-			rounds: number("USHER_ROUNDS", 100), callers: number("USHER_CALLERS", 1000), every: 700 * time.Millisecond,
-			chaos: 20 * time.Second, killed: 0.1, patience: 200 * time.Second, settle: 10 * time.Minute, settings: s, seed: seed(),
-		}
+		pl := local100()
 		p := strict.New(time.Now, strict.Sleep)
-		f := newLocal(t.Context(), 3, s, p)
+		f := newLocal(t.Context(), 3, pl.settings, p)
 		defer f.close()
 		pl.play(t, f, p, "https://provider.test")
 	})

@@ -34,6 +34,9 @@ type Client struct {
 	Keeps bool
 	// Lies are answers that are given in turn before the true ones.
 	Lies []Lie
+	// Garbles has the first request acted on and its answer replaced by a page:
+	// the refresh token is spent, and nobody ever sees its successor.
+	Garbles bool
 	// Blind has no introspection.
 	Blind bool
 }
@@ -88,7 +91,8 @@ type Provider struct {
 
 type client struct {
 	Client
-	lies int
+	lies    int
+	garbled bool
 }
 
 type family struct {
@@ -157,7 +161,7 @@ func (p *Provider) Register(c Client) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if old := p.clients[c.ID]; old != nil {
-		old.Client, old.lies = c, 0
+		old.Client, old.lies, old.garbled = c, 0, false
 		return
 	}
 	p.clients[c.ID] = &client{Client: c}

@@ -94,9 +94,22 @@ func (p *Provider) Token(ctx context.Context, id, secret, style string, form url
 		return done(history.Dropped, Reply{})
 	}
 	outcome, reply := p.act(record, c, secret, style, form)
+	if outcome == history.Accepted && p.garble(c) {
+		reply = Reply{Status: 200, Type: "text/html", Body: []byte("<html><body>Sign in to the network</body></html>")}
+	}
 	p.watch(Acted, id, from)
 	_ = p.sleep(context.WithoutCancel(ctx), after)
 	return done(outcome, reply)
+}
+
+func (p *Provider) garble(c *client) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !c.Garbles || c.garbled {
+		return false
+	}
+	c.garbled = true
+	return true
 }
 
 // act does what is asked.
