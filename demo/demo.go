@@ -28,17 +28,31 @@ type Options struct {
 	Color   bool      // Tell is a terminal
 	Now     func() time.Time
 	Version string // of usher
+
+	careless bool // the payment gateway charges before it looks; for tests
+}
+
+// Ending is what a story came to.
+type Ending struct {
+	Case *usher.Case // that it ends with; nil: there is none
+	// With and Without are what became of the checkouts of the story shop; nil in
+	// other stories.
+	With, Without *Tally
+	// True tells that what the story tells came true.
+	True bool
 }
 
 // story is one thing that can happen to the company.
 type story struct {
 	name, title string
-	play        func(context.Context, *company) (*usher.Case, error)
+	build       func(context.Context, *company) error // starts what runs in it
+	play        func(context.Context, *company) (*Ending, error)
 }
 
 // stories in the order in which they are offered.
 var stories = []story{
-	{"first-case", "A slash is lost, and the shop's sign-ins fail.", firstCase},
+	{"first-case", "A slash is lost, and the shop's sign-ins fail.", buildCompany, firstCase},
+	{"shop", "Tokens expire, are revoked, and their provider goes away; people go on buying.", buildPayments, shopStory},
 }
 
 // storyNames lists the names of the stories.
@@ -50,24 +64,38 @@ func storyNames() []string {
 	return names
 }
 
-// Play plays a story and gives the case that it ends with. Without Fast it goes
-// on until ctx ends. Everything that was made on the disk is removed again.
-func Play(ctx context.Context, opt Options) (*usher.Case, error) {
+// Play plays a story and gives what it came to. Without Fast it goes on until ctx
+// ends. Everything that was made on the disk is removed again.
+func Play(ctx context.Context, opt Options) (*Ending, error) {
 	s, err := find(opt.Story)
 	if err != nil {
 		return nil, err
 	}
-	c, err := build(ctx, opt)
+	c, err := build(ctx, opt, s)
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.play(ctx, c)
+	end, err := s.play(ctx, c)
+	if err == nil && !opt.Fast {
+		err = c.stay(ctx, end)
+	}
 	if ctx.Err() != nil && !opt.Fast {
 		err = nil // the person has seen enough
 		c.voice.line("")
 		c.voice.say("The demo ends; nothing is kept.")
 	}
-	return found, errors.Join(err, c.close(ctx))
+	return end, errors.Join(err, c.close(ctx))
+}
+
+// stay leaves everything to be looked at until ctx ends.
+func (c *company) stay(ctx context.Context, end *Ending) error {
+	if ctx.Err() == nil && end != nil && end.Case != nil {
+		c.voice.line("")
+		c.voice.point("Look at the case:", fmt.Sprintf("%s/cases/%d", c.usher.URL(), end.Case.ID))
+		c.voice.line("          Ctrl-C ends the demo and removes everything.")
+	}
+	<-ctx.Done()
+	return nil
 }
 
 func find(name string) (story, error) {
@@ -87,14 +115,15 @@ type company struct {
 	base  string // of the lab
 	usher *serve.Server
 	shop  *shop
+	pay   *payments
 	voice *voice
 
 	password string // one-time, of usher's pages
 	cleanups []func(context.Context) error
 }
 
-// build starts the company: the identity provider, usher, and the shop.
-func build(ctx context.Context, opt Options) (c *company, err error) {
+// build starts the company as a story needs it.
+func build(ctx context.Context, opt Options, s story) (c *company, err error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
@@ -111,14 +140,19 @@ func build(ctx context.Context, opt Options) (c *company, err error) {
 		return c, fmt.Errorf("make a folder for the demo: %w", err)
 	}
 	c.onClose(func(context.Context) error { return os.RemoveAll(c.dir) })
-	if err = c.openLab(ctx); err != nil {
-		return c, err
+	return c, s.build(ctx, c)
+}
+
+// buildCompany starts the identity provider, usher, and the shop.
+func buildCompany(ctx context.Context, c *company) error {
+	if err := c.openLab(ctx); err != nil {
+		return err
 	}
-	if err = c.openUsher(ctx); err != nil {
-		return c, err
+	if err := c.openUsher(ctx); err != nil {
+		return err
 	}
 	c.shop = newShop(c.base, c.lab.Secret("shop"))
-	return c, nil
+	return nil
 }
 
 func (c *company) onClose(f func(context.Context) error) { c.cleanups = append(c.cleanups, f) }
@@ -171,8 +205,7 @@ const secretEnv = "USHER_DEMO_SECRET" //nolint:gosec // a name
 
 // openUsher starts usher with the configuration that a person would write.
 func (c *company) openUsher(ctx context.Context) error {
-	cfg := serve.Default()
-	cfg.Data, cfg.Listen = c.data(), c.opt.Listen
+	cfg := c.configuration(ctx)
 	cfg.Providers = []serve.Provider{{
 		Name: "shop", Kind: "lab", Issuer: c.base + "/realms/shop", Tenants: []string{"shop"},
 		Admin: &serve.Admin{ClientID: "usher", ClientSecretEnv: secretEnv},
@@ -181,21 +214,29 @@ func (c *company) openUsher(ctx context.Context) error {
 			{Kind: "usher", Path: c.eventFile(), Zone: "Local", From: "start"},
 		},
 	}}
-	env := serve.Env{
-		Stderr: c.opt.Log, Terminal: (*passwordReader)(c), Now: c.opt.Now, Version: c.opt.Version,
-		Getenv: func(name string) string {
-			if name == secretEnv {
-				return c.lab.Secret("usher").Reveal()
-			}
-			return ""
-		},
-	}
+	return c.startUsher(ctx, cfg, serve.Env{Getenv: func(name string) string {
+		if name == secretEnv {
+			return c.lab.Secret("usher").Reveal()
+		}
+		return ""
+	}})
+}
+
+// configuration gives the default one with the demo's folder and address.
+func (c *company) configuration(ctx context.Context) *serve.Config {
+	cfg := serve.Default()
+	cfg.Data, cfg.Listen = c.data(), c.opt.Listen
 	if cfg.Listen == "" {
 		cfg.Listen = "127.0.0.1:5303"
 		if taken(ctx, cfg.Listen) {
 			cfg.Listen = "127.0.0.1:0"
 		}
 	}
+	return cfg
+}
+
+func (c *company) startUsher(ctx context.Context, cfg *serve.Config, env serve.Env) error {
+	env.Stderr, env.Terminal, env.Now, env.Version = c.opt.Log, (*passwordReader)(c), c.opt.Now, c.opt.Version
 	c.usher = serve.New(cfg, env)
 	if err := c.usher.Start(ctx); err != nil {
 		return err

@@ -42,10 +42,11 @@ func TestMain(m *testing.M) {
 func TestFirstCase(t *testing.T) {
 	t.Setenv("TMPDIR", shortDir(t))
 	var told telling
-	k, err := demo.Play(t.Context(), demo.Options{Fast: true, Listen: "127.0.0.1:0", Tell: &told})
+	end, err := demo.Play(t.Context(), demo.Options{Fast: true, Listen: "127.0.0.1:0", Tell: &told})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, told.String())
 	}
+	k := end.Case
 	if k.State != usher.CaseFixed || k.Proven == nil || k.Count != 14 || k.Addresses != 3 {
 		t.Errorf("the case is %s after %d tries from %d addresses, proven %v", k.State, k.Count, k.Addresses, k.Proven != nil)
 	}
@@ -71,13 +72,13 @@ func TestLives(t *testing.T) {
 	defer cancel()
 	var told telling
 	type end struct {
-		k   *usher.Case
+		*demo.Ending
 		err error
 	}
 	done := make(chan end, 1)
 	go func() {
-		k, err := demo.Play(ctx, demo.Options{Listen: "127.0.0.1:0", Tell: &told})
-		done <- end{k, err}
+		e, err := demo.Play(ctx, demo.Options{Listen: "127.0.0.1:0", Tell: &told})
+		done <- end{e, err}
 	}()
 	for deadline := time.Now().Add(60 * time.Second); !strings.Contains(told.String(), "Ctrl-C"); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -95,8 +96,8 @@ func TestLives(t *testing.T) {
 		if e.err != nil && !errors.Is(e.err, context.Canceled) {
 			t.Errorf("it ends with %v", e.err)
 		}
-		if e.k == nil || e.k.State != usher.CaseOpen {
-			t.Errorf("nobody fixed anything, and the case is %+v", e.k)
+		if e.Ending == nil || e.Case.State != usher.CaseOpen {
+			t.Errorf("nobody fixed anything, and the case is %+v", e.Ending)
 		}
 	case <-time.After(60 * time.Second):
 		t.Fatal("it does not end")

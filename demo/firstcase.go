@@ -18,7 +18,15 @@ const (
 )
 
 // firstCase: an administrator edits the shop's registration and loses a slash.
-func firstCase(ctx context.Context, c *company) (*usher.Case, error) {
+func firstCase(ctx context.Context, c *company) (*Ending, error) {
+	k, err := c.playFirstCase(ctx)
+	if k == nil {
+		return nil, err
+	}
+	return &Ending{Case: k, True: k.State == usher.CaseFixed}, err
+}
+
+func (c *company) playFirstCase(ctx context.Context) (*usher.Case, error) {
 	c.voice.line("A shop, its identity provider and usher, all in this process, on this machine alone.")
 	c.voice.line("")
 	changes := c.usher.Engine().Subscribe(ctx)
