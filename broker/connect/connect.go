@@ -29,6 +29,7 @@ type Broker interface {
 type Store interface {
 	PutFlow(ctx context.Context, f broker.Flow) error
 	TakeFlow(ctx context.Context, hash string) (broker.Flow, error)
+	Blobs(ctx context.Context, kind string) ([]broker.Blob, error)
 	Blob(ctx context.Context, kind, name string) (broker.Blob, error)
 	PutBlob(ctx context.Context, b broker.Blob) error
 	DropBlob(ctx context.Context, b broker.Blob) error

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -119,7 +120,8 @@ func (h *Handler) startDevice(ctx context.Context, v broker.View, who visitor) (
 	f := following{
 		Connection: c.ID, UserCode: inert(got.UserCode, 60), URI: got.URI, URIComplete: got.URIComplete, Expires: h.opt.Now().Add(life).UTC(), State: "waiting", T: who.link,
 	}
-	name := rand.Text()
+	h.sweep(ctx)
+	name := rand.Text() + "-" + strconv.FormatInt(f.Expires.Unix(), 36)
 	if err := h.follow(ctx, name, &f, 0); err != nil {
 		return nil, &grant.Refusal{Kind: grant.Misused, Endpoint: "usher", Err: err}
 	}
@@ -129,6 +131,27 @@ func (h *Handler) startDevice(ctx context.Context, v broker.View, who visitor) (
 		h.poll(name, f, v, c, keys, got)
 	}()
 	return &Device{UserCode: f.UserCode, URI: f.URI, URIComplete: f.URIComplete, Expires: f.Expires, Page: h.Page(c.ID) + "/device/" + name}, nil
+}
+
+// blobName names what is kept of a device flow: its address is known to who
+// began it alone, when it is over to everybody.
+func blobName(name string) string {
+	_, expires, _ := strings.Cut(name, "-")
+	return hashOf(name)[:40] + "-" + expires
+}
+
+// sweep removes what is kept of device flows that are long over.
+func (h *Handler) sweep(ctx context.Context) {
+	blobs, err := h.opt.Store.Blobs(ctx, deviceKind)
+	if err != nil {
+		return // the next flow tries again
+	}
+	for _, blob := range blobs {
+		_, text, _ := strings.Cut(blob.Name, "-")
+		if expires, err := strconv.ParseInt(text, 36, 64); err != nil || h.opt.Now().Sub(time.Unix(expires, 0)) > time.Hour {
+			_ = h.opt.Store.DropBlob(ctx, blob) // another replica may have been first
+		}
+	}
 }
 
 // follow keeps how a device flow stands, for every replica.
@@ -141,7 +164,7 @@ func (h *Handler) follow(ctx context.Context, name string, f *following, version
 	if err != nil {
 		return err
 	}
-	return h.opt.Store.PutBlob(ctx, broker.Blob{Kind: deviceKind, Name: hashOf(name), Version: version, Body: sealed})
+	return h.opt.Store.PutBlob(ctx, broker.Blob{Kind: deviceKind, Name: blobName(name), Version: version, Body: sealed})
 }
 
 // poll asks for the token as RFC 8628 sections 3.4 and 3.5 say: no faster than
@@ -233,7 +256,7 @@ func (h *Handler) ended(name string, f following, state string, t told, user str
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(h.ctx), 10*time.Second)
 	defer cancel()
 	f.State, f.What, f.Why, f.Next, f.Turn, f.User = state, t.what, t.why, t.next, t.turn, user
-	blob, err := h.opt.Store.Blob(ctx, deviceKind, hashOf(name))
+	blob, err := h.opt.Store.Blob(ctx, deviceKind, blobName(name))
 	if err == nil {
 		err = h.follow(ctx, name, &f, blob.Version)
 	}
@@ -254,8 +277,11 @@ type deviceView struct {
 // devicePage shows how a device flow stands. Its address is known to who began
 // it alone. It changes nothing; it only cleans up what is long over.
 func (h *Handler) devicePage(w http.ResponseWriter, r *http.Request, id, name string) {
+	if len(name) > 100 {
+		name = ""
+	}
 	var f following
-	blob, err := h.opt.Store.Blob(r.Context(), deviceKind, hashOf(name))
+	blob, err := h.opt.Store.Blob(r.Context(), deviceKind, blobName(name))
 	if err == nil {
 		var plain []byte
 		if plain, err = h.opt.Seal.Open(r.Context(), deviceKind+"/"+hashOf(name), blob.Body); err == nil {

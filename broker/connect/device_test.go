@@ -202,3 +202,20 @@ func TestDeviceCommand(t *testing.T) {
 		t.Error("no connection has a device flow")
 	}
 }
+
+// TestDeviceSweep: what is kept of device flows goes when they are long over.
+func TestDeviceSweep(t *testing.T) {
+	w, _ := deviceWorld(t)
+	b := w.browser()
+	first := b.device("shop-gateway")
+	b.until(first)
+	w.pass(2 * time.Hour)
+	b.until(b.device("shop-gateway"))
+	blobs, err := w.store.Blobs(context.Background(), "connect-device")
+	if err != nil || len(blobs) != 1 {
+		t.Errorf("%d are kept, want 1: %v", len(blobs), err)
+	}
+	if s := b.get(first); s.status != http.StatusNotFound {
+		t.Errorf("%d", s.status)
+	}
+}

@@ -319,6 +319,32 @@ func signedBy(key *ecdsa.PrivateKey, kid string, claims jwt.MapClaims) string {
 	return text
 }
 
+// TestPrivateKeyPublished: whoever finds a private key in a key set can sign with
+// it, so that it proves nothing.
+func TestPrivateKeyPublished(t *testing.T) {
+	w := newWorld(t)
+	w.p.change(func() { w.p.leak = true })
+	b := w.browser()
+	s := b.get(b.agree(b.begin("shop-gateway")))
+	if s.status == 200 || !strings.Contains(s.text, "could not be verified") || len(w.k.stored("shop-gateway")) != 0 {
+		t.Errorf("%d\n%s", s.status, s.text)
+	}
+}
+
+// TestBadPage: a person is sent to an https page and to nothing else.
+func TestBadPage(t *testing.T) {
+	for _, address := range []string{"javascript:alert(1)", "http://login.example/authorize", "data:text/html,x", "//evil.example", "file:///etc/passwd"} {
+		w := newWorld(t)
+		w.add("shop-gateway", func(c *broker.Config) { c.Endpoints.Authorization = address })
+		link, _ := w.h.Link(context.Background(), "shop-gateway")
+		u, _ := url.Parse(link)
+		b := w.browser()
+		if s := b.do(http.MethodPost, w.srv.URL+"/connect/shop-gateway", url.Values{"t": {u.Query().Get("t")}}); s.status/100 == 2 || onward(s.text) != "" || w.store.flows != 0 {
+			t.Errorf("%s: %d\n%s", address, s.status, s.text)
+		}
+	}
+}
+
 // TestOpenRedirect: this server sends nobody to a place that the request names.
 func TestOpenRedirect(t *testing.T) {
 	w := newWorld(t)

@@ -17,6 +17,7 @@ import (
 
 	"usher"
 	"usher/broker"
+	"usher/broker/seal"
 )
 
 // keyring holds the key that links and states are signed with. All replicas
@@ -62,6 +63,27 @@ func (k *keyring) get(ctx context.Context) ([]byte, error) {
 		}
 	}
 	return nil, errors.New("connect: the key of links could not be stored")
+}
+
+// Reseal seals what connect keeps for longer than an hour with the data key in
+// use, and tells how much was not.
+func (h *Handler) Reseal(ctx context.Context, again seal.Again) (old int, err error) {
+	blob, err := h.opt.Store.Blob(ctx, keyKind, keyName)
+	if err != nil {
+		if isNotFound(err) {
+			err = nil
+		}
+		return 0, err
+	}
+	sealed, was, err := again(ctx, keyPurpose, blob.Body)
+	if err != nil || !was {
+		return 0, err
+	}
+	blob.Body = sealed
+	if err := h.opt.Store.PutBlob(ctx, blob); err != nil && !errors.Is(err, broker.ErrStale) {
+		return 1, err
+	}
+	return 1, nil
 }
 
 // sign gives a MAC over parts, none of which can run into the next.

@@ -41,6 +41,7 @@ type provider struct {
 	claims   func(jwt.MapClaims)
 	sign     func(claims jwt.MapClaims) string
 	noID     bool
+	leak     bool // the key set holds the private key
 	scope    string
 	status   int // of token answers; 0: as it should be
 	body     string
@@ -78,7 +79,11 @@ func newProvider(t *testing.T, now func() time.Time) *provider {
 		answer(w, 200, map[string]any{"device_code": "the-device-code", "user_code": "WDJB-MJHT", "verification_uri": p.URL + "/activate", "verification_uri_complete": p.URL + "/activate?user_code=WDJB-MJHT", "expires_in": p.expires, "interval": p.interval})
 	})
 	mux.HandleFunc("GET /keys", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, 200, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: p.key.Public(), KeyID: "k1", Algorithm: "ES256", Use: "sig"}}})
+		key := any(p.key.Public())
+		if p.leak {
+			key = p.key
+		}
+		answer(w, 200, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key, KeyID: "k1", Algorithm: "ES256", Use: "sig"}}})
 	})
 	p.Server = httptest.NewServer(mux)
 	t.Cleanup(p.Close)
