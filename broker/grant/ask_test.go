@@ -334,7 +334,9 @@ func TestRevoke(t *testing.T) {
 		body   string
 		kind   grant.RefusalKind
 	}{
-		{200, ``, ""}, {200, `{}`, ""}, {204, ``, ""},
+		{200, ``, ""},
+		{200, `{}`, ""},
+		{204, ``, ""},
 		{400, `{"error":"invalid_token"}`, ""},
 		{400, `{"error":"unsupported_token_type"}`, grant.Refused},
 		{401, `{"error":"invalid_client"}`, grant.Refused},

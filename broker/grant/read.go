@@ -126,8 +126,11 @@ var nested = [...]string{"authed_user", "data", "body", "result"}
 
 // camel are other spellings of the members.
 var camel = [...][2]string{
-	{"access_token", "accessToken"}, {"refresh_token", "refreshToken"}, {"id_token", "idToken"},
-	{"token_type", "tokenType"}, {"expires_in", "expiresIn"},
+	{"access_token", "accessToken"},
+	{"refresh_token", "refreshToken"},
+	{"id_token", "idToken"},
+	{"token_type", "tokenType"},
+	{"expires_in", "expiresIn"},
 }
 
 // unwrap goes to the object that holds the token, where that is not the answer

@@ -108,36 +108,48 @@ func TestSituations(t *testing.T) {
 		says  string
 	}{
 		{
-			"no life told, renewable", lifespan.Set{}, func() lifespan.Input { return service },
+			"no life told, renewable",
+			lifespan.Set{},
+			func() lifespan.Input { return service },
 			func(p lifespan.Plan) bool {
 				return p.Expires.Sub(received) == 5*time.Minute && p.RenewAt.After(received)
 			}, "by default a token of which nobody says how long it lives is taken to live 5m",
 		},
 		{
-			"no life told, not renewable", lifespan.Set{}, func() lifespan.Input { return person },
+			"no life told, not renewable",
+			lifespan.Set{},
+			func() lifespan.Input { return person },
 			func(p lifespan.Plan) bool { return p.Expires.IsZero() && p.RenewAt.IsZero() && p.LeastLife == 0 }, "used until it is refused",
 		},
 		{
-			"no life told, not renewable, a policy knows", lifespan.Set{Policies: []lifespan.Policy{{Name: "default", AssumeLife: dur(time.Hour)}}}, func() lifespan.Input { return person },
+			"no life told, not renewable, a policy knows",
+			lifespan.Set{Policies: []lifespan.Policy{{Name: "default", AssumeLife: dur(time.Hour)}}},
+			func() lifespan.Input { return person },
 			func(p lifespan.Plan) bool { return p.Expires.Sub(received) == time.Hour }, "taken to live 1h",
 		},
 		{
-			"unknown policy", lifespan.Set{}, func() lifespan.Input { in := input(time.Hour); in.Policy = "paymnets"; return in },
+			"unknown policy",
+			lifespan.Set{},
+			func() lifespan.Input { in := input(time.Hour); in.Policy = "paymnets"; return in },
 			func(p lifespan.Plan) bool { return p.LeastLife == time.Minute }, `no policy of the name "paymnets"`,
 		},
 		{
-			"refresh token ends before the access token", lifespan.Set{}, func() lifespan.Input { in := input(time.Hour); in.RefreshExpiresIn = 30 * time.Minute; return in },
+			"refresh token ends before the access token",
+			lifespan.Set{},
+			func() lifespan.Input { in := input(time.Hour); in.RefreshExpiresIn = 30 * time.Minute; return in },
 			func(p lifespan.Plan) bool { return p.RenewAt.Sub(received) <= 22*time.Minute+30*time.Second }, "before the refresh token ends, after 30m",
 		},
 		{
-			"absolute limit far away", lifespan.Set{Policies: []lifespan.Policy{{Name: "default", Absolute: dur(24 * time.Hour)}}},
+			"absolute limit far away",
+			lifespan.Set{Policies: []lifespan.Policy{{Name: "default", Absolute: dur(24 * time.Hour)}}},
 			func() lifespan.Input { in := input(time.Hour); in.Connected = received.Add(-time.Hour); return in },
 			func(p lifespan.Plan) bool {
 				return p.Absolute.Equal(received.Add(23*time.Hour)) && p.Expires.Equal(received.Add(time.Hour)) && !p.RenewAt.IsZero()
 			}, "a person must connect again after 24h",
 		},
 		{
-			"absolute limit near", lifespan.Set{Policies: []lifespan.Policy{{Name: "default", Absolute: dur(24 * time.Hour)}}},
+			"absolute limit near",
+			lifespan.Set{Policies: []lifespan.Policy{{Name: "default", Absolute: dur(24 * time.Hour)}}},
 			func() lifespan.Input {
 				in := input(time.Hour)
 				in.Connected = received.Add(-23*time.Hour - 30*time.Minute)
@@ -148,18 +160,22 @@ func TestSituations(t *testing.T) {
 			}, "it ends with the absolute limit, at 2026-11-25T12:30:00Z",
 		},
 		{
-			"absolute limit past", lifespan.Set{Policies: []lifespan.Policy{{Name: "default", Absolute: dur(time.Hour)}}},
+			"absolute limit past",
+			lifespan.Set{Policies: []lifespan.Policy{{Name: "default", Absolute: dur(time.Hour)}}},
 			func() lifespan.Input { in := input(time.Hour); in.Connected = received.Add(-9 * time.Hour); return in },
 			func(p lifespan.Plan) bool { return p.Expires.Equal(received) && p.RenewAt.IsZero() }, "then a person must connect again",
 		},
 		{
-			"renewed in time for the promise", lifespan.Set{Policies: []lifespan.Policy{{Name: "default", LeastLife: dur(30 * time.Minute), Jitter: 0.0001}}}, func() lifespan.Input { return input(time.Hour) },
+			"renewed in time for the promise",
+			lifespan.Set{Policies: []lifespan.Policy{{Name: "default", LeastLife: dur(30 * time.Minute), Jitter: 0.0001}}},
+			func() lifespan.Input { return input(time.Hour) },
 			func(p lifespan.Plan) bool {
 				return p.LeastLife == 30*time.Minute && p.RenewAt.Sub(received) <= 29*time.Minute+20*time.Second
 			}, "in time for the 30m that callers are promised",
 		},
 		{
-			"a scope rule with a role", lifespan.Set{Rules: []lifespan.Rule{{Scope: "pay", Role: "admin", Policy: lifespan.Policy{MaxLife: dur(time.Minute)}}}},
+			"a scope rule with a role",
+			lifespan.Set{Rules: []lifespan.Rule{{Scope: "pay", Role: "admin", Policy: lifespan.Policy{MaxLife: dur(time.Minute)}}}},
 			func() lifespan.Input {
 				in := input(time.Hour)
 				in.Scopes, in.Role = []string{"pay"}, "admin"
@@ -168,7 +184,8 @@ func TestSituations(t *testing.T) {
 			func(p lifespan.Plan) bool { return p.Expires.Sub(received) == time.Minute }, "for the scope pay in the role admin a token is used at most 1m",
 		},
 		{
-			"a scope rule with another role", lifespan.Set{Rules: []lifespan.Rule{{Scope: "pay", Role: "admin", Policy: lifespan.Policy{MaxLife: dur(time.Minute)}}}},
+			"a scope rule with another role",
+			lifespan.Set{Rules: []lifespan.Rule{{Scope: "pay", Role: "admin", Policy: lifespan.Policy{MaxLife: dur(time.Minute)}}}},
 			func() lifespan.Input {
 				in := input(time.Hour)
 				in.Scopes, in.Role = []string{"pay"}, "clerk"
