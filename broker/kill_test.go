@@ -124,6 +124,7 @@ func TestHolderComesBack(t *testing.T) {
 			_, err := one.Renew(t.Context(), shop)
 			done <- err
 		}()
+		time.Sleep(time.Second)
 		stop := h.run(two)
 		time.Sleep(5 * time.Minute)
 		if v := h.view(two); v.Status.State != broker.StateWaiting {

@@ -186,12 +186,13 @@ func (b *Broker) troubled(c Config, st Status, old Tokens, r *grant.Refusal, d s
 	case strategy.Narrow:
 		narrowed := st.Scopes
 		if len(narrowed) == 0 || !first || len(lacking(b.asked(c, st), narrowed)) == 0 {
-			next.State, next.RenewAt = StateStopped, slow
+			next.State, next.RenewAt = StateStopped, now.Add(max(wait, slowly(t.Tries)))
 			break
 		}
 		next.Narrowed, next.RenewAt = slices.Clone(narrowed), now.Add(wait)
 	case strategy.GiveUp:
-		next.State, next.RenewAt = StateStopped, slow
+		// Whatever it was may have been mended at the provider, which tells nobody.
+		next.State, next.RenewAt = StateStopped, now.Add(max(wait, slowly(t.Tries)))
 	}
 	return next, tokens, changed
 }
