@@ -45,10 +45,12 @@ race: ## the tests with the race detector; the hostile ones run the built progra
 	$(GO) test -race $$($(GO) list ./... | grep -v /test/)
 	$(GO) test ./test/accuracy/... ./test/hostile/...
 
-systems: ## real failures and mistakes of real providers and clients, the whole story, pages in a real browser; installs what is missing from Debian, Keycloak from Maven Central
+systems: ## real failures and mistakes of real providers and clients, the whole story, pages in a real browser; the state on PostgreSQL; installs what is missing from Debian, Keycloak from Maven Central
 	@lacks=; need() { command -v "$$1" >/dev/null || lacks="$$lacks $${*:2}"; }; \
 	need node nodejs; need npm npm; need chromium chromium; need java openjdk-17-jre-headless; need mvn maven; need glewlwyd glewlwyd dbconfig-no-thanks; \
+	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null || lacks="$$lacks postgresql"; \
 	if [ -n "$$lacks" ]; then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$lacks; fi
+	USHER_SYSTEMS=require $(GO) test -count=1 -timeout 30m ./test/postgres ./store ./serve
 	USHER_SYSTEMS=require $(GO) test -count=1 -timeout 30m ./test/systems/...
 
 soak: ## long runs: every fuzz target for five minutes, many planted secrets

@@ -2,12 +2,15 @@ package store_test
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"usher"
+	"usher/broker"
 	"usher/store"
+	"usher/test/postgres"
 )
 
 // BenchmarkUpdate is what the pipeline does with a batch of refusals: events,
@@ -136,4 +139,83 @@ func fill(b *testing.B, s *store.Store, from, n int) {
 	if err != nil {
 		b.Fatal(err)
 	}
+}
+
+// BenchmarkBroker is what the broker does with a store, on both databases; on
+// PostgreSQL with fsync, over loopback. "off the disk" is SQLite in memory of
+// the system, without the disk's own time.
+func BenchmarkBroker(b *testing.B) {
+	b.Run("sqlite", func(b *testing.B) { benchBroker(b, benchStore(b, b.TempDir())) })
+	if dir, err := os.MkdirTemp("/dev/shm", "usher"); err == nil {
+		defer os.RemoveAll(dir)
+		b.Run("sqlite-off-the-disk", func(b *testing.B) {
+			dir, err := os.MkdirTemp(dir, "data")
+			if err != nil {
+				b.Fatal(err)
+			}
+			benchBroker(b, benchStore(b, dir))
+		})
+	}
+	b.Run("postgres", func(b *testing.B) {
+		s, err := store.OpenWith(b.Context(), b.TempDir(), store.Options{URL: postgres.New(b).Schema(b)})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { s.Close() })
+		benchBroker(b, s)
+	})
+}
+
+func benchBroker(b *testing.B, st *store.Store) {
+	s, ctx := st.Broker(), b.Context()
+	tokens := make([]byte, 3000)
+	for i := range 1000 {
+		r := broker.Record{Config: broker.Config{ID: fmt.Sprintf("c%04d", i), Scopes: []string{"pay"}}, Status: broker.Status{State: broker.StateAlive, RenewAt: noon.Add(time.Duration(i) * time.Second)}, Keys: tokens[:200], Tokens: tokens}
+		if err := s.Add(ctx, r); err != nil {
+			b.Fatal(err)
+		}
+	}
+	id := func(i int) string { return fmt.Sprintf("c%04d", i%1000) }
+	each := func(name string, f func(i int) error) {
+		b.Run(name, func(b *testing.B) {
+			for i := range b.N {
+				if err := f(i); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	each("read", func(i int) error { _, err := s.Connection(ctx, id(i)); return err })
+	each("due", func(int) error { _, err := s.Due(ctx, noon.Add(time.Minute), 100); return err })
+	each("changed", func(int) error { _, _, err := s.Changed(ctx, time.Now().Add(time.Hour)); return err })
+	each("acquire", func(int) error {
+		_, err := s.Acquire(ctx, fmt.Sprint("l", time.Now().UnixNano()), "h", time.Minute)
+		return err
+	})
+	each("answer", func(i int) error {
+		r, err := s.Connection(ctx, id(i))
+		if err != nil {
+			return err
+		}
+		r.Status.Generation++
+		return s.Answer(ctx, id(i), r.Status, tokens)
+	})
+	each("renewal", func(i int) error { // all of it: lease, read, begin, answer, release
+		l, err := s.Acquire(ctx, "connection/"+id(i), "h", time.Minute)
+		if err != nil {
+			return err
+		}
+		r, err := s.Connection(ctx, id(i))
+		if err != nil {
+			return err
+		}
+		if _, err := s.Begin(ctx, id(i), l, r.Status.Version, broker.Attempt{Fence: l.Fence, Holder: "h"}, "f", 0); err != nil {
+			return err
+		}
+		r.Status.Generation++
+		if err := s.Answer(ctx, id(i), r.Status, tokens); err != nil {
+			return err
+		}
+		return s.Release(ctx, l)
+	})
 }

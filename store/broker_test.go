@@ -6,34 +6,31 @@ import (
 
 	"usher/broker"
 	"usher/broker/storetest"
-	"usher/store"
 	"usher/test/postgres"
 )
 
-// TestBroker holds both databases to what the broker asks of a store.
+// TestBroker holds both databases to what the broker asks of a store; what two
+// processes see of one PostgreSQL, too: every other call goes to the other one.
 func TestBroker(t *testing.T) {
-	of := func(open opener) storetest.Open {
-		return func(t *testing.T) broker.Store { return fresh(t, open).Broker() }
-	}
-	t.Run("sqlite", func(t *testing.T) { storetest.Run(t, of(openDir)) })
+	t.Run("sqlite", func(t *testing.T) {
+		storetest.Run(t, func(t *testing.T) broker.Store { return fresh(t, openDir).Broker() })
+	})
 	t.Run("postgres", func(t *testing.T) {
-		postgres.Shared(t)
-		storetest.Run(t, of(openPostgres))
+		url := schemaOf(t, filepath.Join(t.TempDir(), "data"))
+		storetest.Run(t, emptied(url, openAt(t, url).Broker()))
+	})
+	t.Run("two on postgres", func(t *testing.T) {
+		url := schemaOf(t, filepath.Join(t.TempDir(), "data"))
+		storetest.Run(t, emptied(url, &turns{stores: []broker.Store{openAt(t, url).Broker(), openAt(t, url).Broker()}}))
 	})
 }
 
-// TestBrokerOfTwo holds what two processes see of one PostgreSQL to the same:
-// every other call goes to the other one.
-func TestBrokerOfTwo(t *testing.T) {
-	postgres.Shared(t)
-	storetest.Run(t, func(t *testing.T) broker.Store {
-		place := filepath.Join(t.TempDir(), "one")
-		first := openPostgres(t, place)
-		second, err := store.OpenWith(t.Context(), filepath.Join(t.TempDir(), "two"), store.Options{URL: schemaOf(t, place)})
-		if err != nil {
+// emptied gives a store that takes long to open again and again.
+func emptied(url string, s broker.Store) storetest.Open {
+	return func(t *testing.T) broker.Store {
+		if err := postgres.Exec(t, url, "TRUNCATE connections, leases, paces, flows, blobs"); err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { first.Close(); second.Close() })
-		return &turns{stores: []broker.Store{first.Broker(), second.Broker()}}
-	})
+		return s
+	}
 }

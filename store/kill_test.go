@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 // to ten a transaction. After each transaction it tells the cursor.
 func write(dir string) error {
 	ctx := context.Background()
-	s, err := store.Open(ctx, dir)
+	s, err := store.OpenWith(ctx, dir, store.Options{URL: os.Getenv("USHER_STORE_URL")})
 	if err != nil {
 		return err
 	}
@@ -96,7 +96,13 @@ func take(tx *store.Tx, uid string) error {
 // TestKilled kills a writing process at random moments, the start among them,
 // and holds what is left to what belongs together.
 func TestKilled(t *testing.T) {
-	rounds := 12
+	t.Run("sqlite", func(t *testing.T) { killed(t, 12, openDir, func(string) string { return "" }) })
+	t.Run("postgres", func(t *testing.T) {
+		killed(t, 6, openPostgres, func(dir string) string { return schemaOf(t, dir) })
+	})
+}
+
+func killed(t *testing.T, rounds int, open opener, urlOf func(dir string) string) {
 	if os.Getenv("USHER_SOAK") != "" {
 		rounds = 500
 	}
@@ -108,9 +114,9 @@ func TestKilled(t *testing.T) {
 		if i%6 == 5 { // a first start anew
 			dir = filepath.Join(t.TempDir(), "data")
 		}
-		acknowledged := killedWriter(t, dir, time.Duration(r.IntN(150)*(1+i/rounds))*time.Millisecond)
+		acknowledged := killedWriter(t, dir, urlOf(dir), time.Duration(r.IntN(150)*(1+i/rounds))*time.Millisecond)
 		written += acknowledged
-		checkWhole(t, dir, acknowledged)
+		checkWhole(t, open, dir, acknowledged)
 		if t.Failed() {
 			t.Fatalf("in round %d", i)
 		}
@@ -122,10 +128,10 @@ func TestKilled(t *testing.T) {
 
 // killedWriter lets a process write for a while after its start, kills it, and
 // gives the last cursor that it told.
-func killedWriter(t *testing.T, dir string, after time.Duration) (acknowledged int64) {
+func killedWriter(t *testing.T, dir, url string, after time.Duration) (acknowledged int64) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^$")
-	cmd.Env = append(os.Environ(), "USHER_STORE_WRITES="+dir)
+	cmd.Env = append(os.Environ(), "USHER_STORE_WRITES="+dir, "USHER_STORE_URL="+url)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.StdoutPipe()
@@ -150,9 +156,9 @@ func killedWriter(t *testing.T, dir string, after time.Duration) (acknowledged i
 
 // checkWhole opens what a killed process left: the events, the count of the
 // case and the cursor are those of one moment, not before the last one told.
-func checkWhole(t *testing.T, dir string, acknowledged int64) {
+func checkWhole(t *testing.T, open opener, dir string, acknowledged int64) {
 	t.Helper()
-	s := openDir(t, dir) // the lock of the killed process is no obstacle
+	s := open(t, dir) // the lock of the killed process is no obstacle
 	defer s.Close()
 	view(t, s, func(tx *store.Tx) error {
 		at, err := tx.Cursor("log")

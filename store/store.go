@@ -204,8 +204,9 @@ func (s *Store) begin(ctx context.Context, p *pool, begin []string) (*connection
 			return c, nil
 		}
 		p.give(c, false)
-		// Nothing was done yet: a connection that was cut is made anew, once.
-		if s.remote == nil || try > 1 || ctx.Err() != nil || serverSaid(err) != nil {
+		// Nothing was done yet: where a connection was cut another is taken, and
+		// all that were idle may have been cut.
+		if s.remote == nil || try > cap(p.idle) || ctx.Err() != nil || serverSaid(err) != nil && !isFatal(err) {
 			return nil, fmt.Errorf("begin a transaction: %w", err)
 		}
 	}
@@ -271,8 +272,10 @@ func (s *Store) direct(ctx context.Context, repeat bool, f func(*Tx) error) erro
 		switch {
 		case err == nil:
 			return nil
-		case s.remote == nil || ctx.Err() != nil || try >= 3:
-		case collided(tx.broken), cut && (repeat || errors.Is(err, driver.ErrBadConn)): // ErrBadConn: nothing was sent
+		case s.remote == nil || ctx.Err() != nil || try > cap(p.idle):
+		case collided(tx.broken), isFatal(tx.broken): // the server did nothing of it
+			continue
+		case cut && (repeat || errors.Is(err, driver.ErrBadConn)): // ErrBadConn: nothing was sent
 			continue
 		}
 		if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
