@@ -157,7 +157,7 @@ type record struct {
 // Bounds of a record.
 const (
 	maxCallers = 5000
-	maxPast    = 50
+	maxPast    = 20
 	maxLeaks   = 50
 	maxEnded   = 5 // versions that have ended and are remembered
 )

@@ -11,10 +11,10 @@ import (
 // trial is a time in which usher tried a secret of a client itself: the
 // provider's log tells of refusals then that are no trouble of anybody's.
 type trial struct {
-	client     string
-	begun      time.Time
-	ended      time.Time // zero: it is under way
-	unexcepted int       // refusals that may be its own
+	client string
+	begun  time.Time
+	ended  time.Time // zero: it is under way
+	left   int       // refusals that may be its own
 }
 
 // What is taken for a trial's own: the provider's clock may differ a little, and
@@ -27,7 +27,7 @@ const (
 
 // try tries a secret, and remembers that it did.
 func (m *Manager) try(ctx context.Context, c Config, value usher.Secret) Verdict {
-	t := &trial{client: c.ClientID, begun: m.now(), unexcepted: trialMost}
+	t := &trial{client: c.ClientID, begun: m.now(), left: trialMost}
 	m.mu.Lock()
 	m.trials = append(slices.DeleteFunc(m.trials, func(t *trial) bool { return !t.ended.IsZero() && m.now().Sub(t.ended) > trialMemory }), t)
 	m.mu.Unlock()
@@ -49,10 +49,10 @@ func (m *Manager) Own(ev *usher.Event) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, t := range m.trials {
-		if t.client != ev.Client.UID || t.unexcepted == 0 || ev.Time.Before(t.begun.Add(-trialSlack)) || !t.ended.IsZero() && ev.Time.After(t.ended.Add(trialSlack)) {
+		if t.client != ev.Client.UID || t.left == 0 || ev.Time.Before(t.begun.Add(-trialSlack)) || !t.ended.IsZero() && ev.Time.After(t.ended.Add(trialSlack)) {
 			continue
 		}
-		t.unexcepted--
+		t.left--
 		return true
 	}
 	return false
