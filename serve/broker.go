@@ -68,7 +68,11 @@ func (s *Server) openBroker(ctx context.Context) error {
 	s.openSecrets(b)
 	s.runBeside("events of the broker", b.events.run)
 	s.runBeside("broker", b.Run)
-	s.runBeside("sealing", func(ctx context.Context) error { return b.keepSealed(ctx, s.log, s.secrets.Reseal) })
+	more := []seal.Reseal{s.secrets.Reseal}
+	if b.connect != nil {
+		more = append(more, b.connect.Reseal)
+	}
+	s.runBeside("sealing", func(ctx context.Context) error { return b.keepSealed(ctx, s.log, more...) })
 	return s.startSecrets(ctx)
 }
 
