@@ -36,10 +36,6 @@ func (b *Broker) fly(e *entry, w want, p *pass) *flight {
 		e.flight = nil
 		e.mu.Unlock()
 		close(f.done)
-		// A short life may be due again before the scheduler looks.
-		if h := f.held; h != nil && !h.status.RenewAt.IsZero() && h.status.RenewAt.UnixNano() < b.look.Load() {
-			b.wake()
-		}
 	}()
 	return f
 }

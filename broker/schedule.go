@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"math"
 	"sync/atomic"
 	"time"
 )
@@ -29,6 +30,7 @@ type ended struct {
 
 // run renews until ctx ends.
 func (s *scheduler) run(ctx context.Context) {
+	defer s.b.looks.Store(0)
 	for ctx.Err() == nil {
 		next := s.round(ctx)
 		s.wait(ctx, next)
@@ -40,8 +42,9 @@ func (s *scheduler) run(ctx context.Context) {
 }
 
 // lookAgain is how long the scheduler sleeps at most; it is woken by what is
-// added, by the change feed and by renewals that end.
-const lookAgain = 30 * time.Second
+// added, by the change feed and by renewals that end. Nobody tells that the
+// lease of a replica that was killed has run out.
+const lookAgain = 5 * time.Second
 
 // round begins the renewal of what is due and gives when to look again.
 func (s *scheduler) round(ctx context.Context) time.Time {
@@ -132,7 +135,7 @@ func (s *scheduler) shut(g *gate, now time.Time) (until time.Time, ok bool) {
 // wait sleeps until the next round, and takes in what has ended.
 func (s *scheduler) wait(ctx context.Context, next time.Time) {
 	s.b.looks.Store(next.UnixNano())
-	defer s.b.looks.Store(0)
+	defer s.b.looks.Store(math.MaxInt64) // what comes during a round has another one follow
 	t := time.NewTimer(max(next.Sub(s.b.clock.store()), 50*time.Millisecond))
 	defer t.Stop()
 	full := int(s.busy.Load()) >= s.b.opt.Workers
@@ -148,7 +151,12 @@ func (s *scheduler) wait(ctx context.Context, next time.Time) {
 			s.busy.Add(-1)
 			now := s.b.clock.store()
 			if h := d.f.held; h == nil || d.f.until.After(now) || !h.status.RenewAt.After(now) {
-				s.off[d.id] = deferral{until: later(d.f.until, now.Add(time.Second))}
+				until := later(d.f.until, now.Add(time.Second))
+				s.off[d.id] = deferral{until: until}
+				if until.Before(next) {
+					next = until
+					t.Reset(max(next.Sub(now), 50*time.Millisecond))
+				}
 			}
 			if full {
 				return
