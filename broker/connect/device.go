@@ -112,6 +112,19 @@ func (h *Handler) startDevice(ctx context.Context, v broker.View, who visitor) (
 	if c.Audience != "" {
 		form.Set("audience", c.Audience)
 	}
+	// PKCE is of the code flow. Keycloak wants it of device flows too, where the
+	// client must use it; others pass over what they do not know (RFC 8628
+	// section 3.1). Of an API with a preset it is known that nobody asks for it.
+	verifier := ""
+	if c.Preset == "" {
+		verifier = random43()
+		challenge, err := oauth.PKCEChallenge("S256", verifier)
+		if err != nil {
+			return nil, &grant.Refusal{Kind: grant.Misused, Endpoint: "usher", Err: err}
+		}
+		form.Set("code_challenge", challenge)
+		form.Set("code_challenge_method", "S256")
+	}
 	got, err := asker.Device(ctx, h.request(c, keys, c.Endpoints.DeviceAuthorization, form))
 	if err != nil {
 		return nil, asRefusal(err, c.Endpoints.DeviceAuthorization)
@@ -128,7 +141,7 @@ func (h *Handler) startDevice(ctx context.Context, v broker.View, who visitor) (
 	h.work.Add(1)
 	go func() {
 		defer h.work.Done()
-		h.poll(name, f, v, c, keys, got)
+		h.poll(name, f, v, c, keys, got, verifier)
 	}()
 	return &Device{UserCode: f.UserCode, URI: f.URI, URIComplete: f.URIComplete, Expires: f.Expires, Page: h.Page(c.ID) + "/device/" + name}, nil
 }
@@ -170,7 +183,11 @@ func (h *Handler) follow(ctx context.Context, name string, f *following, version
 // poll asks for the token as RFC 8628 sections 3.4 and 3.5 say: no faster than
 // the provider wants, slower when it says so, and ever slower when it cannot be
 // reached; until there is an answer, the code is over, or the server stops.
-func (h *Handler) poll(name string, f following, v broker.View, c broker.Config, keys broker.Keys, d *grant.Device) {
+func (h *Handler) poll(name string, f following, v broker.View, c broker.Config, keys broker.Keys, d *grant.Device, verifier string) {
+	form := url.Values{"grant_type": {broker.GrantDevice}, "device_code": {d.DeviceCode.Reveal()}}
+	if verifier != "" {
+		form.Set("code_verifier", verifier)
+	}
 	interval, wait := max(d.Interval, time.Second), time.Duration(0)
 	for {
 		wait = max(interval, wait)
@@ -183,7 +200,7 @@ func (h *Handler) poll(name string, f following, v broker.View, c broker.Config,
 			return
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(h.ctx), askPatience)
-		answer, err := h.opt.Ask.Ask(ctx, h.request(c, keys, c.Endpoints.Token, url.Values{"grant_type": {broker.GrantDevice}, "device_code": {d.DeviceCode.Reveal()}}))
+		answer, err := h.opt.Ask.Ask(ctx, h.request(c, keys, c.Endpoints.Token, form))
 		cancel()
 		if err == nil {
 			h.deviceDone(name, f, v, c, keys, answer)

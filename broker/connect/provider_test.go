@@ -50,7 +50,9 @@ type provider struct {
 	polls    []string // errors that polls were given
 	device   string   // error in place of a token
 	interval int
-	expires  int
+	// deviceChallenge is PKCE of the last device flow.
+	deviceChallenge string
+	expires         int
 }
 
 type issued struct{ client, redirect, challenge, nonce, scope string }
@@ -76,6 +78,7 @@ func newProvider(t *testing.T, now func() time.Time) *provider {
 			answer(w, 401, map[string]any{"error": "invalid_client"})
 			return
 		}
+		p.change(func() { p.deviceChallenge = r.PostForm.Get("code_challenge") })
 		answer(w, 200, map[string]any{"device_code": "the-device-code", "user_code": "WDJB-MJHT", "verification_uri": p.URL + "/activate", "verification_uri_complete": p.URL + "/activate?user_code=WDJB-MJHT", "expires_in": p.expires, "interval": p.interval})
 	})
 	mux.HandleFunc("GET /keys", func(w http.ResponseWriter, _ *http.Request) {
@@ -167,6 +170,9 @@ func (p *provider) token(w http.ResponseWriter, r *http.Request) {
 		case r.PostForm.Get("device_code") != "the-device-code":
 			no("invalid_grant", "unknown device code")
 			return
+		case p.deviceChallenge == "" || p.deviceChallenge != challengeOf(r.PostForm.Get("code_verifier")):
+			no("invalid_grant", "PKCE verification failed")
+			return
 		}
 		p.give(w, issued{scope: "openid orders", client: "the-client"})
 		return
@@ -178,18 +184,22 @@ func (p *provider) token(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p.spent[code] = true
-	sum := sha256.Sum256([]byte(r.PostForm.Get("code_verifier")))
 	id, _, _ := r.BasicAuth()
 	switch {
 	case i.client != id:
 		no("invalid_grant", "the code was issued to another client")
 	case i.redirect != r.PostForm.Get("redirect_uri"):
 		no("invalid_grant", "redirect_uri differs")
-	case !p.noPKCE && (i.challenge == "" || i.challenge != base64.RawURLEncoding.EncodeToString(sum[:])):
+	case !p.noPKCE && (i.challenge == "" || i.challenge != challengeOf(r.PostForm.Get("code_verifier"))):
 		no("invalid_grant", "PKCE verification failed")
 	default:
 		p.give(w, i)
 	}
+}
+
+func challengeOf(verifier string) string {
+	sum := sha256.Sum256([]byte(verifier))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 func (p *provider) give(w http.ResponseWriter, i issued) {
