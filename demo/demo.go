@@ -29,7 +29,8 @@ type Options struct {
 	Now     func() time.Time
 	Version string // of usher
 
-	careless bool // the payment gateway charges before it looks; for tests
+	careless bool  // the payment gateway charges before it looks; for tests
+	pace     *pace // nil: as Fast says
 }
 
 // Ending is what a story came to.

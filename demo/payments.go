@@ -39,8 +39,8 @@ type pace struct {
 func paceOf(fast bool) pace {
 	if fast {
 		return pace{
-			life: 15 * time.Second, every: 5 * time.Millisecond, away: 14200 * time.Millisecond, back: 19200 * time.Millisecond,
-			revoke: 22 * time.Second, end: 25 * time.Second, least: time.Second,
+			life: 20 * time.Second, every: 5 * time.Millisecond, away: 19 * time.Second, back: 24 * time.Second,
+			revoke: 28 * time.Second, end: 31 * time.Second, least: time.Second,
 		}
 	}
 	return pace{
@@ -81,6 +81,9 @@ const tills = 100
 // services.
 func buildPayments(ctx context.Context, c *company) error {
 	p := &payments{pace: paceOf(c.opt.Fast), now: c.opt.Now}
+	if c.opt.pace != nil {
+		p.pace = *c.opt.pace
+	}
 	c.pay = p
 	log := filepath.Join(c.dir, "gateway.ndjson")
 	g, stop, err := openGateway(ctx, c.opt.Now, p.pace.life, log)
@@ -198,12 +201,9 @@ func shopStory(ctx context.Context, c *company) (*Ending, error) {
 	}
 	<-over
 	end.With, end.Without = p.tally(0), p.tally(1)
-	k, err := c.caseOf(ctx, alone, shopCause)
-	if err != nil {
-		return end, err
-	}
-	end.Case = k
-	return end, c.tellEnd(end)
+	var missing error
+	end.Case, missing = c.caseOf(ctx, alone, shopCause)
+	return end, c.tellEnd(ctx, end, missing)
 }
 
 // shopCause is what the case of the service without usher is to say.
@@ -390,7 +390,7 @@ func (c *company) awaitShop(ctx context.Context) *usher.Case {
 }
 
 // tellEnd tells how it ended, and what of it is not as the story says.
-func (c *company) tellEnd(end *Ending) error {
+func (c *company) tellEnd(ctx context.Context, end *Ending, missing error) error {
 	p := c.pay
 	charged, _ := p.gateway.taken(withUsher)
 	c.voice.line("")
@@ -403,14 +403,25 @@ func (c *company) tellEnd(end *Ending) error {
 			c.voice.say("%s, the gateway or usher answered: %s.", name, why)
 		}
 	}
-	c.voice.say("Why the payments without usher failed, case %d says:", end.Case.ID)
-	c.voice.quote(end.Case.Summary)
+	if end.Case != nil {
+		c.voice.say("Why the payments without usher failed, case %d says:", end.Case.ID)
+		c.voice.quote(end.Case.Summary)
+	}
+	if list, err := c.usher.Engine().List(ctx, console.Filter{All: true}); err == nil {
+		for i := range list {
+			if k := &list[i]; k.Refusal.Connection() == connectionID {
+				c.voice.say("What befell the connection of the other service meanwhile is case %d (%s):", k.ID, k.State)
+				c.voice.quote(k.Summary)
+			}
+		}
+	}
 	var wrong []string
 	say := func(ok bool, format string, args ...any) {
 		if !ok {
 			wrong = append(wrong, fmt.Sprintf(format, args...))
 		}
 	}
+	say(missing == nil, "%v", missing)
 	say(end.With.Failed == 0, "with usher %d payments failed", end.With.Failed)
 	say(end.With.ChargedTwice == 0, "with usher %d orders were charged twice", end.With.ChargedTwice)
 	say(charged == end.With.Checkouts, "with usher %d of %d orders were charged", charged, end.With.Checkouts)
