@@ -247,7 +247,7 @@ func (c *conn) excused(r Request, before *Issued, last *Request) bool {
 	if r.Presented == "" && (c.goneReplica(last.From, last.Arrived, r.Arrived) || c.goneReplica(Database, last.Arrived, r.Arrived)) {
 		return true // it stood still or could not keep its lease, and nobody could know that it would come back
 	}
-	return !c.kept(last.Gave) && (!last.Delivered || c.gone(last.Arrived, r.Arrived))
+	return !c.kept(last.Gave) && (!last.Delivered || last.Garbled || c.gone(last.Arrived, r.Arrived))
 }
 
 // goneReplica is gone of one replica.

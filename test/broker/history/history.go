@@ -45,6 +45,7 @@ type Request struct {
 	Gave      string // Ref of the access token
 	Outcome   Outcome
 	Status    int
+	Garbled   bool // a proxy put something else in the answer's place
 	Delivered bool // the sender was there when the answer was written
 }
 

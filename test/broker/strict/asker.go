@@ -74,6 +74,9 @@ func (a *Asker) Ask(ctx context.Context, r grant.Request) (*grant.Answer, error)
 
 // Introspect asks whether a token is active.
 func (a *Asker) Introspect(_ context.Context, r grant.Request, token usher.Secret, _ string) (bool, error) {
+	if a.Provider.failing() {
+		return false, &grant.Refusal{Kind: grant.Lost, Endpoint: r.Endpoint, Err: http.ErrAbortHandler}
+	}
 	active, ok := a.Provider.Introspect(r.ClientID, r.Secret.Reveal(), r.AuthMethod, token.Reveal())
 	if !ok {
 		return false, &grant.Refusal{Kind: grant.Refused, Endpoint: r.Endpoint, Status: 401, Code: "invalid_client"}

@@ -95,6 +95,9 @@ func (p *Provider) Token(ctx context.Context, id, secret, style string, form url
 	}
 	outcome, reply := p.act(record, c, secret, style, form)
 	if outcome == history.Accepted && p.garble(c) {
+		p.mu.Lock()
+		record.Garbled = true
+		p.mu.Unlock()
 		reply = Reply{Status: 200, Type: "text/html", Body: []byte("<html><body>Sign in to the network</body></html>")}
 	}
 	p.watch(Acted, id, from)
