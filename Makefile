@@ -43,7 +43,7 @@ test: ## all tests that need Go alone
 
 race: ## the tests with the race detector; the hostile ones run the built program and measure it, without
 	$(GO) test -race $$($(GO) list ./... | grep -v /test/)
-	$(GO) test ./test/accuracy/... ./test/hostile/...
+	$(GO) test ./test/accuracy/... ./test/hostile/... ./test/broker/...
 
 systems: ## real failures and mistakes of real providers and clients, the whole story, pages in a real browser; the state on PostgreSQL; installs what is missing from Debian, Keycloak from Maven Central
 	@lacks=; need() { command -v "$$1" >/dev/null || lacks="$$lacks $${*:2}"; }; \
@@ -51,14 +51,16 @@ systems: ## real failures and mistakes of real providers and clients, the whole 
 	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null || lacks="$$lacks postgresql"; \
 	if [ -n "$$lacks" ]; then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$lacks; fi
 	USHER_SYSTEMS=require $(GO) test -count=1 -timeout 30m ./test/postgres ./store ./serve
+	USHER_SYSTEMS=require $(GO) test -count=1 -timeout 30m -run 'Postgres' ./test/broker
 	USHER_SYSTEMS=require $(GO) test -count=1 -timeout 30m ./test/systems/...
 
-soak: ## long runs: every fuzz target for five minutes, many planted secrets
+soak: ## long runs: every fuzz target for five minutes, many planted secrets, 20,000 rounds of the broker, its whole week
 	USHER_SOAK=1 $(GO) test -timeout 60m ./test/hostile/... ./store
+	USHER_SOAK=1 USHER_SYSTEMS=1 USHER_ROUNDS=1000 $(GO) test -count=1 -timeout 180m ./test/broker
 	$(MAKE) fuzz FUZZTIME=5m
 
 bench: ## the benchmarks of the rooms that an answer goes through
-	GOGC=400 $(GO) test -run '^$$' -bench . -benchmem ./oauth ./token ./ingest ./evidence ./check/... ./provider/... ./diagnose ./casebook ./store ./report
+	GOGC=400 $(GO) test -run '^$$' -bench . -benchmem ./oauth ./token ./ingest ./evidence ./check/... ./provider/... ./diagnose ./casebook ./store ./report ./broker/... ./test/broker
 
 accuracy: ## how often the first answer is right, on the labelled failures
 	$(GO) run ./test/accuracy $(ARGS)

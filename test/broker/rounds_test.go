@@ -393,18 +393,6 @@ func seed() uint64 {
 	return uint64(number("USHER_SEED", 53003))
 }
 
-// TestRoundsOutages is TestRounds with a provider that is away now and then.
-func TestRoundsOutages(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		pl := local100()
-		pl.outages = true
-		p := strict.New(time.Now, strict.Sleep)
-		f := newLocal(t.Context(), 3, pl.settings, p)
-		defer f.close()
-		pl.play(t, f, p, "https://provider.test")
-	})
-}
-
 func local100() plan {
 	s := settings{Deadline: 60 * time.Second, Lease: 10 * time.Second, Poll: 500 * time.Millisecond, Rate: 1000, Burst: 1000, Policies: policies()}
 	return plan{
@@ -413,14 +401,35 @@ func local100() plan {
 	}
 }
 
+// batches are how many tests of so many rounds are played, each with its own
+// seed: one, and 20,000 rounds in all with USHER_SOAK=1.
+func batches(rounds int) int {
+	if os.Getenv("USHER_SOAK") == "" {
+		return 1
+	}
+	return max(1, 20000/rounds)
+}
+
 // TestRounds plays rounds in this process with a clock that jumps: three
 // brokers on a store in memory.
-func TestRounds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		pl := local100()
-		p := strict.New(time.Now, strict.Sleep)
-		f := newLocal(t.Context(), 3, pl.settings, p)
-		defer f.close()
-		pl.play(t, f, p, "https://provider.test")
-	})
+func TestRounds(t *testing.T) { playLocal(t, false) }
+
+// TestRoundsOutages is TestRounds with a provider that is away now and then.
+func TestRoundsOutages(t *testing.T) { playLocal(t, true) }
+
+func playLocal(t *testing.T, outages bool) {
+	pl := local100()
+	pl.outages = outages
+	for range batches(pl.rounds) {
+		synctest.Test(t, func(t *testing.T) {
+			p := strict.New(time.Now, strict.Sleep)
+			f := newLocal(t.Context(), 3, pl.settings, p)
+			defer f.close()
+			pl.play(t, f, p, "https://provider.test")
+		})
+		pl.seed++
+		if t.Failed() {
+			return
+		}
+	}
 }

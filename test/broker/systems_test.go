@@ -34,23 +34,39 @@ func TestRoundsPostgres(t *testing.T) {
 		t.Skip("NOT TESTED: replicas as processes on PostgreSQL (`make systems` does; USHER_ROUNDS=50 plays some)")
 	}
 	server := postgres.New(t)
-	url := server.Schema(t)
-	p := strict.New(nil, nil)
-	origin := serve(t, p)
 	s := settings{Deadline: 35 * time.Second, Lease: 4 * time.Second, Poll: 300 * time.Millisecond, Rate: 1000, Burst: 1000, Policies: policies()}
 	pl := plan{
 		rounds: number("USHER_ROUNDS", 1000), callers: number("USHER_CALLERS", 1000), every: 75 * time.Millisecond,
 		chaos: 8 * time.Second, killed: 0.01, patience: 150 * time.Second, settle: 150 * time.Second, slack: time.Second,
 		settings: s, seed: uint64(number("USHER_SEED", int(time.Now().UnixNano()%1e6))),
 	}
-	t.Logf("USHER_SEED=%d", pl.seed)
+	for range batches(pl.rounds) {
+		t.Logf("USHER_SEED=%d", pl.seed)
+		playProcesses(t, pl, server)
+		pl.seed++
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+func playProcesses(t *testing.T, pl plan, server *postgres.Server) {
+	t.Helper()
+	p := strict.New(nil, nil)
+	origin := serve(t, p)
 	f := newProcesses(t, 3, orders{
-		Settings: s, Store: url, Key: seal.NewKey().Reveal(), Provider: origin,
+		Settings: pl.settings, Store: server.Schema(t), Key: seal.NewKey().Reveal(), Provider: origin,
 	})
 	defer f.close()
-	stop := make(chan struct{})
-	defer close(stop)
-	go restarts(t, server, f, time.Duration(number("USHER_RESTARTS", 30))*time.Second, stop)
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	defer func() {
+		close(stop)
+		<-stopped
+	}()
+	go func() {
+		defer close(stopped)
+		restarts(t, server, f, time.Duration(number("USHER_RESTARTS", 30))*time.Second, stop)
+	}()
 	pl.play(t, f, p, origin)
 }
 
