@@ -58,6 +58,7 @@ type connectionView struct {
 	Facts       []fact
 	Reasons     []lifespan.Reason
 	HasSecret   bool
+	Address     string // that programs ask
 }
 
 // newConnectionView is the page with the form of a new one.
@@ -112,7 +113,9 @@ func (c *console) showConnection(w http.ResponseWriter, r *http.Request, id stri
 	if err != nil {
 		return err
 	}
-	p := page{Title: show(id), Section: "connections", View: c.connectionView(&found, reasons), Live: true, URL: connectionURL(id)}
+	view := c.connectionView(&found, reasons)
+	view.Address = show(cmp.Or(strings.TrimSuffix(c.opt.URL, "/"), "http://"+r.Host))
+	p := page{Title: show(id), Section: "connections", View: view, Live: true, URL: connectionURL(id)}
 	if problem != nil {
 		var body problemBody
 		body, status = c.asProblem(r, problem)
