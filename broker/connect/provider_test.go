@@ -78,7 +78,8 @@ func newProvider(t *testing.T, now func() time.Time) *provider {
 			answer(w, 401, map[string]any{"error": "invalid_client"})
 			return
 		}
-		p.change(func() { p.deviceChallenge = r.PostForm.Get("code_challenge") })
+		challenge := r.FormValue("code_challenge")
+		p.change(func() { p.deviceChallenge = challenge })
 		answer(w, 200, map[string]any{"device_code": "the-device-code", "user_code": "WDJB-MJHT", "verification_uri": p.URL + "/activate", "verification_uri_complete": p.URL + "/activate?user_code=WDJB-MJHT", "expires_in": p.expires, "interval": p.interval})
 	})
 	mux.HandleFunc("GET /keys", func(w http.ResponseWriter, _ *http.Request) {
