@@ -29,6 +29,7 @@ type screen struct {
 	ctx    context.Context
 	url    string
 	memory *consoletest.Memory
+	broker *consoletest.Connections
 
 	mu       sync.Mutex
 	troubles []string
@@ -37,8 +38,8 @@ type screen struct {
 func openScreen(t *testing.T, cases ...usher.Case) *screen {
 	t.Helper()
 	browser := findBrowser(t)
-	s := &screen{t: t, memory: consoletest.New(time.Now, cases...)}
-	handler := console.New(console.Options{Cases: s.memory, Accounts: s.memory, Listen: "127.0.0.1:0", Version: "test"})
+	s := &screen{t: t, memory: consoletest.New(time.Now, cases...), broker: consoletest.SampleConnections(time.Now)}
+	handler := console.New(console.Options{Cases: s.memory, Accounts: s.memory, Connections: s.broker, Listen: "127.0.0.1:0", Version: "test"})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		handler.ServeHTTP(w, r.WithContext(console.Trusted(r.Context()))) // the sign-in has its own tests
 	}))
@@ -183,7 +184,7 @@ func TestConsoleList(t *testing.T) {
 // can be read, and every control can be reached and seen with the keyboard.
 func TestConsoleShape(t *testing.T) {
 	s := openScreen(t, consoletest.Story(time.Now())...)
-	paths := []string{"/", "/?show=all", "/cases/1", "/cases/2", "/cases/3", "/cases/5", "/cases/6", "/cases/7", "/keys"}
+	paths := []string{"/", "/?show=all", "/cases/1", "/cases/2", "/cases/3", "/cases/5", "/cases/6", "/cases/7", "/keys", "/connections", "/connections/new", "/connections/shop-gateway", "/connections/shop-calendar"}
 	for _, scheme := range []string{"light", "dark"} {
 		s.run("choose the colours", chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
 			_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
