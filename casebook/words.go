@@ -74,6 +74,9 @@ func (t *turn) subject(c *usher.Case) string {
 
 // lacks says what the refusal means for those who use a connection.
 func lacks(ev *usher.Event) string {
+	if ev.Kind == usher.EventAPI { // the egress proxy tells of requests, not of tokens
+		return strings.TrimSuffix("is refused at "+quote(ev.Resource.String()), " at "+quote(""))
+	}
 	if ev.OAuth.Expires.After(ev.Time) {
 		return "cannot be renewed"
 	}

@@ -3,7 +3,7 @@
 // A program sends its request to usher, with its own key, and usher sends it on
 // with the token of a connection:
 //
-//	http://127.0.0.1:5304/egress/shop-gateway/https/api.example/v1/charges
+//	http://127.0.0.1:5305/egress/shop-gateway/https/api.example/v1/charges
 //
 // or, as an HTTP proxy, with the connection as user and the key as password, the
 // whole URL in the request line. Connections are tunnelled for nobody: what is

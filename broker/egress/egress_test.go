@@ -319,8 +319,11 @@ func TestTargetsThatNobodyAllowed(t *testing.T) {
 			t.Errorf("%s: a secret in %s", c.path, text)
 		}
 		events := s.told(t)
-		if len(events) != before+1 || events[before].Status != usher.StatusFailure || events[before].StatusCode == "" {
+		if len(events) != before+1 || events[before].Status != usher.StatusFailure || events[before].StatusCode == "" || events[before].Unmapped["cause"] == "" {
 			t.Errorf("%s: %d events", c.path, len(events)-before)
+		}
+		if id := events[before].Connection(); id != "" && id != "shop" && id != "theirs" {
+			t.Errorf("%s: an event of the connection %q, which nobody made", c.path, id)
 		}
 	}
 	if len(s.requests()) != 0 {
@@ -555,6 +558,9 @@ func TestNoTokenToGive(t *testing.T) {
 	}
 	if len(s.requests()) != 0 {
 		t.Error("something was sent without a token")
+	}
+	if n := len(s.told(t)); n != 1 { // what the broker lacks it tells by itself
+		t.Errorf("%d events", n)
 	}
 	s.err, s.typ = errOnlyRenew, "bearer"
 	s.on(refuses(oldToken, invalid))

@@ -34,7 +34,7 @@ type problem struct {
 // refuse answers with a problem, and tells it as an event.
 func (c *call) refuse(no *problem) {
 	if !no.silent {
-		c.emit(no.status, no.code, no.what, challenge{})
+		c.emit(no.status, no.code, no.what, challenge{}, no)
 	}
 	h := c.w.Header()
 	h.Set("Content-Type", "application/json")
@@ -73,6 +73,7 @@ func (c *call) untold(err error) {
 	case errors.As(err, &away):
 		no.cause, no.what, no.turn = away.Trouble.Cause, "the connection "+c.id+" has no token: "+away.Trouble.Title, string(away.Trouble.Turn)
 		no.retry = retryAfter(away.Retry, c.p.opt.Now())
+		no.silent = true // one event and one case, proven by the next token
 	case errors.Is(err, broker.ErrNotFound):
 		no.status, no.code, no.cause, no.what, no.retry = http.StatusNotFound, "connection_unknown", "client-unknown", "there is no connection "+c.id, ""
 	case c.r.Context().Err() != nil:
@@ -221,16 +222,17 @@ func (c *call) tell(resp *http.Response, token *broker.Token) {
 	if resp.StatusCode == http.StatusTooManyRequests && said.code == "" {
 		said.code = "too_many_requests"
 	}
-	c.emit(resp.StatusCode, said.code, said.description, said)
+	c.emit(resp.StatusCode, said.code, said.description, said, nil)
 }
 
 // emit tells an event of this request. What the other side wrote is masked.
-func (c *call) emit(status int, code, detail string, said challenge) {
+func (c *call) emit(status int, code, detail string, said challenge, no *problem) {
 	now := c.p.opt.Now().UTC()
 	ev := usher.Event{
 		UID: randomUID(), Class: usher.ClassAPIActivity, Kind: usher.EventAPI, Code: "EGRESS", Provider: "usher", LogName: "broker",
 		Time: now, Status: usher.StatusSuccess, Protocol: "oauth2", UserType: "service-principal",
-		Session: c.id, Actor: usher.Party{Name: oauth.Redact(c.who.Name)}, Source: usher.Endpoint{IP: sourceIP(c.r)},
+		Session: c.config.ID, // of one that there is: nobody makes up connections
+		Actor:   usher.Party{Name: oauth.Redact(c.who.Name)}, Source: usher.Endpoint{IP: sourceIP(c.r)},
 		Client: usher.Party{UID: c.config.ClientID}, Tenant: tenant(&c.config),
 		Request: usher.Request{Method: clip(c.r.Method), Status: status},
 		OAuth:   usher.OAuthFacts{Endpoint: "api", TokenIn: "access_token"},
@@ -247,6 +249,9 @@ func (c *call) emit(status int, code, detail string, said challenge) {
 		ev.StatusCode, ev.StatusDetail = clip(oauth.Redact(cmp.Or(code, strconv.Itoa(status)))), oauth.Redact(cut(detail))
 		ev.OAuth.Error, ev.OAuth.Description = ev.StatusCode, ev.StatusDetail
 		ev.Message = oauth.Redact(ev.Request.Method + " " + ev.Resource.UID + ev.Request.Path + ": " + strconv.Itoa(status) + " " + ev.StatusCode + " " + ev.StatusDetail)
+	}
+	if no != nil { // we know why
+		ev.Unmapped = map[string]string{"cause": no.cause, "title": oauth.Redact(no.what), "turn": string(cmp.Or(no.turn, string(usher.FixerDeveloper)))}
 	}
 	c.p.opt.Emit(context.WithoutCancel(c.r.Context()), ev)
 }
