@@ -63,6 +63,7 @@ type about struct {
 	Client   string
 	Scopes   []string
 	Identity bool // who the person is, too
+	Offline  bool // also while the person is away
 	Owner    string
 	Callers  []string
 	Before   string // who has connected before
@@ -77,8 +78,12 @@ func (h *Handler) about(v broker.View) about {
 		ID: c.ID, Provider: providerTitle(c), Client: inert(c.ClientID, 100), Owner: inert(c.Owner, 100), Before: inert(v.Status.User, 100), Alive: v.Status.State == broker.StateAlive,
 	}
 	for _, s := range c.Scopes {
-		if s == "openid" {
+		switch s {
+		case "openid":
 			a.Identity = true
+			continue
+		case "offline_access":
+			a.Offline = true
 			continue
 		}
 		a.Scopes = append(a.Scopes, inert(s, 120))
@@ -86,10 +91,10 @@ func (h *Handler) about(v broker.View) about {
 	for _, name := range c.Callers {
 		a.Callers = append(a.Callers, inert(name, 60))
 	}
-	if u, err := url.Parse(c.Endpoints.Authorization); err == nil && c.Grant == broker.GrantCode {
+	if u, err := url.Parse(c.Endpoints.Authorization); err == nil && c.Grant == broker.GrantCode && u.Host != a.Provider {
 		a.Host = u.Host
 	}
-	if t := v.Status.Trouble; t != nil {
+	if t := v.Status.Trouble; t != nil && v.Status.State != broker.StateNew {
 		a.Trouble, a.Since = sentence(inert(t.Title, 300)), t.Since.UTC().Format("2 January 15:04 MST")
 	}
 	return a
