@@ -105,6 +105,32 @@ func TestKilledAfterSending(t *testing.T) {
 	}
 }
 
+// TestKilledWhileTheProviderWorks kills the holder when its request lies in the
+// provider's queue: who asks too early whether the refresh token is active is
+// told that it is.
+func TestKilledWhileTheProviderWorks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		two := h.replica("two")
+		one, _ := h.mortal("one", func(m *mortal, step string) {
+			if step == "ask" {
+				time.AfterFunc(time.Second, m.kill)
+			}
+		})
+		h.connected(two)
+		h.provider.set(func(p *provider) { p.takes = 40 * time.Second })
+		time.Sleep(48 * time.Minute)
+		renewInVain(t, one)
+		stop := h.run(two)
+		time.Sleep(5 * time.Minute)
+		h.once(1)
+		if v := h.view(two); v.Status.State != broker.StateWaiting {
+			t.Errorf("%+v", v.Status)
+		}
+		stop()
+	})
+}
+
 // TestHolderComesBack stops the holder when it has the answer, for longer than
 // its lease and its attempt: the answer counts all the same, for it holds the
 // only successor.

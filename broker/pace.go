@@ -323,8 +323,8 @@ func (p *pass) report(well bool, retryAfter time.Duration) {
 	err := g.change(func(s *Pace, now time.Time) bool {
 		closed = notYet{name: g.name, down: true}
 		if well {
-			if s.Failures >= tripAfter { // it is back: begin slowly, everybody waits for it
-				s.Rate, s.Tokens = min(slowRate, g.b.opt.Rate), 1
+			if s.Failures >= tripAfter {
+				s.Tokens = 1 // it is back: the rate is slow still, for everybody waits for it
 			}
 			s.Failures, s.Blocked, s.Trial = 0, time.Time{}, time.Time{}
 			return true

@@ -13,10 +13,11 @@ import (
 // promised costs neither a lock nor an allocation. Otherwise the caller waits
 // for the one renewal of this process until its ctx ends; the renewal goes on
 // for the others then. When ctx ends and a token lives still, that is given
-// short.
+// short. Who was refused by an API has the store asked, so that the answer is not
+// an older token that another replica has replaced.
 func (b *Broker) Token(ctx context.Context, id string, ask Ask) (Token, error) {
 	now := b.clock.now()
-	if e := b.cache.get(id); e != nil {
+	if e := b.cache.get(id); e != nil && ask.Refused == "" {
 		if h := e.held.Load(); h != nil {
 			if t, err, ok := h.give(now.UnixNano(), &ask); ok {
 				if err == nil {
