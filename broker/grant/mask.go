@@ -59,9 +59,7 @@ func (h *hider) add(s usher.Secret) {
 
 // text masks a text of the other side for a person, in one line of at most n
 // bytes.
-func (h *hider) text(s string, n int) string {
-	return clip(h.bounded(s, 4*(n+h.length)), n)
-}
+func (h *hider) text(s string, n int) string { return clip(h.bounded(s, n, h.known.Redact), n) }
 
 // quote is text in quotation marks.
 func (h *hider) quote(s string) string { return strconv.Quote(h.text(s, 60)) }
@@ -70,25 +68,29 @@ func (h *hider) quote(s string) string { return strconv.Quote(h.text(s, 60)) }
 // only where it holds a known secret: what a provider calls its scopes and codes
 // is nobody's secret, whatever it looks like.
 func (h *hider) word(s string, n int) string {
-	s = h.cut(s, 4*(n+h.length))
-	if h.known.Touches(s) {
-		s = h.known.Redact(s)
-	}
-	return clip(s, n)
+	return clip(h.bounded(s, n, func(s string) string {
+		if h.known.Touches(s) {
+			return h.known.Redact(s)
+		}
+		return s
+	}), n)
 }
 
-// bounded masks at most so many bytes of s. It masks before it cuts for good,
-// since half a secret is known to nobody.
-func (h *hider) bounded(s string, most int) string { return h.known.Redact(h.cut(s, most)) }
+// encoded is how many times as long a secret may become when it is encoded: six,
+// with each byte as \u0061.
+const encoded = 6
 
-// cut gives at most so many bytes of s, and leaves out what the cut may have
-// halved.
-func (h *hider) cut(s string, most int) string {
+// bounded masks the beginning of s from which n bytes are shown. It masks before
+// it cuts, since half a secret is known to nobody; and what the bound itself may
+// have halved, at the end, is left out.
+func (h *hider) bounded(s string, n int, mask func(string) string) string {
+	tail := encoded * h.length
+	most := 4*n + 2*tail
 	if len(s) <= most {
-		return s
+		return mask(s)
 	}
-	// Encoded, a secret is three times as long at most.
-	return strings.ToValidUTF8(s[:max(most-3*h.length, 0)], "")
+	s = mask(strings.ToValidUTF8(s[:most], ""))
+	return strings.ToValidUTF8(s[:max(len(s)-tail, 0)], "")
 }
 
 // clip cuts a text to n bytes and makes one line of it.

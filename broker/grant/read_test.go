@@ -160,6 +160,14 @@ func TestClocks(t *testing.T) {
 			if a.ExpiresIn < tt.want-time.Minute || a.ExpiresIn > tt.want {
 				t.Errorf("lives %v, want %v; %q", a.ExpiresIn, tt.want, a.Notes)
 			}
+			// The same where only the token tells, unless nothing tells which clock is wrong.
+			alone, r := answerOf(t, canned{status: 200, body: strings.Replace(body, `,"expires_in":3600`, "", 1), header: http.Header{"Content-Type": {"application/json"}, "Date": {now.Add(tt.date).Format(http.TimeFormat)}}})
+			if r != nil {
+				t.Fatal(r)
+			}
+			if unsure := tt.name == "only the signer's is behind"; !unsure && (alone.ExpiresIn < tt.want-time.Minute || alone.ExpiresIn > tt.want) {
+				t.Errorf("alone it lives %v, want %v; %q", alone.ExpiresIn, tt.want, alone.Notes)
+			}
 			if tt.note == "" && len(a.Notes) > 0 || !strings.Contains(strings.Join(a.Notes, "\n"), tt.note) {
 				t.Errorf("notes %q, want %q", a.Notes, tt.note)
 			}

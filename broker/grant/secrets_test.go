@@ -31,7 +31,7 @@ func TestNoSecretIsTold(t *testing.T) {
 		"code":          "just-a-code-of-words",
 		"verifier":      "some-verifier-that-is-made-of-small-words-and-hyphens",
 		"device code":   "blue-device-code",
-		"assertion":     "assert-a-thing-or-two",
+		"assertion":     strings.Repeat("assert-a-thing-or-two-", 30),
 		"subject token": "subject-of-this-test",
 		"new token":     "brand-new-access-token",
 		"new refresh":   "brand-new-refresh-token",
@@ -45,9 +45,9 @@ func TestNoSecretIsTold(t *testing.T) {
 		"upper":   func(s string) string { return "<" + s + ">" },
 		"long":    func(s string) string { return strings.Repeat("lorem ipsum ", 300) + s },
 		"longer":  func(s string) string { return strings.Repeat("x ", 40_000) + s },
-		"many":    func(s string) string { return strings.Repeat(s+" ", 5000) },
+		"many":    func(s string) string { return strings.Repeat(s+" ", 60_000/len(s)) },
 		"many, shifted": func(s string) string {
-			return "abc" + strings.Repeat(s+" ", 5000)
+			return "abc" + strings.Repeat(s+" ", 60_000/len(s))
 		},
 	}
 	shapes := map[string]struct {

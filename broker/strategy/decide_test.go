@@ -146,6 +146,11 @@ func TestAnswers(t *testing.T) {
 		{"interaction required", anywhere, refresh, json(400, `{"error":"interaction_required"}`), want{"interaction-required", strategy.Ask, "W"}},
 		{"access denied", anywhere, refresh, json(400, `{"error":"access_denied"}`), want{"", strategy.Ask, "W"}},
 
+		{"Entra: password expired", atEntra, refresh, entra(400, "invalid_grant", "AADSTS50055: The password is expired."), want{"password-expired", strategy.Ask, "D"}},
+		{"a revoked session of a service", atEntra, bearer, entra(400, "invalid_grant", "AADSTS50132: The session is not valid due to the following reasons: password expiration or recent password change."), want{"session-revoked", strategy.Authenticate, "RW"}},
+		{"Keycloak: user gone, perhaps", atKeycloak, refresh, json(400, `{"error":"invalid_grant","error_description":"user not found"}`), want{"user-unknown", strategy.Ask, "D"}},
+		{"Entra: user gone", atEntra, refresh, entra(400, "invalid_grant", "AADSTS50034: The user account does not exist in the directory."), want{"user-unknown", strategy.Ask, "DR"}},
+
 		// What is configured wrong.
 		{"Keycloak: no service account", atKeycloak, service, json(401, `{"error":"unauthorized_client","error_description":"Client not enabled to retrieve service account"}`), want{"grant-not-allowed", strategy.GiveUp, "W"}},
 		{"unsupported grant", anywhere, service, json(400, `{"error":"unsupported_grant_type"}`), want{"grant-not-allowed", strategy.GiveUp, "W"}},
@@ -159,6 +164,7 @@ func TestAnswers(t *testing.T) {
 		{"throttled", anywhere, service, canned{status: 429, header: http.Header{"Retry-After": {"7"}}}, want{"throttled", strategy.Retry, "EW"}},
 		{"throttled, in words of another kind", anywhere, refresh, json(429, `{"error":"invalid_grant"}`), want{"throttled", strategy.Retry, "EW"}},
 		{"away", anywhere, service, canned{status: 503, kind: "text/html", body: "<html>We are back soon"}, want{"provider-outage", strategy.Retry, "E"}},
+		{"away, in words of another kind", anywhere, refresh, json(503, `{"error":"invalid_grant","error_description":"Token is not active"}`), want{"provider-outage", strategy.Retry, "E"}},
 		{"server error", anywhere, service, json(500, `{"error":"server_error"}`), want{"provider-outage", strategy.Retry, "E"}},
 		{"temporarily unavailable", anywhere, refresh, json(400, `{"error":"temporarily_unavailable"}`), want{"provider-outage", strategy.Retry, "E"}},
 		{"Entra: transient", atEntra, refresh, entra(400, "invalid_grant", "AADSTS90033: A transient error has occurred. Please try again."), want{"provider-outage", strategy.Retry, "E"}},
