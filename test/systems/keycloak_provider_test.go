@@ -38,7 +38,13 @@ const (
 // realm-management.
 func newRealm(t *testing.T, roles ...string) *realm {
 	t.Helper()
-	r := &realm{T: t, kc: theKeycloak(t), name: "usher-" + strings.ToLower(strings.TrimPrefix(t.Name(), "TestKeycloak"))}
+	return newRealmAt(t, theKeycloak(t), roles...)
+}
+
+// newRealmAt is newRealm at one Keycloak.
+func newRealmAt(t *testing.T, kc *server.Server, roles ...string) *realm {
+	t.Helper()
+	r := &realm{T: t, kc: kc, name: "usher-" + strings.ToLower(strings.NewReplacer("TestKeycloak", "", "/", "-", "_", "-").Replace(t.Name()))}
 	if err := r.kc.Admin(t.Context(), http.MethodPost, "", map[string]any{"realm": r.name, "enabled": true, "adminPermissionsEnabled": true}, nil); err != nil {
 		t.Fatal(err)
 	}

@@ -80,6 +80,49 @@ func Install(ctx context.Context) (string, error) {
 	return home, os.Rename(half, home)
 }
 
+// InstallWith is Install of a Keycloak that is built with a feature beside those
+// that it has by default.
+func InstallWith(ctx context.Context, feature string) (string, error) {
+	plain, err := Install(ctx)
+	if err != nil {
+		return "", err
+	}
+	cache := filepath.Dir(plain)
+	unlock, err := lock(ctx, filepath.Join(cache, "lock"))
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	home := plain + "-" + feature
+	if _, err := os.Stat(home); err == nil {
+		return home, nil
+	}
+	archive, err := fetch(ctx, cache)
+	if err != nil {
+		return "", err
+	}
+	half := home + ".half"
+	if err := os.RemoveAll(half); err != nil {
+		return "", err
+	}
+	if err := unpack(archive, half); err != nil {
+		return "", fmt.Errorf("unpack %s: %w", archive, err)
+	}
+	build := exec.CommandContext(ctx, filepath.Join(half, "bin", "kc.sh"), "build", "--db=dev-file", "--features="+feature)
+	build.Env = environment()
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("kc.sh build --features=%s: %w\n%s", feature, err, out)
+	}
+	database, err := os.ReadFile(filepath.Join(plain, databaseFile))
+	if err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(filepath.Join(half, databaseFile), database, 0o600); err != nil {
+		return "", err
+	}
+	return home, os.Rename(half, home)
+}
+
 // cacheDir is .cache/keycloak of the repository that holds the working
 // directory; git ignores it.
 func cacheDir() (string, error) {

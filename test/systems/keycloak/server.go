@@ -32,6 +32,7 @@ type Options struct {
 	JSON             bool   // one JSON object a line
 	Unquoted         bool   // type=LOGIN in place of type="LOGIN", as before Keycloak 22
 	NoRepresentation bool   // admin events do not tell what was written
+	Feature          string // one beside those that it has by default: "client-secret-rotation"
 	Log              string // path of the log; a file in the server's own folder if empty
 }
 
@@ -80,6 +81,9 @@ func Wanted(t testing.TB) {
 // Stop; when the calling process dies the server ends by itself.
 func Run(ctx context.Context, opt Options) (*Server, error) {
 	home, err := Install(ctx)
+	if err == nil && opt.Feature != "" {
+		home, err = InstallWith(ctx, opt.Feature)
+	}
 	if err != nil {
 		return nil, err
 	}
