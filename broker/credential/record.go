@@ -158,6 +158,7 @@ type record struct {
 const (
 	maxCallers = 5000
 	maxPast    = 20
+	maxBegun   = 40
 	maxLeaks   = 50
 	maxEnded   = 5 // versions that have ended and are remembered
 )

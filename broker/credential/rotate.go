@@ -58,6 +58,7 @@ func (m *Manager) begin(ctx context.Context, name, why, by string) error {
 			return &usher.Error{Code: usher.ErrRefused, Message: "the secret " + name + " names no provider that could be asked for another one", Hint: "configure the provider with admin:, and name it with the secret"}
 		}
 		r.Begun = slices.DeleteFunc(append(r.Begun, now), func(t time.Time) bool { return now.Sub(t) >= time.Hour })
+		r.Begun = r.Begun[max(len(r.Begun)-maxBegun, 0):]
 		r.Rotation = &Rotation{ID: random(4), Step: StepCreating, Why: clip(why, 300), By: clip(by, 100), Began: now, From: r.current().N, Next: now}
 		return nil
 	})
@@ -73,7 +74,7 @@ func (m *Manager) gate(ctx context.Context) (broker.Lease, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	for {
-		lease, err := m.opt.Store.Acquire(ctx, "secrets/begin", m.opt.Holder+"/"+random(3), 5*time.Second)
+		lease, err := m.opt.Store.Acquire(ctx, "secrets/begin", m.opt.Holder+"/"+random(3), min(m.opt.Pace.Lease, 3*time.Second))
 		if !errors.Is(err, broker.ErrHeld) {
 			return lease, err
 		}
