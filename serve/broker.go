@@ -65,7 +65,9 @@ func (s *Server) openBroker(ctx context.Context) error {
 	})
 	s.broker = b
 	s.openConnect()
-	s.openSecrets(b)
+	if err := s.openSecrets(b); err != nil {
+		return err
+	}
 	s.runBeside("events of the broker", b.events.run)
 	s.runBeside("broker", b.Run)
 	more := []seal.Reseal{s.secrets.Reseal}

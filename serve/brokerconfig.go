@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 
 	"usher"
@@ -196,7 +197,14 @@ func (c *checker) lifeName(path, name string, names map[string]string) {
 
 // part holds a part of a life to its bounds.
 func (c *checker) part(key string, v, most float64) {
-	if n := c.at[key]; n != nil && (v <= 0 && lastKey(key) != "jitter" || v < 0 || v > most || v == 1) {
+	n := c.at[key]
+	if n == nil {
+		return
+	}
+	if _, err := strconv.ParseFloat(n.Value, 64); err != nil {
+		return // said already
+	}
+	if v <= 0 && lastKey(key) != "jitter" || v < 0 || v > most || v == 1 {
 		c.wrong(n, key, fmt.Sprintf("%s is a part of a token's life, between 0 and %g", key, most), "write: "+lastKey(key)+fmt.Sprintf(": %g", most*3/4))
 	}
 }

@@ -308,7 +308,11 @@ func (c *checker) admin(path string, p *Provider) {
 	key := path + ".admin"
 	env, file := c.at[key+".client_secret_env"], c.at[key+".client_secret_file"]
 	a := p.Admin
-	if p.Kind != "" && !p.repairable() {
+	switch {
+	case p.Kind == "" || p.repairable():
+	case p.rotatable():
+		c.warn(c.at[key], key, "usher cannot repair anything at a provider of the kind "+p.Kind+" yet: admin is used for managed secrets alone", "delete it, unless usher manages secrets of this provider")
+	default:
 		c.warn(c.at[key], key, "usher cannot repair anything at a provider of the kind "+p.Kind+" yet: admin is not used", "delete it")
 	}
 	switch {

@@ -36,6 +36,8 @@ var patterns = map[string]string{
 	"issuer":            `^https?://[^/?#@]+(/[^?#]*)?$`,
 	"url":               `^https?://[^/?#@]+/?$`,
 	"client_secret_env": `^[A-Z_][A-Z0-9_]*$`,
+	"key_env":           `^[A-Z_][A-Z0-9_]*$`,
+	"store":             `^(sqlite|postgres(ql)?://([^/?#@:]+@)?[^/?#@]*/[^/?#]+(\?.*)?)$`,
 }
 
 // schemaOf makes the schema of a value with its defaults.
@@ -90,6 +92,8 @@ func schemaOf(v reflect.Value) map[string]any {
 	switch v.Type() {
 	case reflect.TypeFor[Admin]():
 		s["oneOf"] = []any{map[string]any{"required": []string{"client_secret_env"}}, map[string]any{"required": []string{"client_secret_file"}}}
+	case reflect.TypeFor[Broker]():
+		s["not"] = map[string]any{"required": []string{"key_file", "key_env"}}
 	case reflect.TypeFor[Provider]():
 		s["dependentRequired"] = map[string]any{"admin": []string{"issuer"}}
 	}

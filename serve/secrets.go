@@ -19,15 +19,20 @@ import (
 // secretary keeps client secrets fresh, with what it needs of the server.
 type secretary struct {
 	*credential.Manager
-	server *Server
+	server   *Server
+	rotators map[string]provider.Secrets // by the provider's name
 }
 
 var _ console.Secrets = (*secretary)(nil)
 
 // openSecrets makes who manages secrets. It rotates where usher has an admin API
 // that can do that; elsewhere it verifies, warns and hands out.
-func (s *Server) openSecrets(b *brokerage) {
-	s.secrets = &secretary{server: s, Manager: credential.New(credential.Options{
+func (s *Server) openSecrets(b *brokerage) error {
+	rotators, err := s.openRotators()
+	if err != nil {
+		return err
+	}
+	s.secrets = &secretary{server: s, rotators: rotators, Manager: credential.New(credential.Options{
 		Store: b.store, Seal: b.box, Provider: s.secretsAt, Verify: credential.Verifier(b.asker),
 		Report: s.secretFound, Emit: b.events.add, Handed: s.secretHanded, Now: s.env.Now, Holder: s.store.Replica(), Log: s.log,
 	})}
@@ -38,6 +43,7 @@ func (s *Server) openSecrets(b *brokerage) {
 		}
 		s.secrets.Observe(ctx, ev)
 	}
+	return nil
 }
 
 // startSecrets begins with the secrets of the configuration.
@@ -114,8 +120,8 @@ func (s *secretary) fillIn(ctx context.Context, c *credential.Config) error {
 
 // secretsAt gives what rotates secrets at a provider of the configuration.
 func (s *Server) secretsAt(name string) (provider.Secrets, bool) {
-	admin, ok := s.admins[name].(provider.Secrets)
-	return admin, ok
+	r, ok := s.secrets.rotators[name]
+	return r, ok
 }
 
 // managed gives the broker the current value of a managed secret.
