@@ -125,8 +125,11 @@ func (b *Broker) calmed(e *entry, h *held, until time.Time, t Trouble) *held {
 	c.calmDown(b, until, &t)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.held.Load() == h {
+	switch now := e.held.Load(); {
+	case now == h:
 		e.held.Store(&c)
+	case now != nil && now.status.Version > h.status.Version:
+		return now // the change feed knows better by now
 	}
 	return &c
 }

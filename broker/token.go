@@ -122,6 +122,13 @@ func (b *Broker) wait(ctx context.Context, id string, ask Ask) (Token, error) {
 		if lacking := err != nil || t.Short != ""; lacking && !f.tried && tries < 3 && !errors.Is(err, ErrForbidden) {
 			continue // it was under way for somebody who wanted less: the scheduler, which does not wait
 		}
+		if err != nil || t.Short != "" { // another replica's token may have come in meanwhile
+			if h := e.held.Load(); h != nil && h != f.held {
+				if newer, none, ok := h.give(now.UnixNano(), &ask); ok && none == nil {
+					t, err = newer, nil
+				}
+			}
+		}
 		if err == nil {
 			e.touch(now)
 		}
