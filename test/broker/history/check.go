@@ -153,6 +153,7 @@ func (c *conn) check() []Violation {
 			c.refused(call)
 		}
 	}
+	c.oneEach()
 	c.everyone()
 	c.end()
 	return c.found
@@ -486,8 +487,9 @@ func (c *conn) end() {
 		case f.State != "alive":
 			c.breaks(Healed, at, "nothing was lost, and it is %q", f.State)
 		default:
-			if n := c.storedGenerations(); n != f.Generation {
-				c.breaks(Healed, at, "it has generation %d; %d answers were stored", f.Generation, n)
+			least, most := c.generations()
+			if f.Generation < least || f.Generation > most {
+				c.breaks(Healed, at, "it has generation %d; %d were stored", f.Generation, most)
 			}
 		}
 	}
@@ -502,14 +504,37 @@ func (c *conn) unsure(at time.Time) bool {
 	}) || len(c.ends) > 0
 }
 
-func (c *conn) storedGenerations() int64 {
-	refs := map[string]bool{}
-	for _, i := range c.issued {
-		if c.kept(i.Ref) {
-			refs[i.Ref] = true
+// generations gives the highest generation that was surely stored, and that may
+// have been.
+func (c *conn) generations() (least, most int64) {
+	for _, s := range c.stored {
+		if s.Stale {
+			continue
+		}
+		most = max(most, s.Generation)
+		if !s.End.IsZero() && s.Err == "" {
+			least = max(least, s.Generation)
 		}
 	}
-	return int64(len(refs))
+	for _, a := range c.calls {
+		least = max(least, a.Generation)
+	}
+	return least, max(least, most)
+}
+
+// oneEach: a generation is one token.
+func (c *conn) oneEach() {
+	is := map[int64]string{}
+	for _, a := range c.calls {
+		if a.Token == "" {
+			continue
+		}
+		if was, ok := is[a.Generation]; ok && was != a.Token {
+			c.breaks(OneRefresh, a.Answered, "generation %d is the token %s and the token %s", a.Generation, was, a.Token)
+			return
+		}
+		is[a.Generation] = a.Token
+	}
 }
 
 // herd: a bucket that fills with the pace never runs dry.

@@ -131,6 +131,7 @@ func TestBadHistories(t *testing.T) {
 			r.Arrived, r.Acted, r.Gave = at(10.1), at(10.4), "a3"
 			h.Requests = append(h.Requests, r)
 		}},
+		{"two tokens of one generation", history.OneRefresh, good, func(h *history.History) { h.Calls[0].Generation = 2 }},
 		{"a refresh long before it is due", history.OneRefresh, good, func(h *history.History) { h.Requests[0].Arrived = at(2) }},
 		{"a spent refresh token", history.NoReuse, good, func(h *history.History) {
 			h.Requests = append(h.Requests, history.Request{Conn: "shop", Arrived: at(11), Style: "client_secret_basic", Presented: "r1", Outcome: history.Reused, Status: 400})
@@ -178,6 +179,7 @@ func TestBadHistories(t *testing.T) {
 		{"lost, and said to be alive", history.Healed, lost, func(h *history.History) { h.Finals[0].State = "alive" }},
 		{"dead for nothing", history.Healed, good, func(h *history.History) { h.Finals[0].State = "waiting" }},
 		{"a generation that nobody stored", history.Healed, good, func(h *history.History) { h.Finals[0].Generation = 3 }},
+		{"a generation that went back", history.Healed, good, func(h *history.History) { h.Finals[0].Generation = 1 }},
 		{"an attempt that stays", history.Healed, good, func(h *history.History) { h.Finals[0].Attempt = true }},
 		{"a herd", history.NoHerd, away, func(h *history.History) {
 			for i := range 30 {
