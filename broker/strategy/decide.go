@@ -29,6 +29,7 @@ type Input struct {
 	Interactive bool           // only a person can begin the grant anew
 	HasRefresh  bool           // the request presented a refresh token
 	Managed     bool           // the client's secret is managed, so that it can be rotated
+	Tries       int            // refusals in a row before this one
 	Refusal     *grant.Refusal // nil is as one of which nothing is known
 
 	ClientID   string   // optional, as are the others
@@ -85,13 +86,24 @@ func (in *Input) decide() Decision {
 		return d
 	}
 	cause, confidence := in.diagnosed()
-	if confidence >= sure {
-		if _, ok := RowOf(cause); ok {
-			return in.of(cause, confidence)
-		}
+	if row, ok := RowOf(cause); ok && confidence >= sure && (in.answered() || row.Person == Retry) {
+		return in.of(cause, confidence)
 	}
 	return in.fallback()
 }
+
+// answered tells whether the refusal is in words that can be the endpoint's own.
+// A page, a redirect or a success without a token may come from whatever stands
+// before it, so that nothing is given up for it: what it seems to say counts only
+// where that is to try again.
+func (in *Input) answered() bool {
+	r := in.Refusal
+	return r.Kind == grant.Refused || !r.Page && r.Status/100 >= 4 && r.Body != ""
+}
+
+// someTries is how often what is not the endpoint's own answer is tried again
+// before it is taken for what the endpoint has to say.
+const someTries = 4
 
 // of makes a decision of the row of a cause.
 func (in *Input) of(cause string, confidence float64) Decision {
@@ -199,7 +211,7 @@ const unseen = "unseen"
 func (in *Input) exchange() string {
 	r := in.Refusal
 	var b strings.Builder
-	b.WriteString("POST " + r.Endpoint + " HTTP/1.1\nContent-Type: application/x-www-form-urlencoded\n")
+	b.WriteString("POST " + r.Endpoint + " HTTP/1.1\n") // without media types, whose words are no evidence
 	form := url.Values{}
 	set := func(name, value string) {
 		if value != "" {
@@ -225,20 +237,12 @@ func (in *Input) exchange() string {
 	b.WriteString("\n" + form.Encode())
 	b.WriteString("\n\nHTTP/1.1 " + strconv.Itoa(r.Status) + " " + http.StatusText(r.Status) + "\n")
 	body := r.Body
-	switch {
-	case json.Valid([]byte(body)):
-		b.WriteString("Content-Type: application/json\n\n" + body)
-	case r.Page:
-		b.WriteString("Content-Type: text/html\n\n" + body)
-	case r.Code != "" || r.Description != "": // it was cut, or came as a form
-		made, err := json.Marshal(map[string]string{"error": r.Code, "error_description": r.Description})
-		if err == nil {
-			b.WriteString("Content-Type: application/json\n\n" + string(made))
+	if !json.Valid([]byte(body)) && !r.Page && (r.Code != "" || r.Description != "") { // it was cut, or came as a form
+		if made, err := json.Marshal(map[string]string{"error": r.Code, "error_description": r.Description}); err == nil {
+			body = string(made)
 		}
-	default:
-		b.WriteString("Content-Type: text/plain\n\n" + body)
 	}
-	return b.String()
+	return b.String() + "\n" + body
 }
 
 // told gives what an error says to a person, as the end of a sentence.

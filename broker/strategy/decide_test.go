@@ -114,6 +114,7 @@ func TestAnswers(t *testing.T) {
 		{"Keycloak: ended", atKeycloak, refresh, json(400, `{"error":"invalid_grant","error_description":"Token is not active"}`), want{"refresh-token-expired", strategy.Ask, "D"}},
 		{"Keycloak: reused", atKeycloak, refresh, json(400, `{"error":"invalid_grant","error_description":"Maximum allowed refresh token reuse exceeded"}`), want{"refresh-token-reused", strategy.Ask, "DR"}},
 		{"Keycloak: session gone", atKeycloak, refresh, json(400, `{"error":"invalid_grant","error_description":"Session not active"}`), want{"", strategy.Ask, "D"}},
+		{"Keycloak: user disabled", atKeycloak, refresh, json(400, `{"error":"invalid_grant","error_description":"User disabled"}`), want{"user-disabled", strategy.GiveUp, "RW"}},
 		{"Okta: invalid or expired", atOkta, refresh, json(400, `{"error":"invalid_grant","error_description":"The refresh token is invalid or expired."}`), want{"", strategy.Ask, "D"}},
 		{"Auth0: reused", atAuth0, refresh, json(403, `{"error":"invalid_grant","error_description":"Unknown or invalid refresh token."}`), want{"", strategy.Ask, "D"}},
 		{"Google: expired or revoked", atGoogle, refresh, json(400, `{"error":"invalid_grant","error_description":"Token has been expired or revoked."}`), want{"", strategy.Ask, "D"}},
@@ -177,11 +178,15 @@ func TestAnswers(t *testing.T) {
 		{"device, too late", anywhere, device, json(400, `{"error":"expired_token"}`), want{"", strategy.Ask, ""}},
 
 		// Statuses without a word.
-		{"moved", anywhere, service, canned{status: 301}, want{"", strategy.GiveUp, "W"}},
-		{"not there", anywhere, service, canned{status: 404, kind: "text/html", body: "<html>nginx"}, want{"", strategy.GiveUp, "W"}},
-		{"401", anywhere, service, canned{status: 401}, want{"", strategy.Rotate, "W"}},
+		{"moved", anywhere, service, canned{status: 301}, want{"", strategy.Retry, "E"}},
+		{"captive redirect", anywhere, refresh, canned{status: 302, kind: "text/html", body: `<a href="http://portal">`}, want{"", strategy.Retry, "E"}},
+		{"not there, a page", anywhere, service, canned{status: 404, kind: "text/html", body: "<html>nginx"}, want{"", strategy.Retry, "E"}},
+		{"not there", anywhere, service, canned{status: 404, kind: "text/plain", body: "no such route"}, want{"", strategy.GiveUp, "W"}},
+		{"401 page", anywhere, service, canned{status: 401, kind: "text/html", body: "<html>Unauthorized"}, want{"", strategy.Retry, "E"}},
+		{"401", anywhere, service, canned{status: 401, kind: "text/plain", body: "Unauthorized"}, want{"", strategy.Rotate, "W"}},
+		{"401, nothing", anywhere, service, canned{status: 401}, want{"", strategy.Retry, "E"}},
 		{"403", anywhere, service, canned{status: 403, kind: "text/html", body: "<html>Forbidden"}, want{"", "", "W"}},
-		{"teapot", anywhere, service, canned{status: 418}, want{"", strategy.GiveUp, "W"}},
+		{"teapot", anywhere, service, canned{status: 418, kind: "text/plain", body: "short and stout"}, want{"", strategy.GiveUp, "W"}},
 		{"unknown code", anywhere, service, json(400, `{"error":"quota_of_the_moon"}`), want{"unknown", strategy.GiveUp, "W"}},
 		{"assertion of a grant", anywhere, bearer, json(400, `{"error":"invalid_grant"}`), want{"", "", "W"}},
 		{"exchange", anywhere, change, json(400, `{"error":"invalid_grant"}`), want{"", strategy.Authenticate, "W"}},
@@ -262,6 +267,12 @@ func TestSettled(t *testing.T) {
 		}},
 		{"lost", strategy.Input{Refusal: away(grant.Lost, nil), HasRefresh: true, Interactive: true}, func(d strategy.Decision) bool {
 			return d.Strategy == strategy.Retry && marks(d) == "E"
+		}},
+		{"a redirect that stays", strategy.Input{Refusal: refusal(t, anywhere, service, canned{status: 302}), Tries: 9}, func(d strategy.Decision) bool {
+			return d.Strategy == strategy.GiveUp && d.Turn == usher.FixerDeveloper && d.Wait > 0
+		}},
+		{"a page that stays", strategy.Input{Refusal: refusal(t, anywhere, service, canned{status: 200, kind: "text/html", body: "<html>"}), Tries: 9}, func(d strategy.Decision) bool {
+			return d.Strategy == strategy.Retry
 		}},
 		{"nothing is known", strategy.Input{}, func(d strategy.Decision) bool { return d.Strategy == strategy.Retry && d.Cause == "unknown" }},
 		{"Retry-After counts", strategy.Input{Refusal: &grant.Refusal{Kind: grant.Busy, Status: 503, RetryAfter: time.Hour}}, func(d strategy.Decision) bool { return d.Wait == time.Hour }},

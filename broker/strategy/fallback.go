@@ -102,7 +102,7 @@ func (in *Input) invalidGrant() Decision {
 func (in *Input) byStatus() Decision {
 	r := in.Refusal
 	switch s := r.Status; {
-	case s == http.StatusUnauthorized:
+	case s == http.StatusUnauthorized && (in.answered() || in.Tries >= someTries):
 		d := both(Rotate, usher.FixerDeveloper)
 		d.Wait = soon
 		return d
@@ -111,6 +111,11 @@ func (in *Input) byStatus() Decision {
 		d.Wait = slow
 		return d
 	case s == http.StatusRequestTimeout, s == http.StatusTooEarly, s/100 == 5, s/100 == 2, s == 0:
+		d := both(Retry, "")
+		d.Endpoint = true
+		return d
+	}
+	if !in.answered() && in.Tries < someTries { // a page or a redirect of what stands before it
 		d := both(Retry, "")
 		d.Endpoint = true
 		return d
