@@ -116,6 +116,9 @@ func draw(rnd *rand.Rand, i, callers int, endpoint string, killed float64) round
 	case 2:
 		r.client.Garbles = true
 	}
+	if r.client.Lies != nil || r.client.Garbles {
+		r.config.Endpoints.Token += "/" + id // what it says of its patience is no other connection's
+	}
 	if rnd.Float64() < killed {
 		r.kill = []strict.Phase{strict.Arrived, strict.Acted, strict.Answers}[rnd.IntN(3)]
 	}

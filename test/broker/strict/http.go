@@ -7,11 +7,13 @@ import (
 	"strings"
 )
 
-// ServeHTTP answers /token, /introspect and /api.
+// ServeHTTP answers /token and what is below it, /introspect and /api.
 func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	switch r.URL.Path {
-	case "/token":
+	if strings.HasPrefix(r.URL.Path, "/token") {
 		p.serveToken(w, r)
+		return
+	}
+	switch r.URL.Path {
 	case "/introspect":
 		form, id, secret, style := credentials(w, r)
 		active, ok := p.Introspect(id, secret, style, form.Get("token"))
