@@ -211,7 +211,7 @@ const unseen = "unseen"
 func (in *Input) exchange() string {
 	r := in.Refusal
 	var b strings.Builder
-	b.WriteString("POST " + r.Endpoint + " HTTP/1.1\n") // without media types, whose words are no evidence
+	b.WriteString("POST " + anonymous(r.Endpoint) + " HTTP/1.1\n") // without media types, whose words are no evidence
 	form := url.Values{}
 	set := func(name, value string) {
 		if value != "" {
@@ -243,6 +243,40 @@ func (in *Input) exchange() string {
 		}
 	}
 	return b.String() + "\n" + body
+}
+
+// known are hosts that tell a provider, by their ends.
+var known = [...]string{
+	".microsoftonline.com", ".microsoftonline.us", ".chinacloudapi.cn", ".b2clogin.com", ".ciamlogin.com", ".okta.com", ".oktapreview.com", ".auth0.com",
+	".googleapis.com", ".google.com", ".github.com", ".gitlab.com", ".slack.com", ".facebook.com", ".amazoncognito.com", ".apple.com", ".paypal.com",
+	".linkedin.com", ".twitter.com", ".x.com", ".salesforce.com", ".intuit.com", ".xero.com", ".stripe.com", ".squareup.com", ".dropboxapi.com", ".atlassian.com",
+}
+
+// anonymous gives an endpoint by which the provider can be told, without the
+// words of the operator's own that may stand in its host and path: a realm
+// called "federation" is no evidence of one.
+func anonymous(endpoint string) string {
+	_, rest, _ := strings.Cut(endpoint, "://")
+	host, path, _ := strings.Cut(rest, "/")
+	name := "idp.example"
+	for _, end := range known {
+		if strings.HasSuffix("."+host, end) {
+			name = "tenant" + end
+			if "."+host == end {
+				name = host
+			}
+			if end == ".microsoftonline.com" || end == ".microsoftonline.us" {
+				name = "login" + end
+			}
+		}
+	}
+	switch {
+	case strings.HasSuffix(path, "/protocol/openid-connect/token"):
+		return "https://" + name + "/realms/realm/protocol/openid-connect/token"
+	case strings.HasSuffix(path, "oauth2/v2.0/token"):
+		return "https://" + name + "/common/oauth2/v2.0/token"
+	}
+	return "https://" + name + "/oauth/token"
 }
 
 // told gives what an error says to a person, as the end of a sentence.

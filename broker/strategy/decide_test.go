@@ -178,6 +178,10 @@ func TestAnswers(t *testing.T) {
 		{"device, too late", anywhere, device, json(400, `{"error":"expired_token"}`), want{"", strategy.Ask, ""}},
 
 		// Statuses without a word.
+		{"400 of a refresh", anywhere, refresh, canned{status: 400}, want{"unknown", strategy.Ask, "W"}},
+		{"400 of a service", anywhere, service, canned{status: 400}, want{"unknown", strategy.Retry, "E"}},
+		{"a realm with a word in it", "https://broker.federation.example/realms/brokered/protocol/openid-connect/token", refresh, json(400, `{"error":"invalid_grant","error_description":"User disabled"}`), want{"user-disabled", strategy.GiveUp, "RW"}},
+		{"a bare refusal of such a realm", "https://saml.example/realms/federation/protocol/openid-connect/token", refresh, json(400, `{"error":"invalid_grant"}`), want{"refresh-token-revoked", strategy.Ask, "D"}},
 		{"moved", anywhere, service, canned{status: 301}, want{"", strategy.Retry, "E"}},
 		{"captive redirect", anywhere, refresh, canned{status: 302, kind: "text/html", body: `<a href="http://portal">`}, want{"", strategy.Retry, "E"}},
 		{"not there, a page", anywhere, service, canned{status: 404, kind: "text/html", body: "<html>nginx"}, want{"", strategy.Retry, "E"}},

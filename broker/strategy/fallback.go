@@ -102,6 +102,12 @@ func (in *Input) invalidGrant() Decision {
 func (in *Input) byStatus() Decision {
 	r := in.Refusal
 	switch s := r.Status; {
+	case s == http.StatusBadRequest && r.Body == "" && !r.Page && in.HasRefresh && in.Interactive:
+		// Some refuse a refresh token that they do not know without a word. It is
+		// kept, and looked at again, in case that it was not they who answered.
+		d := both(Ask, usher.FixerUser)
+		d.Wait = slow
+		return d
 	case s == http.StatusUnauthorized && (in.answered() || in.Tries >= someTries):
 		d := both(Rotate, usher.FixerDeveloper)
 		d.Wait = soon
