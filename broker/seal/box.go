@@ -186,7 +186,7 @@ func (b *Box) holding(ctx context.Context, name string) (ring, error) {
 	}
 	if r.find(name) == nil {
 		return r, &usher.Error{
-			Code: usher.ErrUnreadable, Message: "it is sealed with the data key " + name + ", which is not in this database",
+			Code: usher.ErrUnreadable, Message: "it is sealed with the data key number " + name + ", which is not in this database",
 			Hint: "database and ring of keys come from different copies: put back the copy in which both were",
 		}
 	}
@@ -354,7 +354,7 @@ func (b *Box) key(ctx context.Context, r ring, name string) ([]byte, error) {
 	}
 	k := r.find(name)
 	if k == nil {
-		return nil, fmt.Errorf("the data key %s is not in the ring", name)
+		return nil, fmt.Errorf("the data key number %s is not in the ring", name)
 	}
 	// One asks, others wait for it; who gives up does not end it for the others.
 	answer := b.flight.DoChan(name, func() (any, error) {
@@ -389,7 +389,7 @@ func kmsAway(keyID string, err error) error {
 		return err
 	}
 	return &usher.Error{
-		Code: usher.ErrUnreachable, Message: "the key " + keyID + " could not open or seal a data key", Err: err,
+		Code: usher.ErrUnreachable, Message: "the key number " + keyID + " could not open or seal a data key", Err: err,
 		Hint: "see whether the key service is reachable and whether usher may use this key; nothing is lost, and it is asked again",
 	}
 }

@@ -34,7 +34,7 @@ func CreateFileKey(path string) (*LocalKey, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, unusable(path, "cannot be made", "make the folder, or name another file", err)
 	}
-	text := "# The key of usher's secrets. Keep a copy elsewhere: without it no token can be read.\n" + NewKey().Reveal() + "\n"
+	text := "# The key of usher's secrets. Keep a copy elsewhere: without it no token can be read.\n" + newLine()
 	if err := writeNew(path, text, false); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, unusable(path, "cannot be written", "let usher write into "+filepath.Dir(path)+", or make the file there", err)
 	}
@@ -52,10 +52,17 @@ func ReplaceFileKey(path string) (*LocalKey, error) {
 	if _, err := readKeys("the key file "+path, string(old)); err != nil {
 		return nil, err
 	}
-	if err := writeNew(path, NewKey().Reveal()+"\n"+string(old), true); err != nil {
+	if err := writeNew(path, newLine()+string(old), true); err != nil {
 		return nil, unusable(path, "cannot be written", "let usher write into "+filepath.Dir(path), err)
 	}
 	return FileKey(path)
+}
+
+// newLine makes a key with the number by which messages name it.
+func newLine() string {
+	text := NewKey().Reveal()
+	key, _ := parseKey(text)
+	return text + " # number " + nameOf(key).String() + "\n"
 }
 
 // writeNew writes a whole file that is there in full or not at all, also after

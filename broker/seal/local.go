@@ -161,13 +161,13 @@ type WrongKey struct {
 }
 
 func (w *WrongKey) Error() string {
-	return fmt.Sprintf("the data keys are sealed with the key %s, and %s holds %s", w.Used, w.Where, strings.Join(w.Configured, ", "))
+	return fmt.Sprintf("the data keys are sealed with the key number %s, and %s holds number %s", w.Used, w.Where, strings.Join(w.Configured, ", "))
 }
 
 // Unwrap gives the error that people are told.
 func (w *WrongKey) Unwrap() error {
 	return &usher.Error{
 		Code: usher.ErrUnreadable, Message: w.Error(),
-		Hint: "nothing is lost: put the key " + w.Used + " back, behind the new one, and it is replaced as soon as usher runs",
+		Hint: "nothing is lost: put the key number " + w.Used + " back, behind the new one, and it is replaced as soon as usher runs",
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"usher"
 	"usher/broker/seal"
+	"usher/oauth"
 )
 
 // shelf keeps the ring and what is sealed, and can crash at any write: before
@@ -345,6 +346,10 @@ func TestWrongKeyLosesNothing(t *testing.T) {
 		if !errors.As(err, &e) || e.Used != right.KeyID() || e.Configured[0] != wrong.KeyID() || !isCode(err, usher.ErrUnreadable) {
 			t.Errorf("a wrong key is told as %v", err)
 		}
+		// Numbers of keys are no secrets, also to the masker of messages.
+		if text := oauth.Redact(err.Error()); !strings.Contains(text, right.KeyID()) || !strings.Contains(text, wrong.KeyID()) {
+			t.Errorf("people are told %s", text)
+		}
 	}
 	_ = turnErr
 	readable(t, s, right, nil)
@@ -507,6 +512,11 @@ func TestKeyFile(t *testing.T) {
 		t.Fatalf("%v, %v", next, err)
 	}
 	text, _ := os.ReadFile(path)
+	for _, id := range next.KeyIDs() {
+		if !strings.Contains(string(text), "# number "+id) {
+			t.Errorf("the file does not number the key %s", id)
+		}
+	}
 	if fromEnv, err := seal.EnvKey("", usher.Secret(text)); err != nil || fromEnv.KeyID() != next.KeyID() {
 		t.Errorf("the same key in the environment has another id: %v", err)
 	}
