@@ -63,7 +63,7 @@ type Target struct {
 }
 
 // defaultEgress is egress before its keys are read.
-func defaultEgress() Egress { return Egress{Listen: "127.0.0.1:5304"} }
+func defaultEgress() Egress { return Egress{Listen: "127.0.0.1:5305"} }
 
 // lifespans gives the policies as the broker wants them.
 func (b *Broker) lifespans() *lifespan.Set {
@@ -221,11 +221,11 @@ func (c *checker) egress(e *Egress) {
 	switch {
 	case n == nil:
 	case err != nil:
-		c.wrong(n, "broker.egress.listen", "this is no address", "write host:port: listen: 127.0.0.1:5304")
+		c.wrong(n, "broker.egress.listen", "this is no address", "write host:port: listen: 127.0.0.1:5305")
 	case !loopback(host):
-		c.wrong(n, "broker.egress.listen", "others than programs on this machine could spend the tokens", "write: listen: 127.0.0.1:5304")
+		c.wrong(n, "broker.egress.listen", "others than programs on this machine could spend the tokens", "write: listen: 127.0.0.1:5305")
 	case e.Listen == c.cfg.Listen && !strings.HasSuffix(e.Listen, ":0"):
-		c.wrong(n, "broker.egress.listen", "the pages listen there already", "write another port: listen: 127.0.0.1:5304")
+		c.wrong(n, "broker.egress.listen", "the pages listen there already", "write another port: listen: 127.0.0.1:5305")
 	}
 	for i, t := range e.Targets {
 		key := fmt.Sprintf("broker.egress.targets[%d].origin", i)
