@@ -45,11 +45,15 @@ func (b *Broker) heldOf(rec Record, tokens Tokens) *held {
 	st := rec.Status
 	promising := st
 	promising.Refreshable = st.Refreshable || st.Trouble != nil // trouble ends no promise: what cannot keep it says so
+	plan := b.plan(rec.Config, promising)
+	if !plan.Expires.IsZero() && plan.Expires.Before(st.Expires) && st.Generation > 0 {
+		st.Expires = plan.Expires // a policy that became stricter since counts at once
+	}
 	h := &held{
 		config: &rec.Config, status: st, record: rec.Revision,
 		lives:   tokens.Access != "" && (st.Expires.IsZero() || st.Expires.After(now)),
 		ends:    b.clock.local(st.Expires).UnixNano(),
-		promise: b.plan(rec.Config, promising).LeastLife, life: st.Expires.Sub(st.Obtained),
+		promise: plan.LeastLife, life: st.Expires.Sub(st.Obtained),
 		token: Token{
 			Connection: rec.Config.ID, Access: tokens.Access, Type: tokenType(st.TokenType),
 			Expires: b.clock.local(st.Expires), Generation: st.Generation, Scopes: st.Scopes,

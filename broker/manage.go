@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -88,14 +89,19 @@ func (b *Broker) Configure(ctx context.Context, revision int64, c Config, k *Key
 		return View{}, err
 	}
 	err = b.amend(ctx, c.ID, func(st *Status) bool {
-		st.Narrowed = nil
-		if Interactive(c.Grant) && !st.Refreshable {
-			return false
+		again := st.Trouble != nil || !sameRequest(rec.Config, c)
+		if st.Generation > 0 && !st.Expires.IsZero() {
+			b.schedule(c, st) // by the policies that apply now
 		}
-		st.RenewAt = b.clock.store()
+		if Interactive(c.Grant) && !st.Refreshable {
+			return true
+		}
 		if st.Trouble != nil {
 			t := *st.Trouble
 			t.Tries, st.Trouble = 0, &t
+		}
+		if again {
+			st.RenewAt, st.Narrowed = b.clock.store(), nil
 		}
 		return true
 	})
@@ -104,6 +110,14 @@ func (b *Broker) Configure(ctx context.Context, revision int64, c Config, k *Key
 	}
 	b.wake()
 	return b.Get(ctx, c.ID)
+}
+
+// sameRequest tells whether two configurations ask a provider for the same.
+func sameRequest(a, b Config) bool {
+	return a.Endpoints.Token == b.Endpoints.Token && a.ClientID == b.ClientID && a.Audience == b.Audience &&
+		slices.Equal(a.Scopes, b.Scopes) && slices.Equal(a.Resources, b.Resources) && maps.Equal(a.Extra, b.Extra) &&
+		a.AssertionIssuer == b.AssertionIssuer && a.AssertionSubject == b.AssertionSubject && a.AssertionAudience == b.AssertionAudience &&
+		a.Subject == b.Subject && a.SubjectTokenType == b.SubjectTokenType && a.RequestedTokenType == b.RequestedTokenType
 }
 
 // amend changes a status under the lease, and waits for it a while.

@@ -29,7 +29,7 @@ func (b *Broker) renew(ctx context.Context, e *entry, w want, f *flight, p *pass
 	b.tellTime(ctx)
 	deadline := b.clock.now().Add(2*b.opt.Deadline + 3*margin)
 	poll := 20 * time.Millisecond
-	for asked := 0; ; {
+	for asked, stales := 0, 0; ; {
 		rec, err := b.opt.Store.Connection(ctx, e.id)
 		if errors.Is(err, ErrNotFound) {
 			b.forget(e)
@@ -58,8 +58,10 @@ func (b *Broker) renew(ctx context.Context, e *entry, w want, f *flight, p *pass
 		switch {
 		case o.away != nil:
 			return b.away(e, f, o.say, o.away)
-		case o.stale:
-			continue // somebody wrote meanwhile
+		case o.stale: // somebody wrote meanwhile
+			if stales++; stales > 3 && sleep(ctx, time.Duration(min(stales, 100))*time.Millisecond) != nil {
+				return b.away(e, f, "the broker is stopping", ctx.Err())
+			}
 		case o.held && w.scheduled:
 			f.until = b.clock.store().Add(time.Second)
 			return h, nil
@@ -81,6 +83,7 @@ func (b *Broker) renew(ctx context.Context, e *entry, w want, f *flight, p *pass
 				return h, nil
 			}
 			asked++ // its strategy is to ask otherwise, at once
+			p = nil // it was used
 		}
 	}
 }
@@ -229,7 +232,9 @@ func (b *Broker) once(ctx context.Context, e *entry, rec Record, h *held, tokens
 			active, err := b.unspent(ctx, rec, keys, tokens)
 			var asked *grant.Refusal
 			switch {
-			case errors.As(err, &asked):
+			case errors.As(err, &asked) && (asked.Status == 0 || asked.Kind == grant.Busy || asked.Status >= 500):
+				// It cannot say now. An introspection endpoint that refuses to answer
+				// this client never will: that is as if there were none.
 				return b.refusal(ctx, grip, rec, tokens, request, asked)
 			case !active:
 				return b.spent(ctx, grip, rec, tokens)

@@ -64,16 +64,7 @@ func (b *Broker) answered(c Config, st Status, old Tokens, presented usher.Secre
 		next.Notes = append(next.Notes, "the provider did not grant "+strings.Join(missing, ", "))
 	}
 
-	plan := b.plan(c, next)
-	next.Expires, next.RenewAt, next.Absolute = plan.Expires, plan.RenewAt, plan.Absolute
-	switch {
-	case next.RenewAt.IsZero() && !next.Absolute.IsZero() && Interactive(c.Grant) && (next.Expires.IsZero() || next.Absolute.Before(next.Expires)):
-		next.RenewAt = next.Absolute // a person is asked then
-	case next.RenewAt.IsZero():
-		next.RenewAt = next.Expires // also then
-	default:
-		next.RenewAt = later(next.RenewAt, received.Add(leastApart)) // callers are not bound to it
-	}
+	b.schedule(c, &next)
 	if st.Trouble != nil {
 		healed := *st.Trouble
 		healed.Ended = b.clock.store()
@@ -85,6 +76,21 @@ func (b *Broker) answered(c Config, st Status, old Tokens, presented usher.Secre
 		tokens.Access = ""
 	}
 	return next, tokens
+}
+
+// schedule has the policies say until when the token is used and when it is
+// renewed.
+func (b *Broker) schedule(c Config, st *Status) {
+	plan := b.plan(c, *st)
+	st.Expires, st.RenewAt, st.Absolute = plan.Expires, plan.RenewAt, plan.Absolute
+	switch {
+	case st.RenewAt.IsZero() && !st.Absolute.IsZero() && Interactive(c.Grant) && (st.Expires.IsZero() || st.Absolute.Before(st.Expires)):
+		st.RenewAt = st.Absolute // a person is asked then
+	case st.RenewAt.IsZero():
+		st.RenewAt = st.Expires // also then
+	default:
+		st.RenewAt = later(st.RenewAt, st.Obtained.Add(leastApart)) // callers are not bound to it
+	}
 }
 
 // leastApart is the time between two renewals of a connection by the scheduler,
