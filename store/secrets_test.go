@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"bytes"
+	"database/sql"
 	"errors"
 	"io/fs"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"usher"
+	"usher/broker"
 	"usher/store"
 )
 
@@ -54,14 +56,13 @@ func plant(v reflect.Value, text string) {
 	}
 }
 
-// TestNoSecretOnTheDisk plants credentials into every string of events and
-// cases and looks for them in every file, with the journal still there and
-// after it was folded in.
-func TestNoSecretOnTheDisk(t *testing.T) {
-	dir := t.TempDir()
-	s := openDir(t, dir)
-	const password, id, key = "correct-horse-battery-staple", "the-id-of-a-session", "usher_the-value-of-a-key"
-	n := 0
+// What is refused in clear.
+const password, id, key = "correct-horse-battery-staple", "the-id-of-a-session", "usher_the-value-of-a-key"
+
+// plantAll keeps events, cases and connections with credentials in every string
+// that somebody else's words can come to, and gives the number of events.
+func plantAll(t *testing.T, s *store.Store) (n int) {
+	t.Helper()
 	for name, p := range plants {
 		update(t, s, func(tx *store.Tx) error {
 			var ev usher.Event
@@ -91,6 +92,70 @@ func TestNoSecretOnTheDisk(t *testing.T) {
 		}
 		return nil
 	})
+	for name, p := range plants {
+		status := broker.Status{Trouble: &broker.Trouble{Title: p.text, Detail: p.text}, Healed: &broker.Trouble{Detail: p.text}, Notes: []string{p.text}}
+		r := broker.Record{Config: broker.Config{ID: strings.ReplaceAll(name, " ", "-")}, Status: status}
+		if err := s.Broker().Add(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return n
+}
+
+// TestNoSecretInPostgres looks for them in every row of every table.
+func TestNoSecretInPostgres(t *testing.T) {
+	url := schemaOf(t, filepath.Join(t.TempDir(), "data"))
+	s := openAt(t, url)
+	plantAll(t, s)
+	db, err := sql.Open("pgx", url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	texts := func(query string) (list []string) {
+		t.Helper()
+		rows, err := db.Query(query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var text string
+			if err := rows.Scan(&text); err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, text)
+		}
+		return list
+	}
+	looked := 0
+	for _, table := range texts("SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()") {
+		for _, row := range texts("SELECT t::text FROM " + table + " AS t") {
+			looked++
+			for name, p := range plants {
+				if strings.Contains(row, p.secret) {
+					t.Errorf("%s holds the secret of %q", table, name)
+				}
+			}
+			for _, clear := range []string{password, id, key} {
+				if strings.Contains(row, clear) {
+					t.Errorf("%s holds %q", table, clear)
+				}
+			}
+		}
+	}
+	if looked < 3*len(plants) {
+		t.Errorf("only %d rows were there to look into", looked)
+	}
+}
+
+// TestNoSecretOnTheDisk plants credentials into every string of events and
+// cases and looks for them in every file, with the journal still there and
+// after it was folded in.
+func TestNoSecretOnTheDisk(t *testing.T) {
+	dir := t.TempDir()
+	s := openDir(t, dir)
+	n := plantAll(t, s)
 	look := func() {
 		t.Helper()
 		files := 0
