@@ -34,12 +34,14 @@ func TestHostileCallback(t *testing.T) {
 		{"iss with a slash more", nil, func(w *world, b string) string { return with(b, "iss", w.p.URL+"/") }, "another provider", 403, "issuer-mismatch"},
 		{"missing iss where it is promised", nil, func(_ *world, b string) string { return with(b, "iss", "") }, "does not say whose it is", 403, "issuer-mismatch"},
 		{"wrong iss on an error", nil, func(_ *world, b string) string { return with(b, "code", "", "error", "access_denied", "iss", evil) }, "another provider", 403, "issuer-mismatch"},
-		{"mix-up: the callback of another provider", func(w *world) { w.add("shop-gateway", func(c *broker.Config) { c.Endpoints.IssuerInResponse = false }) },
+		{
+			"mix-up: the callback of another provider", func(w *world) { w.add("shop-gateway", func(c *broker.Config) { c.Endpoints.IssuerInResponse = false }) },
 			func(w *world, b string) string {
 				other := broker.Config{Issuer: evil}
 				u, _ := url.Parse(b)
 				return w.h.RedirectURI(other) + "?" + with("?"+u.RawQuery, "iss", "")[1:]
-			}, "another provider", 403, "issuer-mismatch"},
+			}, "another provider", 403, "issuer-mismatch",
+		},
 		{"no state", nil, func(_ *world, b string) string { return with(b, "state", "") }, "belongs to nothing that was begun here", 400, ""},
 		{"made-up state", nil, func(_ *world, b string) string { return with(b, "state", "AAAA.BBBB") }, "in this browser", 403, ""},
 		{"state with another MAC", nil, func(_ *world, b string) string {

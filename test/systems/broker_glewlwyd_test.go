@@ -39,8 +39,7 @@ func put(t *testing.T, c *http.Client, method, address string, in any) {
 func TestBrokerGlewlwyd(t *testing.T) {
 	g := startGlewlwyd(t)
 	issuer := g.plugin(t, "kept", g.key, map[string]any{"introspection-revocation-auth-scope": []string{}})
-	brokerOrigins = []string{g.url}
-	b := newBrokered(t)
+	b := newBrokered(t, g.url)
 	const secret usher.Secret = "Vq3mT8sWz5LkY1nRc7HxJd0BfGu2PaE9"
 	v := b.add("shop-gateway", issuer, func(c *broker.Config) { c.ClientID, c.Scopes = "web", []string{"openid"} }, secret)
 	put(t, g.client, "POST", g.url+"/api/client/", map[string]any{
@@ -67,7 +66,9 @@ func TestBrokerGlewlwyd(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		seen := ana.visit(link, func(s sight) bool { return strings.Contains(s.text, "/login.html") || strings.Contains(s.url, "/login.html") })
+		seen := ana.visit(link, func(s sight) bool {
+			return strings.Contains(s.text, "/login.html") || strings.Contains(s.url, "/login.html")
+		})
 		if to, ok := strings.CutPrefix(seen.text, "\x00"); ok {
 			login, err := url.Parse(to)
 			if err != nil {

@@ -26,8 +26,7 @@ const kcSecret usher.Secret = "the-secret-of-the-brokered-shop"
 func openKcBroker(t *testing.T) *kcBroker {
 	t.Helper()
 	k := &kcBroker{kc: theKeycloak(t), realm: "kept"}
-	brokerOrigins = []string{k.kc.URL}
-	k.brokered = newBrokered(t)
+	k.brokered = newBrokered(t, k.kc.URL)
 	user := map[string]any{
 		"username": "ana", "enabled": true, "email": "ana@shop.example", "emailVerified": true, "firstName": "Ana", "lastName": "Li",
 		"credentials": []any{map[string]any{"type": "password", "value": "ana's password", "temporary": false}},

@@ -15,6 +15,7 @@ import (
 
 	"usher"
 	"usher/broker"
+	"usher/test/systems/keycloak"
 )
 
 // strict is the provider of broker_provider.mjs.
@@ -32,6 +33,7 @@ type seenRequest struct {
 
 func startStrict(t *testing.T) *strict {
 	t.Helper()
+	keycloak.Wanted(t) // it takes its time
 	if err := packages(); err != nil {
 		missing(t, err)
 	}
@@ -40,8 +42,8 @@ func startStrict(t *testing.T) *strict {
 	return p
 }
 
-// startNode starts a provider of Node.js that says where it listens. It learns
-// of the address of usher's pages by a request, as its own address is part of it.
+// startNode starts a provider of Node.js that says where it listens. Where it may
+// send people back to it learns by a request: its own address is part of that.
 func startNode(t *testing.T, script, variable string, secret usher.Secret) (issuer string, log *bytes.Buffer) {
 	t.Helper()
 	setup, _ := json.Marshal(map[string]any{"secret": secret.Reveal(), "callback": []string{"http://127.0.0.1/connect/callback"}})
@@ -110,8 +112,7 @@ func (p *strict) seen(grant string) (good, bad int) {
 // which forgives nothing: a refresh token that is used twice ends all of them.
 func TestBrokerOIDCProvider(t *testing.T) {
 	p := startStrict(t)
-	brokerOrigins = []string{p.issuer}
-	p.brokered = newBrokered(t)
+	p.brokered = newBrokered(t, p.issuer)
 	code := func(c *broker.Config) {
 		c.ClientID, c.Scopes = "shop", []string{"openid", "offline_access", "orders"}
 	}

@@ -24,8 +24,7 @@ import (
 func TestBrokerPage(t *testing.T) {
 	browserPath := findBrowser(t)
 	p := startStrict(t)
-	brokerOrigins = []string{p.issuer}
-	p.brokered = newBrokered(t)
+	p.brokered = newBrokered(t, p.issuer)
 	v := p.add("shop-gateway", p.issuer, func(c *broker.Config) {
 		c.ClientID, c.Scopes, c.Owner = "shop", []string{"openid", "offline_access", "orders"}, "payments team"
 	}, p.secret)

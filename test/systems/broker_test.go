@@ -59,12 +59,11 @@ func (r ring) PutRing(ctx context.Context, d seal.Document) error {
 	return r.store.PutBlob(ctx, broker.Blob{Kind: "seal", Name: "ring", Version: d.Version, Body: d.Body})
 }
 
-// newBrokered starts the replicas. The provider comes later: it has to know the
-// address of the pages.
-func newBrokered(t *testing.T) *brokered {
+// newBrokered starts the replicas before a provider at this address.
+func newBrokered(t *testing.T, provider string) *brokered {
 	t.Helper()
 	b := &brokered{T: t}
-	b.http = guard.New(guard.Options{Trusted: loopbackOrigins(), Timeout: 90 * time.Second, Patience: 90 * time.Second, PerHost: 256})
+	b.http = guard.New(guard.Options{Trusted: []string{provider}, Timeout: 90 * time.Second, Patience: 90 * time.Second, PerHost: 256})
 	store := memory.New(time.Now)
 	kms, err := seal.EnvKey("the test", seal.NewKey())
 	if err != nil {
@@ -104,12 +103,6 @@ func newBrokered(t *testing.T) *brokered {
 	t.Cleanup(func() { srv.Close(); b.h.Close(); stop(); running.Wait(); b.http.HTTP().CloseIdleConnections() })
 	return b
 }
-
-// loopbackOrigins are added to by the tests before the client is made; guard
-// trusts what was configured, and here everything is on this machine.
-var brokerOrigins []string
-
-func loopbackOrigins() []string { return brokerOrigins }
 
 // add discovers an issuer and makes a connection of it.
 func (b *brokered) add(id, issuer string, change func(*broker.Config), secret usher.Secret) broker.View {
