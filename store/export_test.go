@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"io/fs"
 	"testing"
+	"time"
 
 	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
@@ -13,6 +14,11 @@ import (
 // OpenSchema is OpenWith with other migrations.
 func OpenSchema(ctx context.Context, dir string, files fs.FS, latest int64) (*Store, error) {
 	return OpenWith(ctx, dir, Options{otherSchema: &schema{files, latest}})
+}
+
+// OpenPatient is OpenWith that waits so long for a PostgreSQL.
+func OpenPatient(ctx context.Context, dir, url string, patience time.Duration) (*Store, error) {
+	return OpenWith(ctx, dir, Options{URL: url, patience: patience})
 }
 
 // OwnMigrations are the migrations of this usher.

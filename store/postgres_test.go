@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -490,5 +491,111 @@ func TestPostgresNotes(t *testing.T) {
 	}
 	if s.Unclean() {
 		t.Error("it is unclean")
+	}
+}
+
+// hole is a way to a server that swallows everything when it is told to.
+type hole struct {
+	net.Listener
+	to     string
+	closed atomic.Bool
+}
+
+func newHole(t *testing.T, to string) *hole {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &hole{Listener: l, to: to}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("tcp", to)
+			if err != nil {
+				in.Close()
+				continue
+			}
+			go h.pass(in, out)
+			go h.pass(out, in)
+		}
+	}()
+	return h
+}
+
+func (h *hole) pass(from, to net.Conn) {
+	defer to.Close()
+	b := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(b)
+		if err != nil {
+			return
+		}
+		if h.closed.Load() {
+			continue // as if it had been sent
+		}
+		if _, err := to.Write(b[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// TestSwallowingWay: a network that takes everything and gives nothing back
+// holds nobody up for long, and when it is whole again all goes on.
+func TestSwallowingWay(t *testing.T) {
+	u, err := url.Parse(postgres.Shared(t).Schema(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := newHole(t, u.Host)
+	u.Host = h.Addr().String()
+	const patience = 2 * time.Second
+	s, err := store.OpenPatient(t.Context(), filepath.Join(t.TempDir(), "data"), u.String(), patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	b := s.Broker()
+	if err := b.Add(t.Context(), broker.Record{Config: broker.Config{ID: "c"}}); err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	_, err = b.Connection(t.Context(), "c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.closed.Store(true)
+	_, err = b.Connection(t.Context(), "c")
+	told(t, err, store.ErrAway, u.Host)
+	_, err = b.Acquire(t.Context(), "a", "h", time.Minute)
+	told(t, err, store.ErrAway, u.Host)
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if _, err := b.Connection(ctx, "c"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("who has less time is told: %v", err)
+	}
+	h.closed.Store(false)
+	err = s.Update(t.Context(), func(tx *store.Tx) error {
+		if err := tx.SetSetting("a", "b"); err != nil {
+			return err
+		}
+		h.closed.Store(true)
+		err := tx.SetSetting("a", "c")
+		if err == nil {
+			t.Error("a swallowed statement was done")
+		}
+		h.closed.Store(false)
+		return nil // it was not looked at
+	})
+	told(t, err, store.ErrAway, u.Host)
+	if took := time.Since(start); took > 60*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	update(t, s, func(tx *store.Tx) error { return tx.SetSetting("a", "d") })
+	if _, err := b.Acquire(t.Context(), "a", "h", time.Minute); err != nil {
+		t.Errorf("afterwards: %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -25,9 +26,14 @@ import (
 
 // remote is a PostgreSQL.
 type remote struct {
-	short *pool // for the short transactions of the broker, which wait for no Update
-	where string
+	short    *pool // for the short transactions of the broker, which wait for no Update
+	where    string
+	patience time.Duration
 }
+
+// patience is how long a statement of the broker may take, and a quarter of what
+// an Update may once it is its turn.
+const patience = 15 * time.Second
 
 // shortConnections is how many statements of the broker run at one time.
 const shortConnections = 6
@@ -62,7 +68,7 @@ func (s *Store) openRemote(ctx context.Context, opt Options) error {
 		return err
 	}
 	s.where = where
-	s.remote = &remote{where: where}
+	s.remote = &remote{where: where, patience: cmp.Or(opt.patience, patience)}
 	connector := stdlib.GetConnector(*config, stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
 		_, err := c.Exec(ctx, remoteSettings)
 		return err
@@ -121,6 +127,10 @@ func remoteConfig(text string) (config *pgx.ConnConfig, where string, err error)
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = 10 * time.Second
 	}
+	// Who waits for a server that is gone without a word learns of it in half a
+	// minute, and not after hours.
+	dialer := &net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 4}}
+	config.DialFunc = dialer.DialContext
 	if config.ValidateConnect == nil { // of several hosts the one that takes writes
 		config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}
@@ -277,7 +287,7 @@ func (r *remote) explain(err error) error {
 		if !isCut(err) {
 			return err
 		}
-		return tell(ErrAway, r.where+" cannot be reached", "see that it runs and that the network leads to it; usher goes on when it is back")
+		return r.away(err)
 	}
 	quoted := fmt.Sprintf("PostgreSQL says %q (%s)", said.Message, said.Code)
 	switch {
@@ -301,6 +311,14 @@ func (r *remote) explain(err error) error {
 		return tell(ErrDamaged, "the database is damaged: "+r.where+": "+quoted, "restore the newest copy (docs/data.md, \"PostgreSQL\"), and look at the disk")
 	}
 	return err
+}
+
+// away tells that the server cannot be reached.
+func (r *remote) away(err error) error {
+	return &usher.Error{
+		Code: usher.ErrUnreadable, Message: r.where + " cannot be reached",
+		Hint: "see that it runs and that the network leads to it; usher goes on when it is back", Err: errors.Join(ErrAway, err),
+	}
 }
 
 // isCut tells whether an error is one of the way to the server.

@@ -35,7 +35,8 @@ type Options struct {
 	// search_path=NAME in its query names a schema of the database.
 	URL string
 
-	otherSchema *schema // of a test
+	otherSchema *schema       // of a test
+	patience    time.Duration // of a test; 0 is patience
 }
 
 func (o Options) schema() schema {
@@ -219,18 +220,28 @@ func (s *Store) run(ctx context.Context, p *pool, write bool, begin []string, f 
 	}
 	sound := false
 	defer func() { p.give(c, sound) }()
+	end := func(how string) error {
+		ctx, cancel := s.bounded(context.WithoutCancel(ctx), 1)
+		defer cancel()
+		_, err := c.exec(ctx, how)
+		return s.late(ctx, err)
+	}
 	done := false
 	rollback := func() {
 		done = true
-		_, err := c.exec(context.WithoutCancel(ctx), "ROLLBACK")
-		sound = err == nil // on some errors SQLite has rolled back by itself: a new connection then
+		sound = end("ROLLBACK") == nil // on some errors SQLite has rolled back by itself: a new connection then
 	}
 	defer func() {
 		if !done { // a panic
 			rollback()
 		}
 	}()
-	tx := &Tx{ctx: ctx, c: c, s: s, write: write}
+	inner, cancel := ctx, func() {}
+	if write { // who only reads may read for long, and is in nobody's way
+		inner, cancel = s.bounded(ctx, 4)
+	}
+	defer cancel()
+	tx := &Tx{ctx: inner, c: c, s: s, write: write}
 	err = f(tx)
 	tx.c = nil
 	if ctx.Err() != nil && !errors.Is(err, ctx.Err()) { // SQLite says only that it was interrupted
@@ -241,9 +252,12 @@ func (s *Store) run(ctx context.Context, p *pool, write bool, begin []string, f 
 	}
 	if err != nil {
 		rollback()
+		if ctx.Err() == nil {
+			err = s.late(inner, err)
+		}
 		return s.explain(err)
 	}
-	if _, err := c.exec(context.WithoutCancel(ctx), "COMMIT"); err != nil {
+	if err := end("COMMIT"); err != nil {
 		rollback()
 		return s.explain(fmt.Errorf("commit: %w", err))
 	}
@@ -254,35 +268,57 @@ func (s *Store) run(ctx context.Context, p *pool, write bool, begin []string, f 
 // direct runs f without a transaction, for single statements. repeat says that
 // it does no harm when all of it is done twice: it is, where the connection was
 // cut and nobody knows what became of it.
-func (s *Store) direct(ctx context.Context, repeat bool, f func(*Tx) error) error {
+func (s *Store) direct(outer context.Context, repeat bool, f func(*Tx) error) error {
 	p := s.reading
 	if s.remote != nil {
 		p = s.remote.short
 	}
+	ctx, cancel := s.bounded(outer, 1)
+	defer cancel()
 	for try := 1; ; try++ {
 		c, err := p.take(ctx)
-		if err != nil {
-			return s.explain(err)
+		var tx *Tx
+		if err == nil {
+			tx = &Tx{ctx: ctx, c: c, s: s, write: s.remote != nil}
+			err = f(tx)
+			tx.c = nil
+			cut := tx.broken != nil && serverSaid(tx.broken) == nil
+			p.give(c, !cut && !isFatal(tx.broken))
+			switch {
+			case err == nil:
+				return nil
+			case s.remote == nil || ctx.Err() != nil || try > cap(p.idle):
+			case collided(tx.broken), isFatal(tx.broken): // the server did nothing of it
+				continue
+			case cut && (repeat || errors.Is(err, driver.ErrBadConn)): // ErrBadConn: nothing was sent
+				continue
+			}
 		}
-		tx := &Tx{ctx: ctx, c: c, s: s, write: s.remote != nil}
-		err = f(tx)
-		tx.c = nil
-		cut := tx.broken != nil && serverSaid(tx.broken) == nil
-		p.give(c, !cut && !isFatal(tx.broken))
 		switch {
-		case err == nil:
-			return nil
-		case s.remote == nil || ctx.Err() != nil || try > cap(p.idle):
-		case collided(tx.broken), isFatal(tx.broken): // the server did nothing of it
-			continue
-		case cut && (repeat || errors.Is(err, driver.ErrBadConn)): // ErrBadConn: nothing was sent
-			continue
-		}
-		if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
-			err = errors.Join(ctx.Err(), err)
+		case outer.Err() == nil:
+			err = s.late(ctx, err)
+		case !errors.Is(err, outer.Err()):
+			err = errors.Join(outer.Err(), err)
 		}
 		return s.explain(err)
 	}
+}
+
+// bounded gives a PostgreSQL a time in which it must have answered: a way that
+// swallows everything tells nothing. SQLite answers always.
+func (s *Store) bounded(ctx context.Context, times time.Duration) (context.Context, context.CancelFunc) {
+	if s.remote == nil {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, times*s.remote.patience)
+}
+
+// late says of an error that it came because that time was over.
+func (s *Store) late(ctx context.Context, err error) error {
+	if err == nil || s.remote == nil || !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return err
+	}
+	return s.remote.away(errors.New("it did not answer in time"))
 }
 
 // probe reads a little of every table, along one path of each tree: what is
