@@ -31,6 +31,7 @@ type brokerage struct {
 	asker     *grant.Asker
 	door      *door.Door
 	events    *eventQueue
+	states    connectionStates
 	connect   *connect.Handler // nil: nobody can connect, for the reason in noConnect
 	noConnect error
 	engine    *Engine
@@ -68,6 +69,8 @@ func (s *Server) openBroker(ctx context.Context) error {
 	if err := s.openSecrets(b); err != nil {
 		return err
 	}
+	s.brokerGauges()
+	s.runBeside("states of connections", b.states.follow(b.Broker))
 	s.runBeside("events of the broker", b.events.run)
 	s.runBeside("broker", b.Run)
 	more := []seal.Reseal{s.secrets.Reseal}

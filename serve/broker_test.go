@@ -179,6 +179,10 @@ func TestConnectionStory(t *testing.T) {
 		t.Errorf("the other connection: %+v", ledger.Status)
 	}
 
+	var figures string
+	if b.ask("GET", "/metrics", "", &figures); !strings.Contains(figures, `usher_connections{state="alive"} 2`) {
+		t.Errorf("the metrics do not count: %s", figures)
+	}
 	var all string
 	told := b.stderr.String() + b.told.String()
 	for _, path := range []string{"/api/v1/connections", "/api/v1/cases?all=true", "/api/v1/connections/shop-gateway/explain", "/api/v1/cases/1", "/cases/1", "/metrics"} {

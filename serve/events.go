@@ -51,6 +51,13 @@ func (q *eventQueue) add(_ context.Context, ev usher.Event) {
 	}
 }
 
+// length tells how many wait.
+func (q *eventQueue) length() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.waiting)
+}
+
 // run takes events to the engine until ctx ends, and then what is left.
 func (q *eventQueue) run(ctx context.Context) error {
 	for {

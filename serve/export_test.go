@@ -108,3 +108,16 @@ func ResumeOnce(t *testing.T, s *Server) int {
 	}
 	return left
 }
+
+// CursorOf gives the cursor of a server's first source.
+func CursorOf(t *testing.T, s *Server) (c store.Cursor) {
+	t.Helper()
+	err := s.store.View(t.Context(), func(tx *store.Tx) (err error) {
+		c, err = tx.Cursor(s.sources[0].path + "@" + s.store.Replica())
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}

@@ -84,6 +84,11 @@ func TestTwoServersOneLedger(t *testing.T) {
 			}
 		}
 	}
+	for _, one := range pair { // a file of one path on two machines is two files
+		if c := serve.CursorOf(t, one.server); c.Offset == 0 {
+			t.Errorf("how far a server has read is not noted for it alone: %+v", c)
+		}
+	}
 	a.stop()
 	a.write(refusal(now.Add(2*time.Second), "https://shop.test/cb/", "192.0.2.78"))
 	a.start()
