@@ -67,7 +67,11 @@ const answeredFor = 5 * time.Second
 // refused notes a refusal with what is done about it.
 func (b *Broker) refused(ctx context.Context, g *grip, rec Record, tokens Tokens, r renewal, refusal *grant.Refusal, p *pass) outcome {
 	d, managed := b.decide(rec, r, refusal)
-	p.report(!d.Endpoint, refusal.RetryAfter)
+	alone := refusal.RetryAfter
+	if refusal.Status == 429 {
+		alone = min(alone, longest429)
+	}
+	p.report(!d.Endpoint, alone)
 	before := rec.Status
 	st, tokens, changed := b.troubled(rec.Config, before, tokens, refusal, d, managed)
 	st.Attempt, st.Spent = nil, ""
@@ -108,6 +112,9 @@ func (b *Broker) decide(rec Record, r renewal, refusal *grant.Refusal) (d strate
 		GrantType: r.grant, Interactive: Interactive(rec.Config.Grant), HasRefresh: r.presents != "", Refusal: refusal,
 		ClientID: rec.Config.ClientID, AuthMethod: rec.Config.AuthMethod, Requested: r.scope, Granted: rec.Status.Scopes,
 		Managed: managed, Now: b.clock.store(),
+	}
+	if t := rec.Status.Trouble; t != nil {
+		in.Tries = t.Tries
 	}
 	return b.opt.Decide(in), managed
 }

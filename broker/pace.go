@@ -21,7 +21,8 @@ const (
 	slowRate   = 2.0              // requests a second when it is back
 	doubling   = 10 * time.Second // the rate doubles in so long
 	batchLapse = 2 * time.Second  // requests taken from the store and not sent lapse
-	longestAsk = time.Hour        // a longer Retry-After is not believed
+	longestAsk = 5 * time.Minute  // the whole endpoint is left alone so long at most, its own connection as long as it was told
+	longest429 = time.Minute      // so long where it said so to one client alone, as 429 may
 	longestTry = 30 * time.Second // a caller's renewal waits so long for its turn
 )
 
@@ -34,16 +35,17 @@ type notYet struct {
 
 func (n *notYet) Error() string { return n.name + " may not be asked before " + n.until.String() }
 
-func (n *notYet) trouble() *Trouble {
-	t := &Trouble{Cause: "provider-outage", Strategy: string(strategy.Retry), Title: host(n.name) + " is away, or wants to be left alone", Last: n.until, Endpoint: true}
+func (n *notYet) trouble(now time.Time) *Trouble {
+	t := &Trouble{Cause: "provider-outage", Strategy: string(strategy.Retry), Title: host(n.name) + " is away, or wants to be left alone", Since: now, Last: now, Endpoint: true}
 	if !n.down {
 		t.Cause, t.Title = "throttled", "many tokens of "+host(n.name)+" are being renewed: this one's turn comes"
 	}
 	return t
 }
 
-func host(origin string) string {
-	_, h, _ := strings.Cut(origin, "://")
+func host(endpoint string) string {
+	_, h, _ := strings.Cut(endpoint, "://")
+	h, _, _ = strings.Cut(h, "/")
 	return h
 }
 
@@ -52,7 +54,7 @@ func host(origin string) string {
 // each request, and all who wait here share one reading of it.
 type gate struct {
 	b    *Broker
-	name string // origin of the endpoint
+	name string // the endpoint without its query: tenants of one host have each their own
 
 	mu      sync.Mutex
 	tokens  int       // taken from the store
@@ -82,7 +84,7 @@ type pass struct {
 func (b *Broker) gate(endpoint string) *gate {
 	name := endpoint
 	if u, err := url.Parse(endpoint); err == nil {
-		name = u.Scheme + "://" + u.Host
+		name = u.Scheme + "://" + u.Host + u.Path
 	}
 	b.gatesMu.Lock()
 	defer b.gatesMu.Unlock()

@@ -210,7 +210,7 @@ func (b *Broker) once(ctx context.Context, e *entry, rec Record, h *held, tokens
 		var paced *notYet
 		*p, err = b.gate(rec.Config.Endpoints.Token).enter(ctx, !w.scheduled)
 		if errors.As(err, &paced) {
-			return outcome{later: paced.trouble(), until: paced.until, down: paced.down}
+			return outcome{later: paced.trouble(now), until: paced.until, down: paced.down}
 		} else if err != nil {
 			return outcome{away: err, say: "the broker's store is away"}
 		}

@@ -109,7 +109,7 @@ type Lease struct {
 
 // Pace is how fast a token endpoint may be asked, over all replicas.
 type Pace struct {
-	Name     string    `json:"name"` // origin of the token endpoint
+	Name     string    `json:"name"` // of the token endpoint: origin and path
 	Version  int64     `json:"version"`
 	Tokens   float64   `json:"tokens"`           // requests that may be sent at once
 	Filled   time.Time `json:"filled"`           // when Tokens was true

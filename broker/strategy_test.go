@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -83,13 +84,14 @@ func TestStrategies(t *testing.T) {
 func TestManagedSecretHeals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t)
-		secret := usher.Secret("old")
+		var secret atomic.Value
+		secret.Store(usher.Secret("old"))
 		b := h.replica("one", func(o *broker.Options) {
 			o.Managed = func(_ context.Context, name string) (usher.Secret, error) {
 				if name != "shop" {
 					return "", errors.New("no such secret")
 				}
-				return secret, nil
+				return secret.Load().(usher.Secret), nil
 			}
 		})
 		stop := h.run(b)
@@ -107,7 +109,7 @@ func TestManagedSecretHeals(t *testing.T) {
 		if v := h.view(b); v.Status.State != broker.StateWaiting || v.Managed != "shop" || v.Secret != "managed" {
 			t.Errorf("%+v", v)
 		}
-		secret = "new"
+		secret.Store(usher.Secret("new"))
 		time.Sleep(7 * time.Minute)
 		if v := h.view(b); v.Status.State != broker.StateAlive {
 			t.Errorf("%+v", v.Status)
