@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -121,3 +122,19 @@ func CursorOf(t *testing.T, s *Server) (c store.Cursor) {
 	}
 	return c
 }
+
+// EventQueue is the queue of the broker's events, for the tests.
+type EventQueue struct{ q *eventQueue }
+
+const MaxQueued = maxQueued
+
+func NewEventQueue(engine interface {
+	Take(ctx context.Context, events []usher.Event) (int, error)
+},
+) *EventQueue {
+	return &EventQueue{&eventQueue{engine: engine, log: slog.New(slog.DiscardHandler), news: make(chan struct{}, 1)}}
+}
+
+func (e *EventQueue) Add(ctx context.Context, ev usher.Event) { e.q.add(ctx, ev) }
+func (e *EventQueue) Run(ctx context.Context) error           { return e.q.run(ctx) }
+func (e *EventQueue) Length() int                             { return e.q.length() }

@@ -67,12 +67,15 @@ func (t *turns) Acquire(ctx context.Context, name, holder string, ttl time.Durat
 func (t *turns) Extend(ctx context.Context, l broker.Lease, ttl time.Duration) error {
 	return t.next().Extend(ctx, l, ttl)
 }
+
 func (t *turns) Release(ctx context.Context, l broker.Lease) error { return t.next().Release(ctx, l) }
 
 func (t *turns) Pace(ctx context.Context, name string) (broker.Pace, error) {
 	return t.next().Pace(ctx, name)
 }
+
 func (t *turns) SetPace(ctx context.Context, p broker.Pace) error { return t.next().SetPace(ctx, p) }
+
 func (t *turns) PutFlow(ctx context.Context, f broker.Flow) error { return t.next().PutFlow(ctx, f) }
 
 func (t *turns) TakeFlow(ctx context.Context, hash string) (broker.Flow, error) {
@@ -86,5 +89,7 @@ func (t *turns) Blobs(ctx context.Context, kind string) ([]broker.Blob, error) {
 func (t *turns) Blob(ctx context.Context, kind, name string) (broker.Blob, error) {
 	return t.next().Blob(ctx, kind, name)
 }
-func (t *turns) PutBlob(ctx context.Context, b broker.Blob) error  { return t.next().PutBlob(ctx, b) }
+
+func (t *turns) PutBlob(ctx context.Context, b broker.Blob) error { return t.next().PutBlob(ctx, b) }
+
 func (t *turns) DropBlob(ctx context.Context, b broker.Blob) error { return t.next().DropBlob(ctx, b) }
