@@ -282,8 +282,8 @@ func (b *Broker) Renew(ctx context.Context, id string) (View, error) {
 		if f.held.status.Generation > rec.Status.Generation {
 			return b.Get(ctx, id)
 		}
-		if f.tried {
-			break // else it was under way for somebody who wanted less
+		if f.tried && (f.held.why != nil || f.held.status.Trouble != nil) {
+			break // else it was under way for somebody who wanted less, or had stored its answer already
 		}
 	}
 	v, err := b.Get(ctx, id)
