@@ -343,6 +343,13 @@ func TestSameOriginWrittenOtherwise(t *testing.T) {
 	if got := s.requests(); len(got) != 1 || got[0].uri != "/" {
 		t.Errorf("%+v", got)
 	}
+	for bad, want := range map[string]string{
+		"https://p\u0430ypal.example": "xn--", "https://user@api.example": "user name", "https://api.example/v1": "does not belong", "api.example": "neither https nor http",
+	} {
+		if _, err := egress.ParseTarget(bad); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
 	for _, good := range []string{"https://API.example:443", "https://api.example./", "https://api.example"} {
 		o, err := egress.ParseTarget(good)
 		if err != nil || o.String() != "https://api.example" {
@@ -428,6 +435,7 @@ func TestReplaysOnceWhereThatIsSafe(t *testing.T) {
 		{name: "PUT that is too large", method: "PUT", body: big, challenge: invalid},
 		{name: "PUT too large in chunks", method: "PUT", body: big, chunked: true, challenge: invalid},
 		{name: "POST", method: "POST", body: "amount=1", challenge: invalid},
+		{name: "POST without a body", method: "POST", challenge: invalid},
 		{name: "PATCH", method: "PATCH", body: "amount=1", challenge: invalid},
 		{name: "POST with a key", method: "POST", body: "amount=1", header: []string{"Idempotency-Key", "k1"}, challenge: invalid, again: true},
 		{name: "POST with PayPal's key", method: "POST", body: "amount=1", header: []string{"PayPal-Request-Id", "k1"}, challenge: invalid, again: true},
@@ -838,6 +846,21 @@ func TestStreams(t *testing.T) {
 		}
 	}
 
+	// The same where nobody said how long it would be.
+	s.on(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "half")
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	})
+	req, _ = http.NewRequestWithContext(t.Context(), "GET", s.door.URL+s.path("/half"), nil)
+	req.Header.Set("Usher-Key", callerKey)
+	if resp, err = http.DefaultClient.Do(req); err == nil {
+		defer resp.Body.Close()
+		if text, err := io.ReadAll(resp.Body); err == nil {
+			t.Errorf("half an answer passes for a whole one: %q", text)
+		}
+	}
+
 	big := bytes.Repeat([]byte("0123456789abcdef"), 1<<18) // 4 MiB
 	s.on(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(big) })
 	if _, text := s.ask(t, "PUT", s.path("/big"), bytes.NewReader(big)); text != string(big) {
@@ -927,4 +950,43 @@ type fails struct{}
 
 func (fails) Token(context.Context, string, broker.Ask) (broker.Token, error) {
 	return broker.Token{}, errors.New("none")
+}
+
+func BenchmarkForward(b *testing.B) {
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 1024)) }))
+	defer api.Close()
+	src := &source{gen: 1}
+	door := httptest.NewServer(egress.New(egress.Options{
+		Source: fixed(src.token()), Caller: func(context.Context, usher.Secret) (egress.Caller, error) { return egress.Caller{}, nil },
+		Config: func(context.Context, string) (broker.Config, error) {
+			return broker.Config{ID: "shop", Targets: []string{api.URL}}, nil
+		},
+	}))
+	defer door.Close()
+	for name, to := range map[string]string{"direct": api.URL + "/x", "egress": door.URL + "/egress/shop/http/" + api.URL[7:] + "/x"} {
+		b.Run(name, func(b *testing.B) {
+			client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+			b.ReportAllocs()
+			b.SetParallelism(32)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					req, _ := http.NewRequestWithContext(b.Context(), "GET", to, nil)
+					req.Header.Set("Usher-Key", "k")
+					resp, err := client.Do(req)
+					if err != nil {
+						b.Error(err)
+						return
+					}
+					_, _ = io.Copy(io.Discard, resp.Body)
+					_ = resp.Body.Close()
+				}
+			})
+		})
+	}
+}
+
+type fixed string
+
+func (f fixed) Token(context.Context, string, broker.Ask) (broker.Token, error) {
+	return broker.Token{Access: usher.Secret(f), Type: "Bearer", Generation: 1}, nil
 }
