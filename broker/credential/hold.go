@@ -2,7 +2,6 @@ package credential
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"usher"
@@ -99,8 +98,7 @@ func (m *Manager) callerHolds(r *record) (holds []Hold) {
 	seen := map[string]bool{}
 	for _, name := range r.names() {
 		c := r.Callers[name]
-		key, _, _ := strings.Cut(name, "@")
-		seen[key] = true
+		seen[keyOf(name)] = true
 		switch has := c.version(); {
 		case has == to:
 		case c.Given == to:

@@ -134,12 +134,12 @@ func (r *record) users() []PlanUser {
 		c := r.Callers[name]
 		users = append(users, PlanUser{Name: name, Version: c.version(), Seen: c.Seen})
 	}
+	seen := map[string]bool{}
+	for known := range r.Callers {
+		seen[keyOf(known)] = true
+	}
 	for _, name := range r.Config.Callers {
-		seen := false
-		for known := range r.Callers {
-			seen = seen || known == name || len(known) > len(name) && known[:len(name)+1] == name+"@"
-		}
-		if !seen {
+		if !seen[name] {
 			users = append(users, PlanUser{Name: name, Text: "never fetched it from usher"})
 		}
 	}

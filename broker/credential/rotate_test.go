@@ -197,7 +197,16 @@ func TestHolds(t *testing.T) {
 	t.Run("a caller that is named and never came", func(t *testing.T) {
 		c := shop()
 		c.Callers = []string{"a", "b"}
-		holds(t, rotated(t, kinds["okta"], c, func(w *world) { w.fetch("key a", 0) }), "caller")
+		w := rotated(t, kinds["okta"], c, func(w *world) { w.fetch("key a", 0) })
+		w.fetch("key a", 0)
+		holds(t, w, "caller")
+		if n, _ := w.fetch("key b@one", 0); n != 2 {
+			t.Fatal(n)
+		}
+		w.run(time.Hour, time.Minute)
+		if w.get().Rotation != nil {
+			t.Errorf("it waits on: %s", w.get().Next)
+		}
 	})
 	t.Run("nobody is known", func(t *testing.T) {
 		holds(t, rotated(t, kinds["okta"], shop(), nil), "unknown")

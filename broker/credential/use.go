@@ -3,6 +3,7 @@ package credential
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -81,13 +82,14 @@ func (r *record) may(caller string) bool {
 	if len(r.Config.Callers) == 0 {
 		return true
 	}
+	return slices.Contains(r.Config.Callers, keyOf(caller))
+}
+
+// keyOf gives the name of the key that a caller asks with: "checkout" of
+// "key checkout@10.0.0.7".
+func keyOf(caller string) string {
 	key, _, _ := strings.Cut(caller, "@")
-	for _, name := range r.Config.Callers {
-		if name == key || "key "+name == key {
-			return true
-		}
-	}
-	return false
+	return strings.TrimPrefix(key, "key ")
 }
 
 // used notes a use of a version, and tells whether that is worth being written
