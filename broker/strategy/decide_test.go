@@ -166,6 +166,7 @@ func TestAnswers(t *testing.T) {
 		{"throttled, in words of another kind", anywhere, refresh, json(429, `{"error":"invalid_grant"}`), want{"throttled", strategy.Retry, "EW"}},
 		{"away", anywhere, service, canned{status: 503, kind: "text/html", body: "<html>We are back soon"}, want{"provider-outage", strategy.Retry, "E"}},
 		{"away, in words of another kind", anywhere, refresh, json(503, `{"error":"invalid_grant","error_description":"Token is not active"}`), want{"provider-outage", strategy.Retry, "E"}},
+		{"away, and it names a secret", atEntra, service, entra(503, "invalid_client", "AADSTS7000222: The provided client secret keys for app 'x' are expired."), want{"provider-outage", strategy.Retry, "E"}},
 		{"server error", anywhere, service, json(500, `{"error":"server_error"}`), want{"provider-outage", strategy.Retry, "E"}},
 		{"temporarily unavailable", anywhere, refresh, json(400, `{"error":"temporarily_unavailable"}`), want{"provider-outage", strategy.Retry, "E"}},
 		{"Entra: transient", atEntra, refresh, entra(400, "invalid_grant", "AADSTS90033: A transient error has occurred. Please try again."), want{"provider-outage", strategy.Retry, "E"}},
