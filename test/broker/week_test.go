@@ -56,7 +56,7 @@ func week(t *testing.T, conns int) {
 	for i := range conns {
 		id := fmt.Sprintf("conn-%d", i)
 		ids[i] = id
-		life := time.Hour * []time.Duration{1, 1, 8, 8, 8, 24, 24, 24, 24, 24}[rnd.IntN(10)]
+		life := time.Hour * []time.Duration{1, 2, 8, 8, 8, 8, 8, 12, 12, 12, 24, 24, 24, 24, 24, 24, 24, 24, 24, 24}[rnd.IntN(20)]
 		p.Register(strict.Client{ID: id, Secret: "s", Life: life, Before: time.Duration(rnd.IntN(300)) * time.Millisecond})
 		c := broker.Config{
 			ID: id, Grant: broker.GrantCode, ClientID: id, AuthMethod: "client_secret_basic", Policy: "week",
@@ -122,7 +122,7 @@ func week(t *testing.T, conns int) {
 			down = false
 			p.Fail(strict.Up, "")
 		}
-		for i := minute % 60; i < conns; i += 60 { // each once an hour
+		for i := minute % 120; i < conns; i += 120 { // each every two hours
 			callers.Go(func() {
 				time.Sleep(time.Duration(rand.Int64N(int64(time.Minute))))
 				ask(ids[i])
