@@ -27,9 +27,6 @@ func (b *Broker) hold(e *entry, rec Record, tokens Tokens) *held {
 	}
 	e.held.Store(h)
 	e.mu.Unlock()
-	if at := rec.Status.RenewAt; !at.IsZero() && at.UnixNano() < b.looks.Load() {
-		b.wake() // it is due before the scheduler would look
-	}
 	if minute := rec.Status.Used.Unix() / 60; !rec.Status.Used.IsZero() && e.told.Load() < minute {
 		e.told.Store(minute)
 	}

@@ -271,6 +271,30 @@ func TestGrace(t *testing.T) {
 	})
 }
 
+// TestLeaseIsKept has a provider take longer than a lease: nobody else gets it.
+func TestLeaseIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		b := h.replica("one")
+		h.connected(b)
+		h.provider.set(func(p *provider) { p.takes = 30 * time.Second })
+		time.Sleep(time.Hour)
+		done := make(chan broker.Token)
+		go func() { done <- h.token(b, broker.Ask{}) }()
+		for range 29 {
+			time.Sleep(time.Second)
+			if _, err := h.store.Acquire(t.Context(), "connection/"+shop, "thief", time.Second); !errors.Is(err, broker.ErrHeld) {
+				t.Fatal(err)
+			}
+		}
+		<-done
+		time.Sleep(time.Second)
+		if _, err := h.store.Acquire(t.Context(), "connection/"+shop, "next", time.Second); err != nil {
+			t.Error("it was not given back:", err)
+		}
+	})
+}
+
 // TestLost has the answer get lost on its way while the holder lives.
 func TestLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -35,7 +35,6 @@ type Broker struct {
 
 	subscribers subscribers
 	kick        chan struct{} // wakes the scheduler
-	looks       atomic.Int64  // when it looks next by itself, ns of the store's clock
 	fed         atomic.Int64  // when the change feed last answered, local ns
 	timed       atomic.Bool   // the store's time is known
 }

@@ -2,7 +2,6 @@ package broker
 
 import (
 	"context"
-	"math"
 	"sync/atomic"
 	"time"
 )
@@ -30,7 +29,6 @@ type ended struct {
 
 // run renews until ctx ends.
 func (s *scheduler) run(ctx context.Context) {
-	defer s.b.looks.Store(0)
 	for ctx.Err() == nil {
 		next := s.round(ctx)
 		s.wait(ctx, next)
@@ -41,9 +39,10 @@ func (s *scheduler) run(ctx context.Context) {
 	}
 }
 
-// lookAgain is how long the scheduler sleeps at most; it is woken by what is
-// added, by the change feed and by renewals that end. Nobody tells that the
-// lease of a replica that was killed has run out.
+// lookAgain is how long the scheduler sleeps at most. It is woken by what is
+// added, by the change feed and by renewals that end; nobody tells it that the
+// lease of a replica that was killed has run out, nor that a caller has renewed.
+// It is less than leastApart, so that nothing is due before it looks.
 const lookAgain = 5 * time.Second
 
 // round begins the renewal of what is due and gives when to look again.
@@ -134,8 +133,6 @@ func (s *scheduler) shut(g *gate, now time.Time) (until time.Time, ok bool) {
 
 // wait sleeps until the next round, and takes in what has ended.
 func (s *scheduler) wait(ctx context.Context, next time.Time) {
-	s.b.looks.Store(next.UnixNano())
-	defer s.b.looks.Store(math.MaxInt64) // what comes during a round has another one follow
 	t := time.NewTimer(max(next.Sub(s.b.clock.store()), 50*time.Millisecond))
 	defer t.Stop()
 	full := int(s.busy.Load()) >= s.b.opt.Workers
