@@ -333,6 +333,28 @@ func TestPrivateKeyPublished(t *testing.T) {
 	}
 }
 
+// TestAuthorizeParameters: the configuration may add to the request and change
+// nothing of what defends it.
+func TestAuthorizeParameters(t *testing.T) {
+	w := newWorld(t)
+	w.add("shop-gateway", func(c *broker.Config) {
+		c.Authorize = map[string]string{
+			"prompt": "login", "state": "evil", "nonce": "evil", "redirect_uri": "https://evil.example", "code_challenge": "evil", "code_challenge_method": "plain", "client_id": "evil",
+			"response_type": "token", "response_mode": "fragment", "request_uri": "https://evil.example", "scope": "evil",
+		}
+		c.Audience, c.Resources = "https://api.shop.example", []string{"https://a.example", "https://b.example"}
+	})
+	at := w.browser().begin("shop-gateway")
+	u, _ := url.Parse(at)
+	q := u.Query()
+	if strings.Contains(at, "evil") || q.Get("response_mode") != "" || q.Get("response_type") != "code" || q.Get("code_challenge_method") != "S256" {
+		t.Error(at)
+	}
+	if q.Get("prompt") != "login" || q.Get("audience") != "https://api.shop.example" || len(q["resource"]) != 2 {
+		t.Error(at)
+	}
+}
+
 // TestBadPage: a person is sent to an https page and to nothing else.
 func TestBadPage(t *testing.T) {
 	for _, address := range []string{"javascript:alert(1)", "http://login.example/authorize", "data:text/html,x", "//evil.example", "file:///etc/passwd"} {

@@ -214,16 +214,21 @@ func put(text string, set Params) string {
 }
 
 // AuthorizeParams are further parameters of the authorization request of a
-// connection that was made from a preset; nil without one.
+// connection: its preset's, and over them its own. Those that usher sets itself
+// are never among them.
 func AuthorizeParams(c broker.Config) url.Values {
-	p, err := Named(c.Preset)
-	if err != nil || len(p.Ask) == 0 {
-		return nil
-	}
 	q := url.Values{}
-	for name, value := range p.Ask {
-		q.Set(name, value)
+	add := func(params map[string]string) {
+		for name, value := range params {
+			if !slices.Contains(ownParams, name) {
+				q.Set(name, value)
+			}
+		}
 	}
+	if p, err := Named(c.Preset); err == nil {
+		add(p.Ask)
+	}
+	add(c.Authorize)
 	return q
 }
 

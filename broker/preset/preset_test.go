@@ -278,3 +278,15 @@ func TestLint(t *testing.T) {
 		}
 	}
 }
+
+// TestAuthorizeParams: a preset's parameters, the connection's over them, and
+// none of those that usher sets itself.
+func TestAuthorizeParams(t *testing.T) {
+	got := preset.AuthorizeParams(broker.Config{Preset: "google", Authorize: map[string]string{"prompt": "select_account", "state": "x", "redirect_uri": "https://evil.example", "hd": "shop.example"}})
+	if got.Encode() != "access_type=offline&hd=shop.example&prompt=select_account" {
+		t.Error(got.Encode())
+	}
+	if got := preset.AuthorizeParams(broker.Config{}); len(got) != 0 {
+		t.Error(got)
+	}
+}
