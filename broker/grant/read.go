@@ -114,7 +114,7 @@ func (r *reader) take(m members) {
 		}
 	}
 	for _, m := range all {
-		for _, name := range [...]string{"access_token", "refresh_token", "id_token", "accessToken", "refreshToken", "idToken"} {
+		for _, name := range [...]string{"access_token", "refresh_token", "id_token", "accessToken", "refreshToken", "idToken", "device_code"} {
 			r.hide.add(usher.Secret(m.text(name)))
 		}
 	}

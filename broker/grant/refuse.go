@@ -133,7 +133,7 @@ func (r *reader) begin() *Refusal {
 // shownBody is what of a body is kept for the diagnosis. Of a success nothing is
 // that cannot be read: it may hold the new token, in whatever form.
 func (r *reader) shownBody() string {
-	if r.text("access_token") != "" || r.status/100 == 2 && r.values == nil && !r.page {
+	if r.first("access_token", "device_code") != "" || r.status/100 == 2 && r.values == nil && !r.page {
 		return ""
 	}
 	return string(r.body)

@@ -183,3 +183,13 @@ func holds(text, secret string) string {
 	}
 	return ""
 }
+
+// TestDeviceCodeIsNotTold: codes that cannot be used are not kept either.
+func TestDeviceCodeIsNotTold(t *testing.T) {
+	a := grant.New(grant.Options{HTTP: canned{status: 200, body: object("device_code", "a-code-made-of-words", "user_code", "ABCD", "verification_uri", "javascript:alert('a-code-made-of-words')")}})
+	r := request("https://idp.example", "none")
+	_, err := a.Device(t.Context(), r)
+	if told := shownOf(nil, err); strings.Contains(told, "made-of-words") {
+		t.Errorf("the code is told: %s", told)
+	}
+}
