@@ -232,6 +232,8 @@ func (b *Broker) view(rec Record) View {
 	}
 	if rec.Config.Disabled {
 		v.Status.State = StateStopped
+	} else if t := b.overdue(rec); t != nil {
+		v.Status.State, v.Status.Trouble = StateFailing, t
 	}
 	if e := b.cache.get(rec.Config.ID); e != nil {
 		if used := e.used.Load(); used > 0 {
@@ -239,6 +241,25 @@ func (b *Broker) view(rec Record) View {
 		}
 	}
 	return v
+}
+
+// overdue tells what keeps a connection from being renewed that should have been
+// by now and was not tried: nobody asks an endpoint that is away for each of its
+// connections. nil: nothing does.
+func (b *Broker) overdue(rec Record) *Trouble {
+	now, st := b.clock.store(), rec.Status
+	if st.State != StateAlive && st.State != StateNew || st.Trouble != nil || st.RenewAt.IsZero() || st.RenewAt.After(now) {
+		return nil
+	}
+	g := b.gate(rec.Config.Endpoints.Token)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.closed.down || !g.closed.until.After(now) {
+		return nil
+	}
+	t := g.closed.trouble(now)
+	t.Since = st.RenewAt
+	return t
 }
 
 // Config gives the configuration of a connection from the cache, as it was

@@ -48,6 +48,17 @@ func TestOutage(t *testing.T) {
 			t.Errorf("%v %+v", err, u)
 		}
 
+		failing := 0
+		views, _ := replicas[0].List(t.Context(), "", many)
+		for _, v := range views {
+			if v.Status.State == broker.StateFailing && v.Status.Trouble.Cause == "provider-outage" {
+				failing++
+			}
+		}
+		if failing < many*9/10 {
+			t.Errorf("%d of %d connections are shown to fail", failing, many)
+		}
+
 		back := time.Now()
 		h.provider.set(func(p *provider) { p.down = false })
 		time.Sleep(15 * time.Minute)

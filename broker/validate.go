@@ -39,9 +39,13 @@ func (c *Config) Validate() error {
 		wrong("token_endpoint: missing")
 	}
 	for _, e := range []struct{ name, url string }{
-		{"token_endpoint", c.Endpoints.Token}, {"authorization_endpoint", c.Endpoints.Authorization},
-		{"device_authorization_endpoint", c.Endpoints.DeviceAuthorization}, {"revocation_endpoint", c.Endpoints.Revocation},
-		{"introspection_endpoint", c.Endpoints.Introspection}, {"jwks_uri", c.Endpoints.JWKS}, {"issuer", c.Issuer},
+		{"token_endpoint", c.Endpoints.Token},
+		{"authorization_endpoint", c.Endpoints.Authorization},
+		{"device_authorization_endpoint", c.Endpoints.DeviceAuthorization},
+		{"revocation_endpoint", c.Endpoints.Revocation},
+		{"introspection_endpoint", c.Endpoints.Introspection},
+		{"jwks_uri", c.Endpoints.JWKS},
+		{"issuer", c.Issuer},
 	} {
 		if e.url != "" && !absolute(e.url) {
 			wrong("%s: %q is no absolute https URL (http only on this machine) without a fragment", e.name, e.url)
