@@ -265,6 +265,25 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// The key goes to the server alone, not where its answer leads.
+func TestRedirectIsNotFollowed(t *testing.T) {
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the redirect was followed") }))
+	defer other.Close()
+	for _, given := range []*http.Client{nil, {}} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, other.URL+r.URL.Path, http.StatusTemporaryRedirect)
+		}))
+		c := client.New(client.Options{Server: s.URL, Key: key, HTTP: given})
+		if _, err := c.Token(t.Context(), "shop", client.Ask{}); err == nil || !strings.Contains(err.Error(), "elsewhere") {
+			t.Errorf("%v", err)
+		}
+		if err := c.Watch(t.Context(), nil); err == nil {
+			t.Error("a redirect of the events is followed")
+		}
+		s.Close()
+	}
+}
+
 func TestOptions(t *testing.T) {
 	for server, fine := range map[string]bool{
 		"http://127.0.0.1:5303": true, "http://localhost:1": true, "https://usher.example": true, "https://usher.example/below/": true, "http://[::1]:1": true,

@@ -58,7 +58,7 @@ func (c *Client) Watch(ctx context.Context, told func(Change), ids ...string) er
 		err := c.listen(ctx, told, ids)
 		c.hear(ids, false)
 		var final *Error
-		if errors.As(err, &final) && final.Status >= 400 && final.Status < 500 && final.Status != http.StatusTooManyRequests {
+		if errors.As(err, &final) && final.Status >= 300 && final.Status < 500 && final.Status != http.StatusTooManyRequests {
 			return err
 		}
 		if c.opt.Now().Sub(began) > waitMost {
