@@ -173,7 +173,7 @@ type outcome struct {
 // attempt written down, and stores what comes of it.
 func (b *Broker) once(ctx context.Context, e *entry, rec Record, h *held, tokens Tokens, w want, p **pass) outcome {
 	now, id := b.clock.store(), rec.Config.ID
-	if a := rec.Status.Attempt; a != nil && !harmless(rec.Config, rec.Status, tokens, now) && now.Before(a.Until) {
+	if a := rec.Status.Attempt; a != nil && !b.harmless(rec.Config, rec.Status, tokens, now) && now.Before(a.Until) {
 		if w.scheduled {
 			return outcome{later: &Trouble{Cause: "unknown", Strategy: string(strategy.Retry), Title: "its renewal is under way", Since: a.Began, Last: now}, until: a.Until}
 		}
@@ -228,7 +228,7 @@ func (b *Broker) once(ctx context.Context, e *entry, rec Record, h *held, tokens
 	var replaces int64
 	if a := rec.Status.Attempt; a != nil {
 		replaces = a.Fence
-		if !harmless(rec.Config, rec.Status, tokens, now) {
+		if !b.harmless(rec.Config, rec.Status, tokens, now) {
 			active, err := b.unspent(ctx, rec, keys, tokens)
 			var asked *grant.Refusal
 			switch {
@@ -246,12 +246,14 @@ func (b *Broker) once(ctx context.Context, e *entry, rec Record, h *held, tokens
 
 // harmless tells whether asking although another request may be under way does
 // no harm: no refresh token is presented, or not the one of the attempt, or one
-// that the provider takes twice.
-func harmless(c Config, st Status, t Tokens, now time.Time) bool {
+// that the provider takes twice, or the attempt was never sent.
+func (b *Broker) harmless(c Config, st Status, t Tokens, now time.Time) bool {
 	switch {
 	case !Interactive(c.Grant) || t.Refresh == "" || st.Rotates == "no":
 		return true
 	case spentID(t.Refresh) != st.Spent:
+		return true
+	case b.unsent.has(c.ID, *st.Attempt):
 		return true
 	}
 	return c.ReuseGrace > 0 && now.Before(st.Attempt.Began.Add(time.Duration(c.ReuseGrace)-2*time.Second))
@@ -302,6 +304,7 @@ func (b *Broker) send(ctx context.Context, g *grip, e *entry, rec Record, tokens
 	case errors.Is(err, ErrStale), errors.Is(err, ErrLost), errors.Is(err, ErrNotFound):
 		return outcome{stale: true}
 	case err != nil:
+		b.unsent.add(rec.Config.ID, attempt) // it may be written down all the same
 		return outcome{away: err, say: "the broker's store is away"}
 	}
 	rec.Status.Version, rec.Status.Attempt, rec.Status.Spent = version, &attempt, spent

@@ -30,6 +30,7 @@ type Broker struct {
 	cancel  context.CancelFunc
 	flights group
 
+	unsent  unsent
 	gatesMu sync.Mutex
 	gates   map[string]*gate
 

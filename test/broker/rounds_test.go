@@ -135,7 +135,7 @@ func (r round) play(f fleet, p *strict.Provider, rnd *rand.Rand, api string, pat
 		a = answer(access, refresh, r.life)
 	}
 	var err error
-	for range 20 { // the replica may be dead
+	for range 150 { // the replica may be dead, or the database away
 		if err = f.add(rnd.IntN(f.size()), r.config, r.client.Secret, a); err == nil {
 			break
 		}
