@@ -20,7 +20,7 @@ import (
 // are killed: no request fails, and no secret is retired while it is in use. Forty
 // rotations in a test, 1,000 with USHER_SOAK=1.
 func TestSoak(t *testing.T) {
-	rotations, patience := 40, 2*time.Minute
+	rotations, patience := 40, 5*time.Minute
 	if os.Getenv("USHER_SOAK") != "" {
 		rotations, patience = 1000, 20*time.Minute
 	} else if testing.Short() {
@@ -42,8 +42,11 @@ func TestSoak(t *testing.T) {
 	for _, sub := range s.subjects {
 		drivers.Go(func() {
 			for int(done.Load()) < rotations && ctx.Err() == nil {
-				if s.rotate(ctx, sub) {
-					done.Add(1)
+				if s.rotate(ctx, sub) && done.Add(1)%3 == 0 {
+					select {
+					case s.kill <- struct{}{}:
+					default:
+					}
 				}
 			}
 		})
@@ -78,6 +81,7 @@ type soak struct {
 	store    *memory.Store
 	subjects []*subject
 	killed   atomic.Int64
+	kill     chan struct{}
 
 	mu       sync.Mutex
 	replicas []*replica
@@ -93,7 +97,7 @@ type replica struct {
 const soakQuiet = 60 * time.Millisecond
 
 func newSoak(t *testing.T, n int) *soak {
-	s := &soak{t: t, store: memory.New(nil)}
+	s := &soak{t: t, store: memory.New(nil), kill: make(chan struct{}, 1)}
 	rules := []provider.SecretRules{
 		{Kind: "okta", Overlap: true, Most: 2, Told: true},
 		{Kind: "entra", Overlap: true, Named: true, Delay: 40 * time.Millisecond, UseTold: true},
@@ -150,10 +154,18 @@ func (s *soak) any() *credential.Manager {
 	return s.replicas[rand.IntN(len(s.replicas))].m
 }
 
-// killing kills a process now and then, at one of its next calls, and starts
-// another one in its place.
+// killing kills a process after every few rotations, in the midst of others, at
+// one of its next calls, and starts another one in its place.
 func (s *soak) killing(ctx context.Context) {
-	for pause(ctx, time.Duration(300+rand.IntN(400))*time.Millisecond) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.kill:
+		}
+		if !pause(ctx, time.Duration(rand.IntN(100))*time.Millisecond) {
+			return
+		}
 		s.mu.Lock()
 		i := rand.IntN(len(s.replicas))
 		old := s.replicas[i]
