@@ -55,7 +55,7 @@ systems: ## real failures and mistakes of real providers and clients, the whole 
 	USHER_SYSTEMS=require $(GO) test -count=1 -timeout 30m ./test/systems/...
 
 soak: ## long runs: every fuzz target for five minutes, many planted secrets, 20,000 rounds of the broker, its whole week
-	USHER_SOAK=1 $(GO) test -timeout 60m ./test/hostile/... ./store
+	USHER_SOAK=1 $(GO) test -timeout 60m ./test/hostile/... ./store ./broker/credential
 	USHER_SOAK=1 USHER_SYSTEMS=1 USHER_ROUNDS=1000 $(GO) test -count=1 -timeout 180m ./test/broker
 	$(MAKE) fuzz FUZZTIME=5m
 
