@@ -289,13 +289,16 @@ func (h *house) connected(b *broker.Broker, change ...func(*broker.Config)) {
 // connectedAgain has a person connect.
 func (h *house) connectedAgain(b *broker.Broker) {
 	h.t.Helper()
+	var serial int
+	var life time.Duration
 	h.provider.set(func(p *provider) {
 		p.serial++
-		p.active[fmt.Sprintf("renewer-%d", p.serial)] = true
+		serial, life = p.serial, p.life
+		p.active[fmt.Sprintf("renewer-%d", serial)] = true
 	})
 	err := b.Connected(h.t.Context(), shop, &grant.Answer{
-		Access: usher.Secret(fmt.Sprintf("access-%d", h.provider.serial)), Refresh: usher.Secret(fmt.Sprintf("renewer-%d", h.provider.serial)),
-		TokenType: "Bearer", Received: time.Now(), ExpiresIn: h.provider.life, User: "anna",
+		Access: usher.Secret(fmt.Sprintf("access-%d", serial)), Refresh: usher.Secret(fmt.Sprintf("renewer-%d", serial)),
+		TokenType: "Bearer", Received: time.Now(), ExpiresIn: life, User: "anna",
 	})
 	if err != nil {
 		h.t.Fatal(err)
