@@ -106,7 +106,7 @@ func (p *process) command(name string, args ...string) *exec.Cmd {
 // watchOver lets a shell wait for the end of this process, to end the server and
 // take its directory away.
 func (p *process) watchOver() error {
-	cmd := p.command("sh", "-c", `read -r _; pid=$(head -1 data/postmaster.pid 2>/dev/null) && kill -QUIT "$pid" 2>/dev/null && sleep 0.3; cd / && rm -rf "$0"`, p.dir)
+	cmd := p.command("sh", "-c", `read -r _; pid=$(head -1 data/postmaster.pid 2>/dev/null) && kill -QUIT "$pid" 2>/dev/null; for i in $(seq 100); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done; cd / && rm -rf "$0"; sleep 1; rm -rf "$0"`, p.dir)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return err
