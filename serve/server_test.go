@@ -91,14 +91,20 @@ func newBench(t *testing.T, yaml string) *bench {
 
 func (b *bench) start() {
 	b.t.Helper()
+	if err := b.tryStart(); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// tryStart starts a server, or gives why it does not.
+func (b *bench) tryStart() error {
+	b.t.Helper()
 	cfg, _, err := serve.Parse(filepath.Join(b.dir, "usher.yaml"), []byte(b.yaml), serve.LoadOptions{Static: true})
 	if err != nil {
 		b.t.Fatal(err.(serve.Problems).Text())
 	}
 	b.server = serve.New(cfg, serve.Env{Stderr: b.stderr, Terminal: b.told, Getenv: func(string) string { return "s3cr3t-of-usher" }})
-	if err := b.server.Start(context.Background()); err != nil {
-		b.t.Fatal(err)
-	}
+	return b.server.Start(context.Background())
 }
 
 func (b *bench) stop() {
