@@ -49,6 +49,7 @@ type settings struct {
 	Burst    float64
 	Workers  int
 	Policies []lifespan.Policy
+	Skew     []time.Duration // that the clocks of replicas are ahead, in turn
 }
 
 // node is a replica: a broker whose store and asker tell what they did.
@@ -58,6 +59,7 @@ type node struct {
 	gate   *gate
 	log    func(record)
 	now    func() time.Time
+	skew   time.Duration
 	use    func(url, token string) bool
 	end    context.CancelFunc
 	over   chan struct{}
@@ -65,13 +67,18 @@ type node struct {
 
 func newNode(ctx context.Context, name string, s settings, store broker.Store, sealer seal.Sealer, ask broker.Asker, log func(record)) *node {
 	n := &node{name: name, gate: newGate(), log: log, now: time.Now, over: make(chan struct{})}
+	if len(s.Skew) > 0 {
+		number := 0
+		_, _ = fmt.Sscanf(name, "replica-%d", &number)
+		n.skew = s.Skew[number%len(s.Skew)]
+	}
 	l := &ledger{store: store, node: n, got: map[string]string{}}
 	n.broker = broker.New(broker.Options{
 		Store: l, Seal: sealer, Ask: &witness{Asker: ask, ledger: l},
 		Lifespans: &lifespan.Set{Policies: s.Policies},
 		Holder:    name, ConnectURL: func(id string) string { return "https://usher.test/connect/" + id },
 		Deadline: s.Deadline, Lease: s.Lease, Poll: s.Poll, Rate: s.Rate, Burst: s.Burst, Workers: s.Workers,
-		Grace: time.Second,
+		Grace: time.Second, Now: func() time.Time { return time.Now().Add(n.skew) },
 	})
 	ctx, n.end = context.WithCancel(ctx)
 	go func() {
@@ -91,7 +98,9 @@ func (n *node) add(ctx context.Context, c broker.Config, secret string, a *grant
 	if a == nil {
 		return nil
 	}
-	return n.broker.Connected(ctx, c.ID, a)
+	here := *a
+	here.Received = a.Received.Add(n.skew) // whoever takes the answer reads its own clock
+	return n.broker.Connected(ctx, c.ID, &here)
 }
 
 // final tells how connections stand.
@@ -204,14 +213,14 @@ func (g *groups) add(asked, answered time.Time, t broker.Token, err error, late 
 	o := outcome{refused: refused}
 	wanted := g.herd.Life
 	if err == nil {
-		o.token, o.generation, o.expires, o.short = history.Ref(t.Access.Reveal()), t.Generation, t.Expires.UnixNano(), t.Short != ""
+		o.token, o.generation, o.expires, o.short = history.Ref(t.Access.Reveal()), t.Generation, t.Expires.Add(-g.node.skew).UnixNano(), t.Short != ""
 	} else {
 		o.err, o.late = err.Error(), late
 		var u *broker.Unavailable
 		if errors.As(err, &u) {
 			o.state, o.link = string(u.State), u.Trouble.Link != ""
 			if !u.Retry.IsZero() {
-				o.retry = u.Retry.UnixNano()
+				o.retry = u.Retry.Add(-g.node.skew).UnixNano()
 			}
 			o.err = fmt.Sprintf("%s: %s (%s)", o.err, u.Trouble.Cause, u.Trouble.Detail)
 		}

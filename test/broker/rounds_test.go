@@ -420,9 +420,22 @@ func TestRounds(t *testing.T) { playLocal(t, false) }
 // TestRoundsOutages is TestRounds with a provider that is away now and then.
 func TestRoundsOutages(t *testing.T) { playLocal(t, true) }
 
+// TestRoundsClocks is TestRounds with replicas whose clocks are minutes apart:
+// the store's counts.
+func TestRoundsClocks(t *testing.T) {
+	pl := local100()
+	pl.settings.Skew = []time.Duration{7 * time.Minute, 0, -5 * time.Minute, 400 * time.Millisecond}
+	pl.playLocal(t)
+}
+
 func playLocal(t *testing.T, outages bool) {
 	pl := local100()
 	pl.outages = outages
+	pl.playLocal(t)
+}
+
+func (pl plan) playLocal(t *testing.T) {
+	t.Helper()
 	for range batches(pl.rounds) {
 		synctest.Test(t, func(t *testing.T) {
 			p := strict.New(time.Now, strict.Sleep)
