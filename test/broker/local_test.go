@@ -149,6 +149,7 @@ func (l *local) close() {
 	for _, n := range all {
 		<-n.over
 	}
+	time.Sleep(3 * time.Minute) // what lies at the provider still ends
 }
 
 // open seals nothing: what is sealed is other tests' business, and costs time.
