@@ -117,7 +117,10 @@ func TestLeak(t *testing.T) {
 		if l := leak(w, "scanner"); l.Begun {
 			t.Error("one signal began a rotation")
 		}
-		w.clock.pass(2 * time.Minute)
+		w.run(2*time.Minute, 30*time.Second)
+		if w.get().Rotation != nil {
+			t.Error("one signal began a rotation later")
+		}
 		if l := leak(w, "scanner"); l.Begun || len(l.Signals) != 1 {
 			t.Error("the same signal twice began a rotation")
 		}
