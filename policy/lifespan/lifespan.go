@@ -65,7 +65,7 @@ type Plan struct {
 	LeastLife time.Duration // that callers are promised, capped by what the token can give
 	Idle      time.Duration // 0: never
 	Absolute  time.Time     // zero: never
-	Reasons   []Reason      // in the order in which they decided
+	Reasons   []Reason      // in the order in which they decided; a default that decided nothing is left out
 }
 
 // Reason is one step of a decision: who says what, and what it came to.

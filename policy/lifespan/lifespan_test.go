@@ -207,6 +207,42 @@ func TestSituations(t *testing.T) {
 	}
 }
 
+// TestIdleReasons leaves out what made no difference, and keeps what did.
+func TestIdleReasons(t *testing.T) {
+	once := input(time.Hour)
+	once.HasRefresh, once.Renewable = false, false
+	written := &lifespan.Set{Policies: []lifespan.Policy{{Name: "a", AssumeLife: dur(20 * time.Minute), RenewBefore: dur(time.Minute)}}}
+	named := func(life time.Duration) lifespan.Input {
+		in := input(life)
+		in.Policy = "a"
+		return in
+	}
+	for _, tt := range []struct {
+		name string
+		set  *lifespan.Set
+		in   lifespan.Input
+		want string // fields of what no limit said, in order
+	}{
+		{"the provider tells the life", nil, input(time.Hour), "expires_in least_life renew_at jitter"},
+		{"a short life", nil, input(4 * time.Minute), "expires_in least_life renew_before jitter"},
+		{"nobody tells it", nil, input(0), "expires_in assume_life least_life renew_before jitter"},
+		{"it cannot be renewed", nil, once, "expires_in"},
+		{"what the operator wrote stays", written, named(time.Hour), "expires_in least_life renew_at jitter renew_before"},
+		{"a life that was written for when none is told", written, named(0), "expires_in least_life renew_at jitter assume_life renew_before"},
+	} {
+		var got []string
+		p := tt.set.Plan(tt.in)
+		for _, r := range p.Reasons {
+			if r.Source != "limit" {
+				got = append(got, r.Field)
+			}
+		}
+		if strings.Join(got, " ") != tt.want {
+			t.Errorf("%s: got %s, want %s\n%s", tt.name, strings.Join(got, " "), tt.want, told(p))
+		}
+	}
+}
+
 // anyPolicy draws a policy, also one that Validate would refuse.
 func anyPolicy(t *rapid.T, name string) lifespan.Policy {
 	d := func(label string) usher.Duration {

@@ -21,7 +21,7 @@ func (s *Set) Plan(in Input) Plan {
 	w.end()
 	w.promise()
 	w.renew()
-	w.plan.Reasons = w.reasons
+	w.plan.Reasons = slices.DeleteFunc(w.reasons, w.idle)
 	return w.plan
 }
 
@@ -31,6 +31,7 @@ type work struct {
 	policy  Policy
 	assumed bool // a policy says AssumeLife, and not only the default
 	reasons []Reason
+	decided []string // fields of the policy that the plan came from
 
 	plan Plan
 	life time.Duration // from Received to Expires
@@ -43,6 +44,13 @@ func (w *work) say(source, name, field, value, text string) {
 }
 
 func (w *work) limit(field, value, text string) { w.say("limit", "", field, value, text) }
+
+// idle tells whether a reason decided nothing: a default that another value
+// made no difference to, or a life that is assumed only where none is told. What
+// the operator wrote is shown otherwise, also where something stricter counts.
+func (w *work) idle(r Reason) bool {
+	return (r.Source == "default" || r.Field == "assume_life") && r.Source != "limit" && !slices.Contains(w.decided, r.Field)
+}
 
 // provider says what the answer told.
 func (w *work) provider() {
@@ -127,6 +135,7 @@ func (w *work) rule(r Rule, source, name string) {
 
 // live finds how long the token lives.
 func (w *work) live() {
+	w.decided = append(w.decided, "max_life", "idle", "absolute") // each says something of its own
 	w.life = w.in.ExpiresIn
 	if w.life == 0 {
 		if !w.in.Renewable && !w.assumed && w.policy.MaxLife == 0 {
@@ -135,6 +144,7 @@ func (w *work) live() {
 			return
 		}
 		w.life = time.Duration(w.policy.AssumeLife)
+		w.decided = append(w.decided, "assume_life")
 		if w.life == 0 {
 			w.life = time.Duration(w.policy.MaxLife)
 		}
@@ -180,6 +190,7 @@ func (w *work) promise() {
 		w.limit("least_life", "0s", "no renewal reaches beyond the absolute limit, so no least life is promised to callers")
 		return
 	}
+	w.decided = append(w.decided, "least_life")
 	most := part(w.life, mostPromised)
 	if p.LeastLife > most {
 		w.limit("least_life", span(most), "callers are promised "+span(most)+" and not "+span(p.LeastLife)+": the token lives "+span(w.life)+", and with more it would be renewed all the time")
@@ -194,27 +205,30 @@ func (w *work) renew() {
 		w.limit("renew_at", "", map[bool]string{true: "it is not renewed: no new token would outlive the absolute limit", false: "it is not renewed by itself: that takes a person"}[w.cut])
 		return
 	}
-	due, why := part(w.life, w.policy.RenewAt), "after "+percent(w.policy.RenewAt)+" of its life"
+	due, why, by := part(w.life, w.policy.RenewAt), "after "+percent(w.policy.RenewAt)+" of its life", "renew_at"
 	before := time.Duration(w.policy.RenewBefore)
 	if most := part(w.life, mostBefore); before > most {
+		w.decided = append(w.decided, "renew_before")
 		w.limit("renew_before", span(most), "it is renewed "+span(most)+" and not "+span(before)+" before its end, since it lives "+span(w.life))
 		before = most
 	}
-	if by := w.life - before; by < due {
-		due, why = by, span(before)+" before its end"
+	if at := w.life - before; at < due {
+		due, why, by = at, span(before)+" before its end", "renew_before"
 	}
-	if by := w.life - p.LeastLife - min(lead, part(w.life, mostLead)); by < due {
-		due, why = by, "in time for the "+span(p.LeastLife)+" that callers are promised"
+	if at := w.life - p.LeastLife - min(lead, part(w.life, mostLead)); at < due {
+		due, why, by = at, "in time for the "+span(p.LeastLife)+" that callers are promised", "least_life"
 	}
 	if in.HasRefresh && in.RefreshExpiresIn > 0 {
-		if by := part(in.RefreshExpiresIn, refreshUsed); by < due {
-			due, why = by, "before the refresh token ends, after "+span(in.RefreshExpiresIn)
+		if at := part(in.RefreshExpiresIn, refreshUsed); at < due {
+			due, why, by = at, "before the refresh token ends, after "+span(in.RefreshExpiresIn), ""
 		}
 	}
+	w.decided = append(w.decided, by)
 	w.limit("renew_at", span(due), "it is renewed "+why+", so "+span(due)+" after it was received")
 	window := min(part(w.life, w.policy.Jitter), part(due, mostJitter))
 	earlier := part(window, spread(in.Connection, in.Generation))
 	if earlier > 0 {
+		w.decided = append(w.decided, "jitter")
 		w.limit("jitter", span(earlier), "it is renewed "+span(earlier)+" earlier than that, of "+span(window)+" by which renewals are spread")
 	}
 	p.RenewAt = in.Received.Add(due - earlier)
