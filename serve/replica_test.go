@@ -149,14 +149,14 @@ func TestFixOnTheOtherServer(t *testing.T) {
 		time.Sleep(2 * time.Millisecond)
 	}
 	c := b.wait("the case", func(l []usher.Case) bool {
-		return len(l) == 1 && l[0].Count == 3 && len(l[0].Fixes) > 0 && l[0].Fixes[0].Action != nil
+		return count(3)(l) && actionable(l)
 	})[0]
 	var plan usher.FixPlan
-	if status := a.ask("POST", fmt.Sprintf("/api/v1/cases/%d/plan", c.ID), `{"fix":"1"}`, &plan); status != 200 {
+	if status := a.ask("POST", fmt.Sprintf("/api/v1/cases/%d/plan", c.ID), fmt.Sprintf(`{"fix":%q}`, c.Fixes[0].ID), &plan); status != 200 {
 		t.Fatalf("plan: %d %+v", status, plan)
 	}
 	release := serve.TakeFix(t, a.server, c.ID)
-	body := fmt.Sprintf(`{"fix":"1","plan":%q}`, plan.ID)
+	body := fmt.Sprintf(`{"fix":%q,"plan":%q}`, c.Fixes[0].ID, plan.ID)
 	if status := b.ask("POST", fmt.Sprintf("/api/v1/cases/%d/apply", c.ID), body, nil); status != http.StatusConflict {
 		t.Errorf("while another server carries out a fix: %d", status)
 	}
@@ -169,10 +169,10 @@ func TestFixOnTheOtherServer(t *testing.T) {
 		t.Errorf("what is left in the middle stays there: %d", left)
 	}
 	var applied struct{ Run usher.FixRun }
-	if status := a.ask("POST", fmt.Sprintf("/api/v1/cases/%d/plan", c.ID), `{"fix":"1"}`, &plan); status != 200 {
+	if status := a.ask("POST", fmt.Sprintf("/api/v1/cases/%d/plan", c.ID), fmt.Sprintf(`{"fix":%q}`, c.Fixes[0].ID), &plan); status != 200 {
 		t.Fatalf("plan: %d %+v", status, plan)
 	}
-	body = fmt.Sprintf(`{"fix":"1","plan":%q}`, plan.ID)
+	body = fmt.Sprintf(`{"fix":%q,"plan":%q}`, c.Fixes[0].ID, plan.ID)
 	if status := b.ask("POST", fmt.Sprintf("/api/v1/cases/%d/apply", c.ID), body, &applied); status != 200 || applied.Run.State != usher.RunApplied {
 		t.Fatalf("apply: %d %+v", status, applied)
 	}
