@@ -1,7 +1,10 @@
 package grant
 
 import (
+	"net/http"
 	"net/url"
+	"strconv"
+	"strings"
 	"time"
 
 	"usher"
@@ -71,11 +74,14 @@ func (r *Refusal) Unwrap() error { return r.Err }
 // that does not come from who should have answered. A refresh token that was
 // presented may be spent then, and presenting it again may end the family. It is
 // false where nothing was sent, where the provider refused in its own words, and
-// where it or what stands before it said that it took nothing on (429, 503).
+// where it or what stands before it said that it took nothing on (429, most 503).
 func (r *Refusal) Unsure() bool {
 	switch r.Kind {
 	case Lost:
 		return true
+	case Refused:
+		// Without a code of its own it may be a gateway's word for a failure.
+		return r.Status/100 == 5 && (r.Code == "" || r.Code == strconv.Itoa(r.Status) || strings.EqualFold(r.Code, http.StatusText(r.Status)))
 	case Unreadable:
 		// A success that cannot be read may have held the new token. Of a 5xx
 		// nobody says that nothing was done.

@@ -296,7 +296,20 @@ func TestGateway(t *testing.T) {
 		{504, "", grant.Lost, true},
 		{500, "<html>oops</html>", grant.Unreadable, true},
 		{500, `{"error":"server_error"}`, grant.Refused, false},
+		{500, `{"error":"unknown_error"}`, grant.Refused, false},
+		{500, `{"message":"Internal server error"}`, grant.Refused, true},
+		{500, `{"timestamp":"2026-11-25T12:00:00Z","status":500,"error":"Internal Server Error"}`, grant.Refused, true},
+		{502, `{"message":"An invalid response was received from the upstream server"}`, grant.Lost, true},
+		{504, `{"message":"Endpoint request timed out"}`, grant.Lost, true},
+		{504, `{"status":504,"error":"Gateway Timeout"}`, grant.Lost, true},
+		{524, `{"error_code":524,"title":"Error 524: A timeout occurred"}`, grant.Refused, true},
+		{502, `{"error":"temporarily_unavailable"}`, grant.Refused, false},
 		{503, "<html>maintenance</html>", grant.Busy, false},
+		{503, `{"error":"invalid_grant"}`, grant.Busy, false},
+		{503, "upstream connect error or disconnect/reset before headers. reset reason: connection termination", grant.Lost, true},
+		{503, "upstream connect error or disconnect/reset before headers. retried and the latest reset reason: remote connection failure", grant.Busy, false},
+		{503, "upstream connect error or disconnect/reset before headers. reset reason: overflow", grant.Busy, false},
+		{503, "no healthy upstream", grant.Busy, false},
 		{429, "", grant.Busy, false},
 		{403, "<html>blocked</html>", grant.Unreadable, false},
 		{404, "not found", grant.Unreadable, false},
@@ -314,3 +327,33 @@ func TestGateway(t *testing.T) {
 		}
 	}
 }
+
+// TestSlowBusy: who says only after a while that he takes nothing on has asked
+// somebody else meanwhile, unless he says when to come again.
+func TestSlowBusy(t *testing.T) {
+	for _, tt := range []struct {
+		took  time.Duration
+		retry string
+		kind  grant.RefusalKind
+	}{{time.Second, "", grant.Busy}, {29 * time.Second, "", grant.Lost}, {29 * time.Second, "5", grant.Busy}} {
+		for _, body := range []string{"Service Unavailable", `{"message":"Service Unavailable"}`, `{"error":"temporarily_unavailable"}`} {
+			clock := now
+			slow := sender(func(req *http.Request) (*http.Response, error) {
+				clock = clock.Add(tt.took)
+				return canned{status: 503, header: http.Header{"Retry-After": {tt.retry}}, body: body}.Once(req)
+			})
+			_, err := grant.New(grant.Options{HTTP: slow, Now: func() time.Time { return clock }}).Ask(t.Context(), request("https://idp.example", "client_secret_post"))
+			want := tt.kind
+			if strings.Contains(body, "temporarily") {
+				want = grant.Busy // in the endpoint's own words
+			}
+			if r := refusalOf(t, err); r.Kind != want {
+				t.Errorf("after %v, %q, %s: got %s", tt.took, tt.retry, body, r.Kind)
+			}
+		}
+	}
+}
+
+type sender func(*http.Request) (*http.Response, error)
+
+func (s sender) Once(req *http.Request) (*http.Response, error) { return s(req) }

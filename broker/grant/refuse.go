@@ -84,9 +84,13 @@ func (r *reader) refusal() *Refusal {
 		return r.unreadable(nil)
 	}
 	out := r.begin()
-	out.Kind = Refused
-	if r.status == http.StatusTooManyRequests || r.status == http.StatusServiceUnavailable {
+	switch {
+	case !oauth.KnownError(code):
+		out.Kind = r.before(Refused)
+	case r.busy():
 		out.Kind = Busy
+	default:
+		out.Kind = Refused
 	}
 	out.Code = r.hide.word(code, maxCode)
 	out.Description = r.hide.text(description, maxText)
@@ -97,16 +101,7 @@ func (r *reader) refusal() *Refusal {
 // unreadable makes a refusal of an answer that is neither a token nor an error.
 func (r *reader) unreadable(why error) *Refusal {
 	out := r.begin()
-	out.Page = r.page
-	switch {
-	case r.status == http.StatusTooManyRequests, r.status == http.StatusServiceUnavailable:
-		out.Kind = Busy
-	case r.status == http.StatusBadGateway, r.status == http.StatusGatewayTimeout:
-		// What stands before the endpoint says that no answer came from it.
-		out.Kind = Lost
-	default:
-		out.Kind = Unreadable
-	}
+	out.Page, out.Kind = r.page, r.before(Unreadable)
 	told := &usher.Error{Code: usher.ErrUnreadable, Message: "its answer holds no error that can be read"}
 	if why != nil {
 		told.Message = why.Error()
@@ -120,6 +115,46 @@ func (r *reader) unreadable(why error) *Refusal {
 	}
 	out.Err = told
 	return out
+}
+
+// busy tells whether the status says: not now.
+func (r *reader) busy() bool {
+	return r.status == http.StatusTooManyRequests || r.status == http.StatusServiceUnavailable
+}
+
+// before gives the kind of an answer that may be of what stands before the
+// endpoint, in JSON too: Kong and API gateways write {"message": "..."}. None of
+// them took part in what the endpoint did.
+func (r *reader) before(otherwise RefusalKind) RefusalKind {
+	switch {
+	case r.status == http.StatusBadGateway, r.status == http.StatusGatewayTimeout, r.status == http.StatusServiceUnavailable && r.passedOn():
+		return Lost // it says that no answer came
+	case r.busy():
+		return Busy
+	}
+	return otherwise
+}
+
+// patient is how long nobody holds a request whom he could have told at once
+// that he takes none.
+const patient = 10 * time.Second
+
+// passedOn tells of a 503 that the request had gone on to the endpoint: Envoy
+// says 503 of connections that broke under one, and some gateways when they
+// have waited for long enough.
+func (r *reader) passedOn() bool {
+	if r.retryAfter() > 0 {
+		return false
+	}
+	if why, ok := bytes.CutPrefix(r.body, []byte("upstream connect error or disconnect/reset before headers")); ok {
+		for _, never := range []string{"connection failure", "connection timeout", "overflow", "refused"} {
+			if bytes.Contains(why, []byte(never)) {
+				return false // it had no connection to go out on
+			}
+		}
+		return true
+	}
+	return r.came.Sub(r.sent) >= patient
 }
 
 // begin fills in what every refusal has.
@@ -179,6 +214,3 @@ func (r *reader) retryAfter() time.Duration {
 func seconds(n float64) time.Duration {
 	return time.Duration(math.Round(min(n, maxRetry.Seconds())*1000)) * time.Millisecond
 }
-
-// KnownCode tells whether the code is one of the protocol's.
-func (r *Refusal) KnownCode() bool { return oauth.KnownError(r.Code) }
