@@ -335,8 +335,10 @@ func TestOwnTrials(t *testing.T) {
 	w := newWorld(t, kinds["okta"])
 	w.add(shop()) // is verified at once
 	own := func() bool { return w.m.Own(event(w, "", usher.StatusFailure)) }
-	if !own() || !own() || own() {
-		t.Error("of one trial two refusals are its own")
+	for i, want := range []bool{true, true, false} {
+		if own() != want {
+			t.Errorf("refusal %d of one trial: of its refusals two are its own", i+1)
+		}
 	}
 	w.clock.pass(time.Minute)
 	_, err := w.m.Verify(ctx, "shop")

@@ -60,6 +60,7 @@ func SampleSecrets(now func() time.Time) Secrets {
 type plainBox struct{}
 
 func (plainBox) Seal(_ context.Context, _ string, plain []byte) ([]byte, error) { return plain, nil }
+
 func (plainBox) Open(_ context.Context, _ string, sealed []byte) ([]byte, error) {
 	return sealed, nil
 }
