@@ -15,6 +15,7 @@ import (
 	"usher"
 	"usher/broker"
 	"usher/broker/preset"
+	"usher/check"
 	"usher/oauth"
 )
 
@@ -127,7 +128,7 @@ func (h *Handler) authorize(ctx context.Context, c broker.Config, who visitor) (
 	state, browser = newState(key, statePurpose)
 	p := pending{ID: c.ID, Redirect: h.RedirectURI(c), Mark: mark(c), By: who.operator, T: who.link}
 	u, err := url.Parse(c.Endpoints.Authorization)
-	if err != nil || u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname())) {
+	if err != nil || u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && check.Loopback(u.Hostname())) {
 		return "", "", "", errors.New("connect: the authorization_endpoint of " + c.ID + " is no https URL")
 	}
 	q := u.Query() // RFC 6749 section 3.1: a query of the endpoint stays

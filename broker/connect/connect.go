@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"usher/broker/grant"
 	"usher/broker/seal"
 	"usher/broker/strategy"
+	"usher/check"
 )
 
 // Broker is what connect asks of the broker; *broker.Broker is one.
@@ -101,7 +101,7 @@ func New(opt Options) (*Handler, error) {
 	}
 	base, err := url.Parse(strings.TrimSuffix(opt.URL, "/"))
 	if err != nil || base.Host == "" || base.Path != "" || base.RawQuery != "" || base.Fragment != "" || base.User != nil ||
-		base.Scheme != "https" && !(base.Scheme == "http" && loopback(base.Hostname())) {
+		base.Scheme != "https" && !(base.Scheme == "http" && check.Loopback(base.Hostname())) {
 		return nil, &usher.Error{
 			Code: usher.ErrUsage, Message: "url: providers send people back to it, and it is no https address (or http on this machine) without a path",
 			Hint: "set url in usher.yaml to the address that people type, as https://usher.example",
@@ -136,14 +136,6 @@ func New(opt Options) (*Handler, error) {
 	h.jwks.h = h
 	h.ctx, h.stop = context.WithCancel(context.Background())
 	return h, nil
-}
-
-func loopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
 }
 
 // Close ends what goes on behind the pages and waits for it.

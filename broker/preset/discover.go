@@ -11,6 +11,7 @@ import (
 
 	"usher"
 	"usher/broker"
+	"usher/check"
 	"usher/check/live"
 	"usher/guard"
 	"usher/oauth"
@@ -61,14 +62,10 @@ func badIssuer(issuer string) string {
 		return "is no URL"
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return "has a user, a query or a fragment"
-	case u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname()):
+	case u.Scheme == "https" || u.Scheme == "http" && check.Loopback(u.Hostname()):
 		return ""
 	}
 	return "is not https"
-}
-
-func loopback(host string) bool {
-	return host == "localhost" || host == "::1" || strings.HasPrefix(host, "127.")
 }
 
 func readMetadata(ctx context.Context, client Sender, address string) (*oauth.Metadata, error) {
@@ -140,7 +137,7 @@ func fromMetadata(issuer string, m *oauth.Metadata, named []string) (broker.Conf
 		if e.address == "" {
 			continue
 		}
-		if u, err := url.Parse(e.address); err != nil || u.Host == "" || u.User != nil || u.Fragment != "" || u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname())) {
+		if u, err := url.Parse(e.address); err != nil || u.Host == "" || u.User != nil || u.Fragment != "" || u.Scheme != "https" && !(u.Scheme == "http" && check.Loopback(u.Hostname())) {
 			return broker.Config{}, wrong(e.name, clip(e.address)+" is no https URL", "let the provider publish one")
 		}
 	}

@@ -115,6 +115,8 @@ func TestDiscoverRefuses(t *testing.T) {
 		{"device elsewhere", "", func(_ string, d document) { d["device_authorization_endpoint"] = "https://evil.example/r" }, "device_authorization_endpoint: no credential"},
 		{"script for a page", "", func(_ string, d document) { d["authorization_endpoint"] = "javascript:alert(1)" }, "authorization_endpoint:"},
 		{"plain page", "", func(_ string, d document) { d["authorization_endpoint"] = "http://login.example/a" }, "authorization_endpoint:"},
+		{"plain page of a name like this machine", "", func(_ string, d document) { d["authorization_endpoint"] = "http://127.login.example/a" }, "authorization_endpoint:"},
+		{"plain keys of a name like this machine", "", func(_ string, d document) { d["jwks_uri"] = "http://127.0.0.1.login.example/k" }, "jwks_uri:"},
 		{"plain keys", "", func(_ string, d document) { d["jwks_uri"] = "http://login.example/k" }, "jwks_uri:"},
 		{"not there", "/realms/other", func(string, document) {}, "404"},
 	} {
@@ -133,7 +135,7 @@ func TestDiscoverRefuses(t *testing.T) {
 			t.Errorf("%s: %v, want %q and a hint", tc.name, err, tc.want)
 		}
 	}
-	for _, issuer := range []string{"", "login.example", "http://login.example", "ftp://login.example", "https://u:p@login.example", "https://login.example?x", "https://login.example#x", "https://", "\x00", strings.Repeat("x", 100000)} {
+	for _, issuer := range []string{"", "login.example", "http://login.example", "http://127.login.example", "ftp://login.example", "https://u:p@login.example", "https://login.example?x", "https://login.example#x", "https://", "\x00", strings.Repeat("x", 100000)} {
 		_, err := preset.Discover(context.Background(), guard.New(guard.Options{}), issuer)
 		var told *usher.Error
 		if !errors.As(err, &told) || !strings.HasPrefix(told.Message, "issuer:") || len(told.Message) > 300 {
