@@ -139,9 +139,16 @@ func TestCutConnections(t *testing.T) {
 }
 
 // TestUpdatesOfTwo: Update is one at a time over all who share a database, and
-// the broker waits for none of it.
+// the broker waits for none of it; whatever isolation the server gives by default.
 func TestUpdatesOfTwo(t *testing.T) {
-	url := postgres.Shared(t).Schema(t)
+	for _, isolation := range []string{"read committed", "repeatable read"} {
+		t.Run(isolation, func(t *testing.T) {
+			updatesOfTwo(t, postgres.Shared(t).Schema(t)+"&default_transaction_isolation="+url.PathEscape(isolation))
+		})
+	}
+}
+
+func updatesOfTwo(t *testing.T, url string) {
 	stores := []*store.Store{openAt(t, url), openAt(t, url), openAt(t, url)}
 	var all sync.WaitGroup
 	var inside atomic.Int32
@@ -175,7 +182,7 @@ func TestUpdatesOfTwo(t *testing.T) {
 		return err
 	})
 	update(t, stores[0], func(*store.Tx) error {
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
 		if _, err := stores[1].Broker().Acquire(ctx, "a", "h", time.Minute); err != nil {
 			t.Errorf("a lease during somebody's Update: %v", err)

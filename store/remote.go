@@ -46,18 +46,20 @@ const updateLock = "SELECT pg_advisory_xact_lock(1970497650, hashtext(current_sc
 // migrateLock lets one of those who start at once change the schema.
 const migrateLock = "SELECT pg_advisory_lock(1970497645, hashtext(current_schema()))" // "usrm"
 
-// How transactions begin. After the lock of an Update each statement sees what
-// the one before it has committed.
+// How transactions begin, whatever the server's default is. After the lock of an
+// Update each statement sees what the one before it has committed; with another
+// isolation it would see what was there before it waited.
 var (
-	remoteUpdate  = []string{"BEGIN", updateLock}
+	remoteUpdate  = []string{"BEGIN ISOLATION LEVEL READ COMMITTED", updateLock}
 	remoteView    = []string{"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"}
-	remoteSeveral = []string{"BEGIN"}
+	remoteSeveral = []string{"BEGIN ISOLATION LEVEL READ COMMITTED"}
 )
 
-// remoteSettings are of each connection: an usher that is gone or frozen in the
-// middle of a transaction keeps the others waiting for no more than this, and a
-// commit is on the disk before it is told, whatever the server's default.
-const remoteSettings = `SET idle_in_transaction_session_timeout = '60s';
+// remoteSettings are of each connection, whatever the server's defaults: an usher
+// that is gone or frozen in the middle of a transaction keeps the others waiting
+// for no more than this, a commit is on the disk before it is told, and a single
+// statement looks again at a row that it waited for.
+const remoteSettings = `SET default_transaction_isolation = 'read committed'; SET idle_in_transaction_session_timeout = '60s';
 SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 4; SET tcp_user_timeout = 30000;
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'`
 
