@@ -146,9 +146,6 @@ func TestStyles(t *testing.T) {
 		{"JWK Ed25519 without kid", jwk(t, edKey, "", ""), edKey.Public(), jose.EdDSA, "k-config"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if err := grant.CheckKey(tt.key); err != nil {
-				t.Fatal(err)
-			}
 			e := ask(t, func(r *grant.Request) { r.Key, r.KeyID, r.Audience = tt.key, "k-config", "https://issuer.example" }, "private_key_jwt")
 			claims := verified(t, e, tt.public, tt.alg, tt.kid)
 			if claims["aud"] != "https://issuer.example" || claims["iss"] != "shop" || claims["sub"] != "shop" || claims["exp"] != float64(now.Unix()+300) || claims["iat"] != float64(now.Unix()) || len(claims["jti"].(string)) < 20 {

@@ -206,14 +206,3 @@ func algorithm(jwk *jose.JSONWebKey) (jose.SignatureAlgorithm, error) {
 	}
 	return "", errors.New("the JWK's alg does not fit its key")
 }
-
-// CheckKey tells what is wrong with a private key, or nil, for who configures
-// one. The error quotes nothing of it.
-func CheckKey(key usher.Secret) error {
-	jwk, err := readKey(key)
-	if err != nil {
-		return err
-	}
-	_, err = algorithm(jwk)
-	return err
-}

@@ -16,9 +16,9 @@ import (
 	"usher/oauth"
 )
 
-// MaxAnswer bounds the body of an answer, in bytes. A token answer has a few
+// maxAnswer bounds the body of an answer, in bytes. A token answer has a few
 // thousand.
-const MaxAnswer = 1 << 20
+const maxAnswer = 1 << 20
 
 // answered is what came back.
 type answered struct {
@@ -67,11 +67,11 @@ func (a *Asker) send(ctx context.Context, r *Request) (*answered, *Refusal) {
 	}
 	defer func() { _ = resp.Body.Close() }()
 	got.came, got.status, got.header = a.opt.Now(), resp.StatusCode, resp.Header
-	got.body, err = io.ReadAll(io.LimitReader(resp.Body, MaxAnswer+1))
+	got.body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	var told *usher.Error
 	switch {
-	case len(got.body) > MaxAnswer, errors.As(err, &told) && told.Code == usher.ErrTooLarge:
-		got.body, got.tooLarge = got.body[:min(len(got.body), MaxAnswer)], true
+	case len(got.body) > maxAnswer, errors.As(err, &told) && told.Code == usher.ErrTooLarge:
+		got.body, got.tooLarge = got.body[:min(len(got.body), maxAnswer)], true
 	case err != nil && got.status/100 == 2:
 		// It was a success, and what it gave is lost.
 		return nil, &Refusal{Kind: Lost, Endpoint: got.endpoint, Status: got.status, Err: &usher.Error{

@@ -79,17 +79,32 @@ func (in *Input) decide() Decision {
 	case grant.Busy:
 		// What says "not now" is taken at its word, whatever it says beside.
 		if r.Status == http.StatusTooManyRequests {
-			return in.of("throttled", 0.95)
+			d := in.of("throttled", 0.95)
+			d.Wait = cmp.Or(r.RetryAfter, d.Wait)
+			return d
 		}
 		d := in.of("provider-outage", 0.85)
 		d.Title = "the provider says that it is not available now (status " + strconv.Itoa(r.Status) + ")"
 		return d
 	}
 	cause, confidence := in.diagnosed()
-	if row, ok := RowOf(cause); ok && confidence >= sure && (in.answered() || row.Person == Retry) {
+	if row, ok := RowOf(cause); ok && confidence >= sure && (in.answered() || row.Person == Retry) && !in.denies(row) {
 		return in.of(cause, confidence)
 	}
 	return in.fallback()
+}
+
+// denies tells whether the code says that it is not the refresh token that is no
+// good, whatever the words beside it remind of: they may be about the client's
+// own assertion. A token that was sent and is said to lack was lost on the way.
+func (in *Input) denies(row Row) bool {
+	switch in.Refusal.Code {
+	case oauth.ErrInvalidClient:
+		return row.Dead
+	case oauth.ErrInvalidRequest:
+		return row.Cause == "refresh-token-missing" && in.HasRefresh
+	}
+	return false
 }
 
 // answered tells whether the refusal is in words that can be the endpoint's own.

@@ -147,7 +147,14 @@ func TestAnswers(t *testing.T) {
 		{"interaction required", anywhere, refresh, json(400, `{"error":"interaction_required"}`), want{"interaction-required", strategy.Ask, "W"}},
 		{"access denied", anywhere, refresh, json(400, `{"error":"access_denied"}`), want{"", strategy.Ask, "W"}},
 
-		{"Entra: password expired", atEntra, refresh, entra(400, "invalid_grant", "AADSTS50055: The password is expired."), want{"password-expired", strategy.Ask, "D"}},
+		{"Entra: password expired", atEntra, refresh, entra(400, "invalid_grant", "AADSTS50055: The password is expired."), want{"password-expired", strategy.Ask, "W"}},
+		{"Keycloak: something is required of the user", atKeycloak, refresh, json(400, `{"error":"invalid_grant","error_description":"Account is not fully set up"}`), want{"password-expired", strategy.Ask, "W"}},
+		{"Auth0: wrong secret", atAuth0, refresh, json(401, `{"error":"access_denied","error_description":"Unauthorized"}`), want{"", strategy.Rotate, "W"}},
+		{"the client's assertion, in words that fit a token", anywhere, refresh, json(401, `{"error":"invalid_client","error_description":"JWT signature is invalid"}`), want{"", strategy.Rotate, "W"}},
+		{"the client's own user", anywhere, refresh, json(401, `{"error":"invalid_client","error_description":"user not found"}`), want{"", strategy.Rotate, "W"}},
+		{"a token that was sent and did not come", anywhere, refresh, json(400, `{"error":"invalid_request","error_description":"Missing required parameter: refresh_token"}`), want{"", strategy.GiveUp, "W"}},
+		{"a service's session", anywhere, bearer, json(400, `{"error":"invalid_grant","error_description":"user not found"}`), want{"", strategy.GiveUp, "W"}},
+		{"Slack, a code that nobody knows", "https://slack.com/api/oauth.v2.access", refresh, json(200, `{"ok":false,"error":"weird_thing"}`), want{"unknown", strategy.GiveUp, "W"}},
 		{"a revoked session of a service", atEntra, bearer, entra(400, "invalid_grant", "AADSTS50132: The session is not valid due to the following reasons: password expiration or recent password change."), want{"session-revoked", strategy.Authenticate, "RW"}},
 		{"Keycloak: user gone, perhaps", atKeycloak, refresh, json(400, `{"error":"invalid_grant","error_description":"user not found"}`), want{"user-unknown", strategy.Ask, "D"}},
 		{"Entra: user gone", atEntra, refresh, entra(400, "invalid_grant", "AADSTS50034: The user account does not exist in the directory."), want{"user-unknown", strategy.Ask, "DR"}},
@@ -280,6 +287,7 @@ func TestSettled(t *testing.T) {
 			return d.Strategy == strategy.Retry
 		}},
 		{"nothing is known", strategy.Input{}, func(d strategy.Decision) bool { return d.Strategy == strategy.Retry && d.Cause == "unknown" }},
+		{"throttled for as long as is told", strategy.Input{Refusal: &grant.Refusal{Kind: grant.Busy, Status: 429, RetryAfter: 7 * time.Second}}, func(d strategy.Decision) bool { return d.Wait == 7*time.Second }},
 		{"Retry-After counts", strategy.Input{Refusal: &grant.Refusal{Kind: grant.Busy, Status: 503, RetryAfter: time.Hour}}, func(d strategy.Decision) bool { return d.Wait == time.Hour }},
 	} {
 		d := strategy.Decide(tt.in)

@@ -43,7 +43,11 @@ func both(s Name, turn usher.Fixer) Decision { return Decision{Strategy: s, Turn
 
 // byCode goes by RFC 6749 section 5.2 and the codes that were added to it.
 func (in *Input) byCode() (d Decision, ok bool) {
-	switch in.Refusal.Code {
+	code := in.Refusal.Code
+	if code == oauth.ErrAccessDenied && in.Refusal.Status == http.StatusUnauthorized {
+		code = oauth.ErrInvalidClient // Auth0's word for a wrong secret; 401 is of the client, RFC 6749 section 5.2
+	}
+	switch code {
 	case oauth.ErrInvalidGrant:
 		return in.invalidGrant(), true
 	case oauth.ErrInvalidClient:
@@ -115,6 +119,10 @@ func (in *Input) byStatus() Decision {
 	case s == http.StatusForbidden: // a firewall before it, or a right that lacks
 		d := both(Retry, usher.FixerDeveloper)
 		d.Wait = slow
+		return d
+	case s/100 == 2 && r.Kind == grant.Refused && r.Code != "": // of those who give every answer this status
+		d := both(GiveUp, usher.FixerDeveloper)
+		d.Wait = later
 		return d
 	case s == http.StatusRequestTimeout, s == http.StatusTooEarly, s/100 == 5, s/100 == 2, s == 0:
 		d := both(Retry, "")

@@ -19,9 +19,6 @@ const (
 	GiveUp       Name = "give-up"      // somebody must change the configuration; asking again changes nothing
 )
 
-// Names lists the strategies.
-var Names = [...]Name{Retry, Authenticate, Ask, Rotate, Narrow, GiveUp}
-
 // Decision is what is done about one refusal.
 type Decision struct {
 	Cause      string  // label of the taxonomy; "unknown"

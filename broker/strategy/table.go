@@ -66,7 +66,7 @@ var Rows = [...]Row{
 	{Cause: "network-proxy", Service: Retry, Person: Retry, Endpoint: true},
 	{Cause: "onprem-agent", Service: Retry, Person: Retry, Wait: soon},
 	{Cause: "password-change-failed", Service: GiveUp, Person: Ask, Wait: later},
-	{Cause: "password-expired", Service: GiveUp, Person: Ask, Wait: later, Dead: true},
+	{Cause: "password-expired", Service: GiveUp, Person: Ask, Wait: later, Why: "the person sets a new one, and the refresh token goes on: Entra keeps those of confidential clients, Keycloak every one"},
 	{Cause: "password-wrong", Service: GiveUp, Person: Ask, Wait: later, Why: "a broker has no password; a refresh that meets it was revoked by a change of the password, or goes to a directory behind"},
 	{Cause: "pkce-mismatch", Service: Ask, Person: Ask},
 	{Cause: "pkce-missing", Service: Ask, Person: Ask, Turn: usher.FixerDeveloper},
@@ -93,7 +93,7 @@ var Rows = [...]Row{
 	{Cause: "scope-insufficient", Service: GiveUp, Person: Ask, Wait: later},
 	{Cause: "scope-invalid", Service: Narrow, Person: Narrow, Wait: later},
 	{Cause: "security-defaults", Service: GiveUp, Person: Ask, Wait: later},
-	{Cause: "session-missing", Service: GiveUp, Person: Ask, Dead: true},
+	{Cause: "session-missing", Service: GiveUp, Person: Ask, Wait: later, Dead: true},
 	{Cause: "session-revoked", Service: Authenticate, Person: Ask, Dead: true, Revoked: true},
 	{Cause: "sso-interrupt", Service: GiveUp, Person: Ask, Wait: later, Turn: usher.FixerUser, Why: "a page wants to be shown, and only a person can see it"},
 	{Cause: "step-up-required", Service: GiveUp, Person: Ask, Wait: later},
@@ -114,7 +114,7 @@ var Rows = [...]Row{
 	{Cause: "user-disabled", Service: GiveUp, Person: GiveUp, Wait: later, Revoked: true, Why: "the person cannot connect either, until the account is enabled"},
 	{Cause: "user-locked", Service: Retry, Person: Retry, Wait: slow, Why: "locks end by themselves, and every try may prolong them"},
 	{Cause: "user-not-assigned", Service: GiveUp, Person: GiveUp, Wait: later},
-	{Cause: "user-unknown", Service: GiveUp, Person: Ask, Dead: true, Revoked: true},
+	{Cause: "user-unknown", Service: GiveUp, Person: Ask, Wait: later, Dead: true, Revoked: true},
 	{Cause: "wrong-cloud", Service: GiveUp, Person: GiveUp, Wait: later},
 }
 
