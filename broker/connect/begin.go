@@ -28,7 +28,8 @@ type pending struct {
 	Nonce    string `json:"nonce,omitempty"`
 	Redirect string `json:"redirect_uri"`
 	Omit     bool   `json:"omit_redirect_uri,omitempty"`
-	Mark     string `json:"mark"` // of provider, client and endpoints, see mark
+	Mark     string `json:"mark"`  // of provider, client and endpoints, see mark
+	Since    string `json:"since"` // the grant that was there when it began, see since
 	By       string `json:"by,omitempty"`
 	T        string `json:"t,omitempty"`
 }
@@ -86,7 +87,7 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request, id string) {
 		h.beginDevice(w, r, v, who)
 		return
 	}
-	address, state, browser, err := h.authorize(r.Context(), v.Config, who)
+	address, state, browser, err := h.authorize(r.Context(), v, who)
 	if err != nil {
 		h.broken(w, r, err)
 		return
@@ -120,13 +121,14 @@ func (h *Handler) form(w http.ResponseWriter, r *http.Request) (url.Values, bool
 }
 
 // authorize keeps a flow and gives the address to send the person to.
-func (h *Handler) authorize(ctx context.Context, c broker.Config, who visitor) (address, state string, browser usher.Secret, err error) {
+func (h *Handler) authorize(ctx context.Context, v broker.View, who visitor) (address, state string, browser usher.Secret, err error) {
+	c := v.Config
 	key, err := h.keys.get(ctx)
 	if err != nil {
 		return "", "", "", err
 	}
 	state, browser = newState(key, statePurpose)
-	p := pending{ID: c.ID, Redirect: h.RedirectURI(c), Mark: mark(c), By: who.operator, T: who.link}
+	p := pending{ID: c.ID, Redirect: h.RedirectURI(c), Mark: mark(c), Since: since(v), By: who.operator, T: who.link}
 	u, err := url.Parse(c.Endpoints.Authorization)
 	if err != nil || u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && check.Loopback(u.Hostname())) {
 		return "", "", "", errors.New("connect: the authorization_endpoint of " + c.ID + " is no https URL")

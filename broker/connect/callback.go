@@ -89,7 +89,7 @@ func (h *Handler) callback(w http.ResponseWriter, r *http.Request, key string) {
 		h.broken(w, r, err)
 		return
 	}
-	if refusal := answerRefused(c, p, q, key); refusal != nil {
+	if refusal := answerRefused(c, v, p, q, key); refusal != nil {
 		h.refused(w, r, v, p, "authorize", refusal)
 		return
 	}
@@ -113,13 +113,15 @@ func single(raw string) (url.Values, error) {
 
 // answerRefused holds an answer against the flow that it is to end; nil: its
 // code may be redeemed.
-func answerRefused(c broker.Config, p pending, q url.Values, key string) *grant.Refusal {
+func answerRefused(c broker.Config, v broker.View, p pending, q url.Values, key string) *grant.Refusal {
 	no := func(code, description string) *grant.Refusal {
 		return &grant.Refusal{Kind: grant.Refused, Endpoint: endpointName(c.Endpoints.Authorization), Code: code, Description: description}
 	}
 	switch iss := q.Get("iss"); {
 	case mark(c) != p.Mark:
 		return no("configuration_changed", "the connection was changed while somebody was connecting it")
+	case since(v) != p.Since: // the link that began it is no longer good, and what it began neither
+		return no(codeMeanwhile, meanwhileWords)
 	case key != providerKey(c):
 		return no("issuer_mismatch", "the answer came to the address of another provider than the one that was asked (mix-up)")
 	case iss != "" && c.Issuer != "" && iss != c.Issuer:
@@ -133,6 +135,13 @@ func answerRefused(c broker.Config, p pending, q url.Values, key string) *grant.
 	}
 	return nil
 }
+
+// Two people who were given one link, or one who took it from another: the first
+// who connects is the one.
+const (
+	codeMeanwhile  = "connected_meanwhile"
+	meanwhileWords = "somebody has connected since this was begun"
+)
 
 // endpointName gives origin and path.
 func endpointName(address string) string {
@@ -169,7 +178,7 @@ func (h *Handler) redeem(w http.ResponseWriter, r *http.Request, v broker.View, 
 		h.refused(w, r, v, p, "token", asRefusal(err, c.Endpoints.Token))
 		return
 	}
-	h.settle(ctx, w, r, v, c, keys, p, answer)
+	h.settle(ctx, w, r, c, keys, p, answer)
 }
 
 func (h *Handler) request(c broker.Config, keys broker.Keys, endpoint string, form url.Values) grant.Request {
@@ -188,8 +197,17 @@ func asRefusal(err error, endpoint string) *grant.Refusal {
 
 // settle verifies who has connected and stores the tokens, or asks first where
 // it is somebody else than before.
-func (h *Handler) settle(ctx context.Context, w http.ResponseWriter, r *http.Request, v broker.View, c broker.Config, keys broker.Keys, p pending, answer *grant.Answer) {
+func (h *Handler) settle(ctx context.Context, w http.ResponseWriter, r *http.Request, c broker.Config, keys broker.Keys, p pending, answer *grant.Answer) {
 	who, refusal := h.identify(ctx, c, p.Nonce, answer)
+	v, err := h.opt.Broker.Get(ctx, p.ID) // anew: the provider may have taken a minute
+	if err != nil {
+		h.giveBack(ctx, c, keys, answer)
+		h.broken(w, r, err)
+		return
+	}
+	if refusal == nil && since(v) != p.Since {
+		refusal = &grant.Refusal{Kind: grant.Refused, Endpoint: endpointName(c.Endpoints.Token), Code: codeMeanwhile, Description: meanwhileWords}
+	}
 	if refusal != nil {
 		h.giveBack(ctx, c, keys, answer)
 		h.refused(w, r, v, p, "token", refusal)

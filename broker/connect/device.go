@@ -242,6 +242,8 @@ func (h *Handler) deviceDone(name string, f following, v broker.View, c broker.C
 		switch {
 		case err != nil || mark(now.Config) != mark(c):
 			refusal = &grant.Refusal{Kind: grant.Refused, Endpoint: endpointName(c.Endpoints.Token), Code: "configuration_changed", Description: "the connection was changed while somebody was connecting it"}
+		case since(now) != since(v):
+			refusal = &grant.Refusal{Kind: grant.Refused, Endpoint: endpointName(c.Endpoints.Token), Code: codeMeanwhile, Description: meanwhileWords}
 		case now.Status.User != "" && who.Subject != "" && now.Status.User != who.Subject:
 			// There is no browser to ask: the answer is no.
 			refusal = &grant.Refusal{Kind: grant.Refused, Endpoint: endpointName(c.Endpoints.Token), Code: "other_user", Description: "it was connected as " + inert(now.Status.User, 100) + " before, and now somebody else typed the code"}

@@ -135,7 +135,7 @@ var (
 )
 
 // admit tells who comes: an operator, or somebody with a link for this
-// connection. The two errors are told in the same words to who has no right.
+// connection. errOldLink is told only of one that was made here for it.
 func (h *Handler) admit(r *http.Request, v broker.View, t string) (visitor, error) {
 	if name, ok := h.opt.Operator(r); ok {
 		return visitor{operator: name}, nil

@@ -17,6 +17,7 @@ import (
 type held struct {
 	ID      string        `json:"id"`
 	Mark    string        `json:"mark"`
+	Since   string        `json:"since"`
 	T       string        `json:"t,omitempty"`
 	By      string        `json:"by,omitempty"`
 	Before  string        `json:"before"`
@@ -37,7 +38,7 @@ const otherPurpose = "as-other"
 
 func keep(p pending, before string, a *grant.Answer, who person) held {
 	return held{
-		ID: p.ID, Mark: p.Mark, T: p.T, By: p.By, Before: before, Subject: who.Subject, Name: who.Name, Access: a.Access.Reveal(), Refresh: a.Refresh.Reveal(), IDToken: a.ID.Reveal(),
+		ID: p.ID, Mark: p.Mark, Since: p.Since, T: p.T, By: p.By, Before: before, Subject: who.Subject, Name: who.Name, Access: a.Access.Reveal(), Refresh: a.Refresh.Reveal(), IDToken: a.ID.Reveal(),
 		Type: a.TokenType, At: a.Received, Expires: a.ExpiresIn, Ends: a.RefreshExpiresIn, Scopes: a.Scopes, Notes: a.Notes,
 	}
 }
@@ -125,7 +126,7 @@ func (h *Handler) confirm(w http.ResponseWriter, r *http.Request, id string) {
 			Cause: "What the provider gave for " + person{k.Subject, k.Name}.String() + " was not stored, and was given back where that is possible.",
 			Next:  "To connect as " + inert(k.Before, 100) + ", sign out at the provider first.", Again: h.again(id, p),
 		}})
-	case mark(c) != k.Mark || v.Status.User != k.Before:
+	case mark(c) != k.Mark || v.Status.User != k.Before || since(v) != k.Since:
 		h.giveBack(r.Context(), c, keys, answer)
 		h.refused(w, r, v, p, "token", &grant.Refusal{Kind: grant.Refused, Endpoint: endpointName(c.Endpoints.Token), Code: "configuration_changed", Description: "the connection was changed while somebody was connecting it"})
 	default:

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
+
 	"usher/broker"
 	"usher/broker/connect"
 	"usher/broker/grant"
@@ -160,4 +162,55 @@ func TestSecureCookie(t *testing.T) {
 			t.Errorf("%s lacks %s", cookie, want)
 		}
 	}
+}
+
+// TestMeanwhile: of two who began with one link the first who connects is the
+// one; what the other brings is not stored, and given back where it was given.
+func TestMeanwhile(t *testing.T) {
+	refused := func(t *testing.T, w *world, s shown, requests, revoked int) {
+		t.Helper()
+		if s.status != http.StatusConflict || !strings.Contains(s.text, "has connected while you were away") || strings.Contains(s.text, "Begin again") {
+			t.Errorf("%d\n%s", s.status, s.text)
+		}
+		if len(w.k.stored("shop-gateway")) != 1 || w.p.requests() != requests || len(w.p.revoked) != revoked {
+			t.Errorf("%d stored, %d requests, %d given back", len(w.k.stored("shop-gateway")), w.p.requests(), len(w.p.revoked))
+		}
+		if e := w.emitted(); len(e) != 1 || e[0].StatusCode != "connected_meanwhile" {
+			t.Errorf("%+v", e)
+		}
+		w.keepsSecrets(w.p.revoked...)
+	}
+	t.Run("before it came back", func(t *testing.T) {
+		w := newWorld(t)
+		a, b := w.browser(), w.browser()
+		first, second := a.begin("shop-gateway"), b.begin("shop-gateway")
+		if s := a.get(a.agree(first)); s.status != 200 {
+			t.Fatal(s.text)
+		}
+		refused(t, w, b.get(b.agree(second)), 1, 0)
+	})
+	t.Run("while the provider answered", func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		back := b.agree(b.begin("shop-gateway"))
+		w.p.claims = func(jwt.MapClaims) {
+			if err := w.k.Connected(t.Context(), "shop-gateway", &grant.Answer{User: "ana"}); err != nil {
+				t.Error(err)
+			}
+		}
+		refused(t, w, b.get(back), 1, 1)
+	})
+	t.Run("while a code was typed", func(t *testing.T) {
+		w, _ := deviceWorld(t)
+		w.p.claims = func(jwt.MapClaims) {
+			if err := w.k.Connected(t.Context(), "shop-gateway", &grant.Answer{User: "ana"}); err != nil {
+				t.Error(err)
+			}
+		}
+		b := w.browser()
+		if s := b.until(b.device("shop-gateway")); !strings.Contains(s.text, "has connected while you were away") || len(w.k.stored("shop-gateway")) != 1 {
+			t.Errorf("%d\n%s", s.status, s.text)
+		}
+		w.h.Close()
+	})
 }
