@@ -63,6 +63,10 @@ type Case struct {
 	Addresses int     `json:"addresses"`          // different source addresses, counted up to 1,000
 	Users     int     `json:"users"`              // different users, counted up to 1,000
 	Affected  []Party `json:"affected,omitempty"` // the first 20 users
+	// Connections counts the different connections that a fault of their token
+	// endpoint keeps from a new token, up to 1,000; 0: it is no such fault.
+	Connections   int      `json:"connections,omitempty"`
+	ConnectionIDs []string `json:"connection_ids,omitempty"` // the first 20 of them
 	Refusal   Event   `json:"refusal"`            // the last try: what proofs are compared with
 
 	Changed      []Event `json:"changed,omitempty"`      // in the 72 hours before First, what may explain it, latest first, at most 10

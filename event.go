@@ -239,6 +239,28 @@ func (e *Event) Connection() string {
 	return ""
 }
 
+// TokenEndpoint gives the host and path of the token endpoint that an event of
+// usher's own broker is of, "id.example/token"; empty: it is of something else.
+func (e *Event) TokenEndpoint() string {
+	if e.Connection() == "" || e.Kind != EventToken || e.Request.Host == "" {
+		return ""
+	}
+	return e.Request.Host + e.Request.Path
+}
+
+// FaultOfEndpoint marks, as Unmapped["fault"], a refusal whose fault is the token
+// endpoint's and not that of the connection that met it.
+const FaultOfEndpoint = "endpoint"
+
+// FaultyEndpoint gives the TokenEndpoint whose fault a refusal is; empty: it is
+// the connection's own, or of something else.
+func (e *Event) FaultyEndpoint() string {
+	if !e.Refused() || e.Unmapped["fault"] != FaultOfEndpoint {
+		return ""
+	}
+	return e.TokenEndpoint()
+}
+
 // Refused tells whether the event is a refusal: a failure that is no step asked for.
 func (e *Event) Refused() bool { return e.Status == StatusFailure && !e.Interrupted }
 

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -36,10 +37,26 @@ func (b *Broker) event(rec Record, r renewal, what string) usher.Event {
 	if !Interactive(c.Grant) {
 		ev.UserType, ev.User = "service-principal", usher.Party{}
 	}
+	ev.Request.Method = "POST"
+	ev.Request.Host, ev.Request.Path = endpoint(c.Endpoints.Token)
 	if c.Owner != "" {
 		ev.Unmapped["owner"] = c.Owner
 	}
 	return ev
+}
+
+// EndpointName names a token endpoint as usher.Event.TokenEndpoint does.
+func EndpointName(address string) string {
+	host, path := endpoint(address)
+	return host + path
+}
+
+func endpoint(address string) (host, path string) {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return "", ""
+	}
+	return u.Host, cmp.Or(u.Path, "/")
 }
 
 // success is the event of a new token. After trouble it is the one that proves
@@ -79,13 +96,16 @@ func tenant(c Config) string {
 }
 
 // failure is the event of a refusal, or of what only a person can mend.
-func (b *Broker) failure(rec Record, before Status, r renewal, refusal *grant.Refusal) usher.Event {
+func (b *Broker) failure(rec Record, r renewal, refusal *grant.Refusal) usher.Event {
 	t := rec.Status.Trouble
 	ev := b.event(rec, r, "trouble\x00"+strconv.FormatInt(rec.Status.Version, 10))
 	ev.Status = usher.StatusFailure
 	ev.Message = rec.Config.ID + ": " + t.Title
 	ev.StatusDetail = t.Title
 	ev.Unmapped["cause"], ev.Unmapped["strategy"], ev.Unmapped["title"], ev.Unmapped["turn"] = t.Cause, t.Strategy, t.Title, string(t.Turn)
+	if t.Endpoint {
+		ev.Unmapped["fault"] = usher.FaultOfEndpoint
+	}
 	if rec.Status.Expires.After(ev.Time) { // a token lives still: it is not missing yet
 		ev.OAuth.Expires = rec.Status.Expires
 	}

@@ -28,8 +28,8 @@ func (t *turn) follows(c, of *usher.Case) (bool, error) {
 	if c == of || !failure(c) || !failure(of) || crowded(of) || a.Tenant != b.Tenant || !t.followsFrom(c.Finding.Cause, of.Finding.Cause) {
 		return false, nil
 	}
-	if a.Connection() != b.Connection() {
-		return false, nil // each connection has a token of its own
+	if a.Connection() != b.Connection() || a.FaultyEndpoint() != "" || b.FaultyEndpoint() != "" {
+		return false, nil // each connection has a token of its own, and a fault of an endpoint stands for itself
 	}
 	if p, q := refusing(a), refusing(b); p.Known() && q.Known() && !p.Is(q) {
 		return false, nil // another policy refuses for reasons of its own
@@ -99,6 +99,9 @@ func (t *turn) arrange(c *usher.Case) error {
 
 // around gives the cases that may have to do with one, itself among them, by id.
 func (t *turn) around(c *usher.Case) ([]*usher.Case, error) {
+	if c.Refusal.FaultyEndpoint() != "" {
+		return []*usher.Case{c}, nil
+	}
 	cases, err := t.under(append(keysClient(&c.Refusal), keysUser(&c.Refusal)...)...)
 	if err != nil {
 		return nil, err

@@ -57,7 +57,7 @@ func (t *turn) removed(id string, ev *usher.Event) error {
 		return err
 	}
 	for _, c := range cases {
-		if c.Refusal.Connection() != id || !c.State.Active() || !can(c, actSilence) || applying(c) || ev.Time.Before(c.Last) {
+		if c.Refusal.Connection() != id || c.Connections > 1 || !c.State.Active() || !can(c, actSilence) || applying(c) || ev.Time.Before(c.Last) {
 			continue
 		}
 		note(c, usher.Entry{Time: ev.Time, Kind: usher.EntryState, Text: "The connection was removed: the case is quiet, not proven fixed.", By: ev.Actor.String(), Event: ev.UID})

@@ -138,3 +138,103 @@ func TestManyConnections(t *testing.T) {
 		w.state(int64(i+1), usher.CaseFixed)
 	}
 }
+
+// away is a renewal that the token endpoint is to blame for.
+func away(clock, id string) usher.Event {
+	ev := renewal(clock, id)
+	ev.StatusCode, ev.OAuth.Error = "", ""
+	ev.Request = usher.Request{Method: "POST", Host: "id.gateway.example", Path: "/token", Status: 502}
+	ev.Unmapped = map[string]string{"fault": usher.FaultOfEndpoint}
+	return ev
+}
+
+func outage() usher.Finding {
+	return usher.Finding{Cause: "provider-outage", Outcome: usher.OutcomeWrong, Confidence: 0.9, Title: "the provider answers with an error of its own", Step: usher.StepRefresh}
+}
+
+// endpointWorld proposes as serve does: a success at the same endpoint.
+func endpointWorld(t *testing.T) *world {
+	return newWorld(t, func(opt *casebook.Options) {
+		opt.Fixes = func(*usher.Case) []usher.Fix {
+			proof := usher.ProofCondition{Equal: []string{"http_request.path"}, Text: "a connection that met it gets a token"}
+			return []usher.Fix{{ID: "1", Title: "Wait", Risk: usher.RiskNeutral, Fixer: usher.FixerNobody, Proof: proof}}
+		}
+	})
+}
+
+// TestEndpointAway: a provider that is down is one case, however many
+// connections, clients and tenants meet it, and one of them ends it.
+func TestEndpointAway(t *testing.T) {
+	w := endpointWorld(t)
+	for round := range 2 {
+		for i := range 400 {
+			ev := away(fmt.Sprintf("11:%02d", round), fmt.Sprintf("c-%d", i))
+			ev.Client.UID, ev.Tenant = fmt.Sprintf("shop-%d", i%7), fmt.Sprintf("tenant-%d", i%3)
+			w.refuse(ev, outage())
+		}
+	}
+	c := w.only()
+	if c.Count != 800 || c.Connections != 400 || len(c.ConnectionIDs) != 20 || c.ConnectionIDs[3] != "c-3" || c.Behind != 0 {
+		t.Errorf("%d tries, %d connections, %v", c.Count, c.Connections, c.ConnectionIDs)
+	}
+	if want := "400 connections get no new token from 'id.gateway.example/token': the provider answers with an error of its own"; c.Title != want {
+		t.Errorf("%q, want %q", c.Title, want)
+	}
+	elsewhere := away("11:10", "c-5")
+	elsewhere.Request.Path = "/other"
+	w.succeed(elsewhere)
+	w.succeed(away("11:10", "stranger")) // never met it: it may be let in where others are not
+	early := away("10:59", "c-5")
+	w.succeed(early)
+	w.state(1, usher.CaseOpen)
+	w.succeed(away("11:10", "c-5"))
+	w.state(1, usher.CaseFixed)
+	w.refuse(away("11:20", "c-9"), outage())
+	w.state(1, usher.CaseRegressed)
+	w.succeed(away("11:21", "c-300"))
+	w.state(1, usher.CaseFixed)
+	w.only()
+}
+
+// TestEndpointTogether: an outage and the fault of one connection there are two
+// cases, another endpoint's outage is a third, and none proves another.
+func TestEndpointTogether(t *testing.T) {
+	w := endpointWorld(t)
+	w.refuse(away("11:00", "c-1"), outage())
+	w.refuse(renewal("11:01", "c-1"), revoked())
+	other := away("11:02", "c-2")
+	other.Request.Host = "id.ledger.example"
+	w.refuse(other, outage())
+	if w.tx.last != 3 {
+		t.Fatalf("%d cases:%s", w.tx.last, titles(w.tx.all()))
+	}
+	if c := w.get(1); !strings.HasPrefix(c.Title, "Connection 'c-1' has no token: ") || c.Connections != 1 {
+		t.Errorf("%q, %d", c.Title, c.Connections)
+	}
+	if c := w.get(2); c.Connections != 0 || c.Behind != 0 {
+		t.Errorf("%+v", c)
+	}
+	w.succeed(away("11:05", "c-2"))
+	w.state(1, usher.CaseOpen)
+	w.state(2, usher.CaseOpen)
+	w.state(3, usher.CaseOpen)
+}
+
+// TestEndpointSilence: an endpoint that nobody asks any more, for its
+// connections were removed or go elsewhere, is no case for ever.
+func TestEndpointSilence(t *testing.T) {
+	w := endpointWorld(t)
+	w.refuse(away("11:00", "c-1"), outage())
+	gone := away("11:05", "c-1")
+	gone.Kind, gone.Status = usher.EventAdmin, usher.StatusSuccess
+	gone.Change = &usher.Change{Operation: "delete", Type: "connection", Target: usher.Party{Name: "c-1"}}
+	w.change(gone)
+	w.state(1, usher.CaseQuiet)
+	w.refuse(away("11:10", "c-2"), outage())
+	w.state(1, usher.CaseOpen)
+	gone.UID, gone.Session, gone.Time, gone.Change = "", "c-2", at("11:15"), &usher.Change{Operation: "delete", Type: "connection", Target: usher.Party{Name: "c-2"}}
+	w.change(gone)
+	w.state(1, usher.CaseOpen) // others may be without a token still
+	w.tick(at("13:05"))
+	w.state(1, usher.CaseQuiet)
+}

@@ -106,6 +106,9 @@ func (b *Book) fingerprint(ev *usher.Event, f *usher.Finding) string {
 	}
 	cause := b.cause(f)
 	parts := []string{cause.Label, ev.Tenant}
+	if at := ev.FaultyEndpoint(); at != "" {
+		return digest("cause", cause.Label, "endpoint", at) // whoever meets it, by whatever client
+	}
 	if id := ev.Connection(); id != "" {
 		// Each connection has a token of its own, whatever it shares with others:
 		// it is one thing that works or does not.
@@ -133,6 +136,9 @@ const (
 
 // alike lists what cases of one crowd have in common.
 func (b *Book) alike(ev *usher.Event, f *usher.Finding) []string {
+	if at := ev.FaultyEndpoint(); at != "" {
+		return []string{"endpoint", at}
+	}
 	if id := ev.Connection(); id != "" { // operators make connections: nobody can make up more of them
 		return []string{"connection", ev.Tenant, id}
 	}
@@ -151,6 +157,9 @@ func codeOf(ev *usher.Event) []string {
 	code := cmp.Or(ev.StatusCode, ev.OAuth.Error)
 	if code == "" && ev.Request.Status != 0 {
 		code = strconv.Itoa(ev.Request.Status)
+	}
+	if at := ev.FaultyEndpoint(); at != "" {
+		return []string{"endpoint", at, code}
 	}
 	parts := []string{ev.Tenant, party(ev.Client), string(ev.Kind), ev.Code, code}
 	if id := ev.Connection(); id != "" {

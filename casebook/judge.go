@@ -25,17 +25,21 @@ func (t *turn) judge(c *usher.Case, cand candidate, ev *usher.Event) (verdict, e
 	if len(cond.Equal) == 0 || cond.Check != "" {
 		return verdict{}, nil // nothing ties it to the refusal, or a check decides
 	}
-	if r.Connection() != ev.Connection() && r.Connection() != "" {
+	connection, endpoint := r.Connection(), r.FaultyEndpoint()
+	switch {
+	case endpoint != "":
+		if met, err := t.met(c, ev); err != nil || !met || ev.TokenEndpoint() != endpoint {
+			return verdict{}, err // another endpoint, or a connection that never met the fault
+		}
+	case connection != "" && connection != ev.Connection():
 		return verdict{}, nil // another connection, or a sign-in: this one's token is renewed by itself alone
-	}
-	connection := r.Connection() != ""
-	if !connection && r.Tenant != ev.Tenant {
+	case connection == "" && r.Tenant != ev.Tenant:
 		return verdict{}, nil // another tenant's clients have the same names
 	}
 	if !alike(r, ev) {
 		return verdict{}, nil // what was granted before says nothing of what was refused since
 	}
-	if r.Resource.Known() && !ev.Resource.Is(r.Resource) && !slices.ContainsFunc(cond.Differ, isResource) {
+	if endpoint == "" && r.Resource.Known() && !ev.Resource.Is(r.Resource) && !slices.ContainsFunc(cond.Differ, isResource) {
 		return verdict{}, nil // another API has other rules
 	}
 	equal, same := compareAll(r, ev, cond.Equal, "equal")
@@ -57,7 +61,7 @@ func (t *turn) judge(c *usher.Case, cand candidate, ev *usher.Event) (verdict, e
 		v.near = sameStill(differ)
 	case !given:
 		v.near = "it was not given " + said(strings.Join(cond.Granted, " "), 200)
-	case !connection && otherScopes(t.step(c), r, ev):
+	case connection == "" && otherScopes(t.step(c), r, ev):
 		v.near = "it asked for other scopes"
 	case !ev.Time.After(c.Last):
 		v.near = "it happened before the last refusal"

@@ -27,6 +27,9 @@ func keysUser(ev *usher.Event) []string   { return keysParty("user:", ev.Tenant,
 // client it has by then.
 func keyConnection(id string) string { return "connection:" + digest("", id) }
 
+// keyEndpoint files what a later success at a token endpoint may prove.
+func keyEndpoint(at string) string { return "endpoint:" + digest("", at) }
+
 // keyTenant files cases that belong to no client and no user.
 func keyTenant(tenant string) string { return "tenant:" + digest("", tenant) }
 
@@ -73,6 +76,9 @@ func (t *turn) keys(c *usher.Case) []string {
 		}
 	case c.State == usher.CaseIntended:
 		keys = append(keys, keyCode(&c.Refusal))
+	case c.Refusal.FaultyEndpoint() != "":
+		keys = append(keys, keyCode(&c.Refusal), keyAlike(t.alike(&c.Refusal, &c.Finding)), keyEndpoint(c.Refusal.TokenEndpoint()), keyConnection(c.Refusal.Connection()))
+		keys = append(keys, t.targetKeys(c)...)
 	default:
 		keys = append(keys, keyCode(&c.Refusal), keyAlike(t.alike(&c.Refusal, &c.Finding)))
 		keys = append(keys, keysClient(&c.Refusal)...)
@@ -125,6 +131,9 @@ func (t *turn) targetKeys(c *usher.Case) (keys []string) {
 // targets lists the ids and names of what decides a case: its client and
 // policy, and of user, resource and scopes what makes it one thing.
 func (t *turn) targets(c *usher.Case) (targets []string) {
+	if c.Connections > 1 {
+		return nil // nothing that belongs to one of them decides it
+	}
 	ev := &c.Refusal
 	policy := refusing(ev)
 	targets = []string{ev.Client.UID, ev.Client.Name, t.clientUID(ev), policy.UID, policy.Name, c.Finding.Subject.Policy}
@@ -183,10 +192,10 @@ func (t *turn) wake(c *usher.Case) time.Time {
 
 // lasting tells whether silence says nothing about a case: a fix is being
 // carried out, a configuration stays wrong until it is changed, a connection
-// that waits for somebody is not tried, or an attacker holds a credential that
+// that waits for somebody is not tried (one whose endpoint is away always is), or an attacker holds a credential that
 // is not proven dead and that nobody has answered for.
 func lasting(c *usher.Case) bool {
-	if applying(c) || c.Kind == usher.CaseConfiguration || c.Refusal.Connection() != "" {
+	if applying(c) || c.Kind == usher.CaseConfiguration || c.Refusal.Connection() != "" && c.Refusal.FaultyEndpoint() == "" {
 		return true
 	}
 	return c.Kind == usher.CaseAttack && holds(c) && c.State != usher.CaseVerifying

@@ -197,6 +197,12 @@ func (t *turn) join(c *usher.Case, ev *usher.Event) (joined, error) {
 	if j.earliest {
 		c.First = ev.Time
 	}
+	if stranger && ev.FaultyEndpoint() != "" {
+		c.Connections++
+		if len(c.ConnectionIDs) < maxAffected {
+			c.ConnectionIDs = append(c.ConnectionIDs, ev.Connection())
+		}
+	}
 	c.Count++
 	c.Users, c.Addresses = users, addresses
 	c.Last = later(c.Last, ev.Time)
@@ -374,7 +380,7 @@ func (t *turn) provenAlready(c *usher.Case) error {
 		return nil
 	}
 	client := ""
-	if slices.Contains(scope(t.cause(&c.Finding)), "client") {
+	if c.Refusal.FaultyEndpoint() == "" && slices.Contains(scope(t.cause(&c.Finding)), "client") {
 		client = party(c.Refusal.Client)
 	}
 	later, err := t.tx.Successes(c.Refusal.Tenant, client, "", c.Refusal.Time, t.now.Add(maxAhead))

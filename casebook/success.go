@@ -26,6 +26,9 @@ func (b *Book) Success(tx Tx, ev *usher.Event) ([]*usher.Case, error) {
 	if id := ev.Connection(); id != "" {
 		keys = append(keys, keyConnection(id))
 	}
+	if at := ev.TokenEndpoint(); at != "" {
+		keys = append(keys, keyEndpoint(at))
+	}
 	cases, err := t.under(keys...)
 	if err != nil {
 		return nil, err

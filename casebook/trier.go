@@ -18,6 +18,7 @@ type trier struct {
 	client, clientName string
 	address            string
 	machine            string // machineCalls, machineProven or empty
+	connection         string // of a fault of an endpoint, and then nothing else
 }
 
 // A client that acts for itself: without a user, at an API; or at the provider,
@@ -31,6 +32,9 @@ const (
 const maxTriers = 1000
 
 func trierOf(ev *usher.Event) trier {
+	if ev.FaultyEndpoint() != "" {
+		return trier{connection: mark(ev.Connection())}
+	}
 	who := trier{
 		user: mark(ev.User.UID), userName: mark(ev.User.Name), client: mark(ev.Client.UID), clientName: mark(ev.Client.Name),
 		address: mark(detect.Source(ev.Source.IP)),
@@ -57,11 +61,11 @@ func mark(s string) string {
 
 // String is the form in which the store keeps a trier.
 func (w trier) String() string {
-	return strings.Join([]string{w.user, w.userName, w.client, w.clientName, w.address, w.machine}, " ")
+	return strings.Join([]string{w.user, w.userName, w.client, w.clientName, w.address, w.machine, w.connection}, " ")
 }
 
 func readTrier(s string) (w trier) {
-	for _, field := range [...]*string{&w.user, &w.userName, &w.client, &w.clientName, &w.address, &w.machine} {
+	for _, field := range [...]*string{&w.user, &w.userName, &w.client, &w.clientName, &w.address, &w.machine, &w.connection} {
 		*field, s, _ = strings.Cut(s, " ")
 	}
 	return w
@@ -79,6 +83,16 @@ func (t *turn) triers(c *usher.Case) ([]trier, error) {
 		list[i] = readTrier(m)
 	}
 	return list, nil
+}
+
+// met tells whether the connection of a success is one of those that met a fault
+// of their endpoint, among the first 1,000 of them.
+func (t *turn) met(c *usher.Case, ev *usher.Event) (bool, error) {
+	if c.Refusal.Connection() == ev.Connection() {
+		return true, nil
+	}
+	marks, err := t.tx.Marks(c.ID)
+	return slices.Contains(marks, trier{connection: mark(ev.Connection())}.String()), err
 }
 
 // crew is the triers of a case, to look one up.

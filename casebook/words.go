@@ -24,6 +24,9 @@ func (t *turn) word(c *usher.Case) {
 		if id := c.Refusal.Connection(); id != "" {
 			c.Title = "Connection " + quote(id) + " " + lacks(&c.Refusal) + ": " + t.why(c)
 		}
+		if c.Connections > 1 {
+			c.Title = many(c.Connections, "connection") + " get no new token from " + quote(c.Refusal.TokenEndpoint()) + ": " + t.why(c)
+		}
 	}
 	c.Title = clip(c.Title, 400)
 	parts := []string{c.Title + ".", t.extent(c)}
@@ -235,13 +238,18 @@ func (t *turn) extent(c *usher.Case) string {
 		parts = append(parts, plural(c.Users, "user"))
 	}
 	if c.Addresses > 0 {
-		n := plural(c.Addresses, "address")
-		if c.Addresses >= 1000 {
-			n = "1,000 or more addresses"
-		}
-		parts = append(parts, n)
+		parts = append(parts, many(c.Addresses, "address"))
 	}
 	return strings.Join(parts, ", ") + "."
+}
+
+// many is plural for what is counted up to 1,000.
+func many(n int, what string) string {
+	if n >= 1000 {
+		_, what, _ = strings.Cut(plural(n, what), " ")
+		return "1,000 or more " + what
+	}
+	return plural(n, what)
 }
 
 func tries(n int) string {

@@ -203,18 +203,32 @@ func (c *console) viewCase(r *http.Request, found *usher.Case, plan string) case
 	for _, e := range slices.Backward(found.Timeline) {
 		v.Entries = append(v.Entries, entryView{plainWord(e.Kind), c.moment(e.Time), text(e.Text), show(e.By), entryWord(e.Kind)})
 	}
-	for _, p := range found.Affected {
-		v.People = append(v.People, cutTo(p.String(), 60))
-	}
-	if more := found.Users - len(found.Affected); more > 0 && len(found.Affected) > 0 {
-		v.More = "and " + count(more, "other", "others")
-	}
+	v.People, v.More = peopleOf(found)
 	v.Facts = factsOf(found)
 	v.Owner = show(cmp.Or(found.Owner, by(r)))
 	v.Reason = text(found.Reason)
 	v.Soonest = now.In(c.opt.Location).AddDate(0, 0, 1).Format(time.DateOnly)
 	v.Expires = now.In(c.opt.Location).AddDate(0, 0, 90).Format(time.DateOnly)
 	return v
+}
+
+// peopleOf names who is affected: people, or the connections that a fault of
+// their token endpoint keeps from a token, and how many beyond those.
+func peopleOf(found *usher.Case) (names []string, more string) {
+	all := found.Users
+	for _, p := range found.Affected {
+		names = append(names, cutTo(p.String(), 60))
+	}
+	if found.Connections > 0 {
+		names, all = nil, found.Connections
+		for _, id := range found.ConnectionIDs {
+			names = append(names, cutTo(id, 60))
+		}
+	}
+	if n := all - len(names); n > 0 && len(names) > 0 {
+		more = "and " + count(n, "other", "others")
+	}
+	return names, more
 }
 
 // stagesOf draws the way of a case from open to fixed.

@@ -410,6 +410,66 @@ func TestProviderAway(t *testing.T) {
 	}
 }
 
+// TestProviderAwayForMany: one provider that is away is one case, which every
+// connection there shows, and which ends when one of them has a token.
+func TestProviderAwayForMany(t *testing.T) {
+	g := newGateway(t)
+	b := newBench(t, brokerConfig)
+	b.start()
+	const many = 300
+	for i := range many {
+		b.addConnection(g, fmt.Sprintf("shop-%d", i))
+	}
+	g.away.Store(true)
+	_, key := b.key("checkout", `["*"]`)
+	for i := range 4 { // what people and programs ask for at once
+		b.take(fmt.Sprintf("shop-%d", i), key, "Prefer", "wait=0")
+		b.ask("POST", fmt.Sprintf("/api/v1/connections/shop-%d/renew", i), "", nil)
+	}
+	for i := range many { // the pace lets few through while nobody answers: the others come in time
+		serve.TellBroker(b.server, usher.Event{
+			UID: fmt.Sprintf("away-%d", i), Kind: usher.EventToken, Provider: "usher", LogName: "broker", Time: time.Now(), Session: fmt.Sprintf("shop-%d", i),
+			Tenant: strings.TrimPrefix(g.URL, "http://"), Client: usher.Party{UID: "shop"}, Resource: usher.Party{Name: fmt.Sprintf("shop-%d", i)}, Status: usher.StatusFailure,
+			Request:  usher.Request{Method: "POST", Host: strings.TrimPrefix(g.URL, "http://"), Path: "/token", Status: 503},
+			Unmapped: map[string]string{"fault": usher.FaultOfEndpoint, "cause": "provider-outage", "strategy": "retry", "title": "the provider is away"},
+		})
+	}
+	cases := b.wait("all of them in one case", func(list []usher.Case) bool { return len(list) > 0 && list[0].Connections == many })
+	if c := cases[0]; len(cases) != 1 || !strings.HasPrefix(c.Title, "300 connections get no new token from '"+strings.TrimPrefix(g.URL, "http://")+"/token': ") {
+		t.Errorf("%d cases, %q", len(cases), c.Title)
+	}
+	var list struct{ Connections []console.Connection }
+	b.ask("GET", "/api/v1/connections", "", &list)
+	shown := 0
+	for _, c := range list.Connections {
+		if c.Status.Trouble == nil {
+			continue
+		}
+		if shown++; c.Case != 1 {
+			t.Errorf("%s shows case %d: %+v", c.Config.ID, c.Case, c.Status.Trouble)
+		}
+	}
+	if shown == 0 {
+		t.Error("no connection is in trouble")
+	}
+	var page string
+	if b.ask("GET", "/cases/1", "", &page); !strings.Contains(page, "shop-") || !strings.Contains(page, "and 280 others") {
+		t.Errorf("the page names no connections: %.2000s", page)
+	}
+	g.away.Store(false)
+	for end := time.Now().Add(60 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		if b.ask("POST", "/api/v1/connections/shop-0/renew", "", nil); b.cases()[0].State == usher.CaseFixed {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("the next token proves nothing")
+		}
+	}
+	if n := len(b.cases()); n != 1 {
+		t.Errorf("%d cases", n)
+	}
+}
+
 // TestEgressServed: the proxy of the configuration puts the token in, for the
 // targets of the configuration and no others.
 func TestEgressServed(t *testing.T) {

@@ -43,6 +43,9 @@ func (e *Engine) connectionFinding(x *diagnose.Explainer, ev *usher.Event) (ushe
 func connectionFixes(c *usher.Case, cause usher.Cause) []usher.Fix {
 	id, ev := c.Refusal.Connection(), &c.Refusal
 	proof := usher.ProofCondition{Equal: []string{"session_uid"}, Text: "connection " + usher.EscapeValue(id) + " gets a token"}
+	if at := ev.FaultyEndpoint(); at != "" {
+		proof = usher.ProofCondition{Equal: []string{"http_request.path"}, Text: "a connection that met it gets a token from " + usher.EscapeValue(at)}
+	}
 	var fixes []usher.Fix
 	add := func(title string, fixer usher.Fixer, steps ...string) {
 		f := usher.Fix{Title: title, Risk: usher.RiskNeutral, Fixer: fixer, Proof: proof}

@@ -38,23 +38,39 @@ func (b *brokerage) Connections(ctx context.Context) ([]console.Connection, erro
 	}
 }
 
-// cases gives the active case about each connection that has one.
-func (b *brokerage) cases(ctx context.Context) (map[string]int64, error) {
+// connectionCases are the active cases of connections: each its own, and those of
+// token endpoints.
+type connectionCases struct{ own, endpoint map[string]int64 }
+
+// cases gives the active cases about connections, the first one about each.
+func (b *brokerage) cases(ctx context.Context) (connectionCases, error) {
+	found := connectionCases{map[string]int64{}, map[string]int64{}}
 	list, err := b.engine.List(ctx, console.Filter{})
-	if err != nil {
-		return nil, err
-	}
-	cases := map[string]int64{}
 	for i := range list {
-		if id := list[i].Refusal.Connection(); id != "" && cases[id] == 0 {
-			cases[id] = list[i].ID
+		in, name := found.own, list[i].Refusal.Connection()
+		if at := list[i].Refusal.FaultyEndpoint(); at != "" {
+			in, name = found.endpoint, at
+		}
+		if name != "" && in[name] == 0 {
+			in[name] = list[i].ID
 		}
 	}
-	return cases, nil
+	return found, err
 }
 
-func (b *brokerage) shown(v *broker.View, cases map[string]int64) console.Connection {
-	c := console.Connection{Config: v.Config, Revision: v.Revision, Status: v.Status, Case: cases[v.Config.ID]}
+// of gives the case of a connection, or 0. One whose trouble is the endpoint's
+// shares it with the others there.
+func (c connectionCases) of(v *broker.View) int64 {
+	if t := v.Status.Trouble; t != nil && t.Endpoint {
+		if id := c.endpoint[broker.EndpointName(v.Config.Endpoints.Token)]; id != 0 {
+			return id
+		}
+	}
+	return c.own[v.Config.ID]
+}
+
+func (b *brokerage) shown(v *broker.View, cases connectionCases) console.Connection {
+	c := console.Connection{Config: v.Config, Revision: v.Revision, Status: v.Status, Case: cases.of(v)}
 	c.Status.Spent = "" // of no use to anybody but the broker
 	if v.Config.Grant == broker.GrantCode && b.connect != nil {
 		c.RedirectURI = b.connect.RedirectURI(v.Config)

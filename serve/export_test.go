@@ -60,6 +60,9 @@ func TakeSlowly(t *testing.T, s *Server, events []usher.Event, between func()) {
 	}
 }
 
+// TellBroker tells an event as the broker does.
+func TellBroker(s *Server, ev usher.Event) { s.broker.events.add(context.Background(), ev) }
+
 // Registered tells whether the registration of a client is there.
 func Registered(s *Server, client string) bool { return s.engine.providers[0].regs.peek(client) != nil }
 
