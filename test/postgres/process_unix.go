@@ -121,7 +121,7 @@ func (p *process) watchOver() error {
 
 func (p *process) start() error {
 	var last error
-	for range 50 { // children of a killed server may hold its memory for a moment
+	for range 300 { // children of a killed server may hold its memory for a moment
 		if last = p.try(); last == nil {
 			return nil
 		}
