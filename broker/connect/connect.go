@@ -87,6 +87,7 @@ type Handler struct {
 
 	jwks keySets
 
+	waits waiting
 	sleep func(ctx context.Context, d time.Duration) bool
 
 	ctx  context.Context // ends with Close

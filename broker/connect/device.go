@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"usher"
@@ -63,6 +64,38 @@ type following struct {
 
 const deviceKind = "connect-device"
 
+// mostCodes is how many codes of one connection may wait to be typed at this
+// replica: each costs the provider a request every few seconds for up to an hour.
+const mostCodes = 5
+
+const codeTooMany = "too_many_codes"
+
+// waiting counts the codes that wait, by connection.
+type waiting struct {
+	mu sync.Mutex
+	n  map[string]int
+}
+
+// more counts one more, where it may be; ended takes it back.
+func (w *waiting) more(id string) (ended func(), ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.n[id] >= mostCodes {
+		return nil, false
+	}
+	if w.n == nil {
+		w.n = map[string]int{}
+	}
+	w.n[id]++
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.n[id]--; w.n[id] == 0 {
+			delete(w.n, id)
+		}
+	}, true
+}
+
 // Device begins a device flow and polls until it ends, for a command line. The
 // broker tells of the end.
 func (h *Handler) Device(ctx context.Context, id string) (*Device, error) {
@@ -100,6 +133,16 @@ func (h *Handler) startDevice(ctx context.Context, v broker.View, who visitor) (
 	if err != nil {
 		return nil, &grant.Refusal{Kind: grant.Misused, Endpoint: "usher", Err: err}
 	}
+	ended, ok := h.waits.more(c.ID)
+	if !ok {
+		return nil, &grant.Refusal{Kind: grant.Busy, Endpoint: "usher", Code: codeTooMany, Description: "as many codes as one connection may have wait to be typed"}
+	}
+	began := false
+	defer func() {
+		if !began {
+			ended()
+		}
+	}()
 	asker, ok := h.opt.Ask.(deviceAsker)
 	if !ok {
 		return nil, &grant.Refusal{Kind: grant.Misused, Endpoint: endpointName(c.Endpoints.DeviceAuthorization), Err: errors.New("this server cannot begin device flows")}
@@ -138,11 +181,11 @@ func (h *Handler) startDevice(ctx context.Context, v broker.View, who visitor) (
 	if err := h.follow(ctx, name, &f, 0); err != nil {
 		return nil, &grant.Refusal{Kind: grant.Misused, Endpoint: "usher", Err: err}
 	}
-	h.work.Add(1)
-	go func() {
-		defer h.work.Done()
+	began = true
+	h.work.Go(func() {
+		defer ended()
 		h.poll(name, f, v, c, keys, got, verifier)
-	}()
+	})
 	return &Device{UserCode: f.UserCode, URI: f.URI, URIComplete: f.URIComplete, Expires: f.Expires, Page: h.Page(c.ID) + "/device/" + name}, nil
 }
 
@@ -212,7 +255,7 @@ func (h *Handler) poll(name string, f following, v broker.View, c broker.Config,
 			wait = 0
 		case refusal.Code == oauth.ErrSlowDown:
 			interval, wait = interval+5*time.Second, 0
-		case refusal.Kind == grant.Unreachable, refusal.Kind == grant.Lost, refusal.Kind == grant.Busy:
+		case refusal.Kind == grant.Unreachable, refusal.Kind == grant.Lost, refusal.Kind == grant.Busy, refusal.Status/100 == 5:
 			wait = min(max(2*wait, interval, refusal.RetryAfter), 2*time.Minute)
 		default:
 			h.deviceRefused(name, f, c, refusal)

@@ -183,6 +183,67 @@ func TestDeviceRefused(t *testing.T) {
 	}
 }
 
+// TestDeviceAway: a provider that is out of order for a moment does not end what
+// a person is in the middle of.
+func TestDeviceAway(t *testing.T) {
+	for _, body := range []string{"<html>Bad Gateway</html>", `{"error":"server_error"}`} {
+		w, _ := deviceWorld(t)
+		polls := 0
+		w.h.SetSleep(func(ctx context.Context, d time.Duration) bool {
+			w.pass(d)
+			polls++
+			w.p.change(func() {
+				if w.p.status, w.p.body = 0, body; polls <= 2 {
+					w.p.status = http.StatusBadGateway
+				}
+			})
+			return ctx.Err() == nil
+		})
+		b := w.browser()
+		if s := b.until(b.device("shop-gateway")); !strings.Contains(s.text, "Connected") {
+			t.Errorf("after %s: %d\n%s", body, s.status, s.text)
+		}
+		w.h.Close()
+	}
+}
+
+// TestDeviceMany: whoever has a link cannot have usher ask the provider more and
+// more often.
+func TestDeviceMany(t *testing.T) {
+	w, _ := deviceWorld(t)
+	hold := make(chan struct{})
+	w.h.SetSleep(func(ctx context.Context, d time.Duration) bool {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-hold:
+			w.pass(d)
+			return true
+		}
+	})
+	var last string
+	for range 5 {
+		last = w.browser().device("shop-gateway")
+	}
+	_, err := w.h.Device(t.Context(), "shop-gateway")
+	if err == nil || !strings.Contains(err.Error(), "As many codes") {
+		t.Errorf("a sixth: %v", err)
+	}
+	w.add("second", func(c *broker.Config) { c.Grant = broker.GrantDevice })
+	w.browser().device("second") // which is not concerned
+	close(hold)
+	w.browser().until(last)
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if _, err = w.h.Device(t.Context(), "shop-gateway"); err == nil {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("when they are over: %v", err)
+		}
+	}
+	w.h.Close()
+}
+
 // TestDeviceCommand: the command line gets the code and the words for it.
 func TestDeviceCommand(t *testing.T) {
 	w, _ := deviceWorld(t)

@@ -64,6 +64,10 @@ func (h *Handler) explain(c broker.Config, refusal *grant.Refusal) told {
 		t.cause, t.turnOf, t.again = "unknown", usher.FixerUser, false
 		t.title, t.what, t.why = meanwhileWords, "Somebody has connected while you were away. What is there stays, and nothing of yours was stored.", ""
 		t.next, t.status = "If that was you, in another window, you have nothing more to do. If it was not, ask whoever gave you the link for a new one.", http.StatusConflict
+	case codeTooMany:
+		t.cause, t.turnOf = "unknown", usher.FixerUser
+		t.title, t.what, t.why = refusal.Description, "As many codes as one connection may have wait to be typed. No further one was asked for.", ""
+		t.next, t.status = "Type one of those, or wait until one is over.", http.StatusTooManyRequests
 	case "other_user":
 		t.cause, t.turnOf = "unknown", usher.FixerUser
 		t.what, t.why = "Somebody else than before has connected. Nothing was stored.", sentence(inert(refusal.Description, 400))
@@ -124,7 +128,7 @@ func causeOfToken(code string) string {
 
 // saidBy gives the provider's own words.
 func saidBy(r *grant.Refusal) string {
-	if strings.HasPrefix(r.Code, "issuer_") || strings.HasPrefix(r.Code, "id_token_") || r.Code == "configuration_changed" || r.Code == "keys_unreadable" || r.Code == codeMeanwhile || r.Code == "other_user" {
+	if strings.HasPrefix(r.Code, "issuer_") || strings.HasPrefix(r.Code, "id_token_") || r.Code == "configuration_changed" || r.Code == "keys_unreadable" || r.Code == codeMeanwhile || r.Code == codeTooMany || r.Code == "other_user" {
 		return ""
 	}
 	text := inert(oauth.Redact(r.Description), 300)
