@@ -1,7 +1,9 @@
 package egress
 
 import (
+	"cmp"
 	"encoding/base64"
+	"encoding/hex"
 	"net"
 	"net/http"
 	"net/netip"
@@ -166,10 +168,7 @@ func (c *call) asProxy() (usher.Secret, *problem) {
 	if !ok {
 		return "", &problem{status: http.StatusProxyAuthRequired, code: "key_missing", cause: "token-missing", what: "the request names no connection and no key", hint: "set the proxy to http://CONNECTION:KEY@HOST:PORT"}
 	}
-	path := u.EscapedPath()
-	if path == "" {
-		path = "/"
-	}
+	path := cmp.Or(u.RawPath, u.EscapedPath(), "/")
 	return key, c.target(id, u.Scheme, u.Host, path)
 }
 
@@ -186,8 +185,24 @@ func (c *call) target(id, scheme, authority, path string) *problem {
 	if why := badPath(path); why != "" {
 		return bad("the path "+why, "send it as the API wants it, without . and .. in it")
 	}
-	c.path = path
+	c.path = written(path)
 	return nil
+}
+
+// written encodes what a path may not hold as it is, RFC 3986 section 3.3, and
+// leaves all else: url.URL would write the whole path anew where it finds such a
+// character, and make a slash of %2F.
+func written(path string) string {
+	var b strings.Builder
+	for _, c := range []byte(path) {
+		if c >= 0x80 || strings.IndexByte("\"<>^`{|}", c) >= 0 {
+			b.WriteByte('%')
+			b.WriteString(strings.ToUpper(hex.EncodeToString([]byte{c})))
+			continue
+		}
+		b.WriteByte(c)
+	}
+	return b.String()
 }
 
 func validID(id string) bool {

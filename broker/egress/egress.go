@@ -25,11 +25,9 @@ const (
 	mostOrigins     = 256              // that connections are kept to
 )
 
-// What Caller answers beside a caller.
-var (
-	ErrKey  = errors.New("there is no such key") // refused with 401
-	ErrAway = errors.New("keys cannot be looked up now")
-)
+// ErrKey is what Caller answers where there is no such key: the request is
+// refused with 401.
+var ErrKey = errors.New("there is no such key")
 
 // Caller is a program that sends requests.
 type Caller struct {
@@ -46,7 +44,8 @@ type Options struct {
 	// Config gives a connection, or broker.ErrNotFound. It is asked with every
 	// request and should answer from memory.
 	Config func(ctx context.Context, id string) (broker.Config, error)
-	// Caller tells who has a key, or ErrKey.
+	// Caller tells who has a key, or ErrKey; any other error is that keys cannot be
+	// looked up now.
 	Caller func(ctx context.Context, key usher.Secret) (Caller, error)
 	// Emit is given an event for each refusal, and for the first success after one.
 	Emit func(ctx context.Context, ev usher.Event)

@@ -261,7 +261,7 @@ func (c *call) refusedToken(resp *http.Response, end func(), token *broker.Token
 		return pass(body.why)
 	}
 	c.tell(resp, token) // the refusal is one event, whatever comes of it
-	next, err := c.p.opt.Source.Token(c.r.Context(), c.id, broker.Ask{Caller: c.who.Name, Refused: token.Access})
+	next, renewed, err := c.another(token)
 	switch {
 	case err != nil:
 		why := "no other token can be had now"
@@ -289,10 +289,30 @@ func (c *call) refusedToken(resp *http.Response, end func(), token *broker.Token
 	*token = next
 	resp.Header.Set(headerReplayed, "1")
 	if resp.StatusCode == http.StatusUnauthorized {
-		c.p.markVain(c.place(), token, c.p.opt.Now())
-		resp.Header.Set(headerNot, "it was sent again already, with a token that was renewed")
+		resp.Header.Set(headerNot, "it was sent again already, with another token")
+		switch {
+		case renewed:
+			c.p.markVain(c.place(), token, c.p.opt.Now())
+		case readChallenge(resp.Header).tokenInvalid():
+			c.tellBroker(token)
+		}
 	}
 	return resp, end
+}
+
+// another gives a token in place of a refused one. renewed tells that it was got
+// since, so that the fault is not the token where it is refused as well: one that
+// the broker had already may be as dead as the other, as when all are revoked
+// while a request is under way.
+func (c *call) another(refused *broker.Token) (t broker.Token, renewed bool, err error) {
+	ask := broker.Ask{Caller: c.who.Name}
+	t, err = c.p.opt.Source.Token(c.r.Context(), c.id, ask)
+	if err == nil && t.Access != refused.Access {
+		return t, false, nil
+	}
+	ask.Refused = refused.Access
+	t, err = c.p.opt.Source.Token(c.r.Context(), c.id, ask)
+	return t, true, err
 }
 
 // drain reads a little, so that the connection can be used again.

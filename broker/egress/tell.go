@@ -150,11 +150,10 @@ type place struct {
 
 // refusal is what is known of refusals at a place.
 type refusal struct {
-	open  bool      // refused, and no success since
-	vain  time.Time // until then no token is renewed for it: a renewed one was refused too
-	gen   int64     // of that token
-	wait  time.Duration
-	noted time.Time
+	open bool      // refused, and no success since
+	vain time.Time // until then no token is renewed for it: a renewed one was refused too
+	gen  int64     // of that token
+	wait time.Duration
 }
 
 const (
@@ -165,7 +164,8 @@ const (
 
 func (c *call) place() place { return place{c.id, c.to} }
 
-func (p *Proxy) at(where place, now time.Time) *refusal {
+// at gives what is known of a place; p.mu is held.
+func (p *Proxy) at(where place) *refusal {
 	r := p.refused[where]
 	if r == nil {
 		if len(p.refused) >= mostPlaces {
@@ -177,7 +177,6 @@ func (p *Proxy) at(where place, now time.Time) *refusal {
 		r = &refusal{}
 		p.refused[where] = r
 	}
-	r.noted = now
 	return r
 }
 
@@ -192,9 +191,26 @@ func (p *Proxy) vain(where place, t *broker.Token, now time.Time) bool {
 func (p *Proxy) markVain(where place, t *broker.Token, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	r := p.at(where, now)
+	r := p.at(where)
 	r.wait = min(max(2*r.wait, vainLeast), vainMost)
 	r.vain, r.gen = now.Add(r.wait), t.Generation
+}
+
+// succeeded tells whether a success is the first since a refusal. That renewing
+// was of no use is forgotten with a newer token alone: a success with the same one
+// shows that the fault is not the token but what was asked for.
+func (p *Proxy) succeeded(where place, t *broker.Token) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r := p.refused[where]
+	if r == nil {
+		return false
+	}
+	was := r.open
+	if r.open = false; t.Generation > r.gen {
+		delete(p.refused, where)
+	}
+	return was
 }
 
 // tell makes an event of an answer that refuses, and of the first success after
@@ -204,15 +220,10 @@ func (c *call) tell(resp *http.Response, token *broker.Token) {
 	switch {
 	case refuses:
 		c.p.mu.Lock()
-		c.p.at(c.place(), c.p.opt.Now()).open = true
+		c.p.at(c.place()).open = true
 		c.p.mu.Unlock()
 	case resp.StatusCode < 400:
-		c.p.mu.Lock()
-		r := c.p.refused[c.place()]
-		was := r != nil && r.open
-		delete(c.p.refused, c.place())
-		c.p.mu.Unlock()
-		if !was {
+		if !c.p.succeeded(c.place(), token) {
 			return
 		}
 	default:
