@@ -27,6 +27,7 @@ type flight struct {
 	token Token
 	err   error
 	ask   Ask
+	gone  bool // Watch has heard meanwhile that there is no token any more
 }
 
 // pauseAway is how long the server is left alone after it was away, while there
@@ -86,7 +87,7 @@ func (c *Client) good(id string, e *entry, ask Ask, now time.Time) bool {
 	if now.Before(e.pause) && alive(&e.token, now) && ask.LeastLife == 0 {
 		return true
 	}
-	if !c.heard[id] && !c.heard[""] && now.Sub(e.asked) >= c.opt.Fresh {
+	if !c.listens(id, e.asked) && now.Sub(e.asked) >= c.opt.Fresh {
 		return false
 	}
 	return e.token.Expires.IsZero() || e.token.Expires.Sub(now) > c.least(e, ask)
@@ -120,8 +121,10 @@ func (c *Client) fly(ctx context.Context, id string, e *entry, f *flight) {
 	var told *Error
 	switch {
 	case f.err == nil:
-		// Watch may have heard of a newer one meanwhile; an older is not kept.
-		if f.token.Generation >= e.newest {
+		// Watch may have heard of a newer one meanwhile, or that it is gone, and an
+		// API may have refused this one: what is not the newest is not kept.
+		refused := e.refused != "" && e.refused == f.token.Access && f.ask.Refused != e.refused
+		if f.token.Generation >= e.newest && !f.gone && !refused {
 			e.token, e.asked, e.pause, e.refused = f.token, began, time.Time{}, ""
 			e.life = f.token.Expires.Sub(began)
 		}
@@ -165,7 +168,11 @@ func (c *Client) heed(one *Change) {
 	if gone || e.token.Generation < one.Generation {
 		e.token = Token{}
 	}
-	if e.newest = one.Generation; gone {
+	e.newest = one.Generation
+	if gone {
 		e.newest = 0 // one that is made anew counts from the beginning
+		if e.flight != nil {
+			e.flight.gone = true
+		}
 	}
 }

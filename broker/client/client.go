@@ -87,9 +87,13 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // away tells that the server did not say anything about the connection: it is
-// out of reach, or in trouble itself.
+// out of reach, in trouble itself, or asked too often.
 func (e *Error) away() bool {
-	return e.Status == 0 || e.Status >= 500 && e.State == ""
+	switch e.Status {
+	case 0, http.StatusRequestTimeout, http.StatusTooManyRequests:
+		return true
+	}
+	return e.Status >= 500 && e.State == ""
 }
 
 // Client gets tokens. It is safe for concurrent use.
@@ -100,7 +104,7 @@ type Client struct {
 
 	mu    sync.Mutex
 	kept  map[string]*entry
-	heard map[string]bool // connections that Watch listens for; "" is all
+	heard map[string]time.Time // connections that Watch listens for, and since when; "" is all
 }
 
 // New makes a Client. It asks nobody yet; what is wrong with the options is told
@@ -115,7 +119,7 @@ func New(opt Options) *Client {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	c := &Client{opt: opt, kept: map[string]*entry{}, heard: map[string]bool{}}
+	c := &Client{opt: opt, kept: map[string]*entry{}, heard: map[string]time.Time{}}
 	if opt.Fetch == nil {
 		c.server, c.err = serverOf(&opt)
 	}

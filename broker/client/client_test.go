@@ -171,24 +171,25 @@ func TestKeepsTokensUntilNearTheirEnd(t *testing.T) {
 func TestAsksOnceForMany(t *testing.T) {
 	d, c, _ := start(t)
 	d.set(func() { d.slow = make(chan struct{}) })
-	var wait sync.WaitGroup
+	var wait, hurried sync.WaitGroup
 	for i := range 100 {
-		wait.Go(func() {
-			ctx := context.Background()
-			if i%10 == 0 { // who gives up does not end it for the others
-				short, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
+		if i%10 == 0 { // who gives up does not end it for the others
+			hurried.Go(func() {
+				short, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
 				defer cancel()
 				if _, err := c.Token(short, "shop", client.Ask{}); !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("who has no time is told %v", err)
 				}
-				return
-			}
-			if _, err := c.Token(ctx, "shop", client.Ask{}); err != nil {
+			})
+			continue
+		}
+		wait.Go(func() {
+			if _, err := c.Token(context.Background(), "shop", client.Ask{}); err != nil {
 				t.Error(err)
 			}
 		})
 	}
-	time.Sleep(50 * time.Millisecond)
+	hurried.Wait()
 	close(d.slow)
 	wait.Wait()
 	if d.asked() != 1 {
@@ -204,6 +205,7 @@ func TestServerAway(t *testing.T) {
 		body   string
 	}{
 		"a proxy says 502": {502, "<html>"}, "its database is away": {503, `{"error":"temporarily_unavailable"}`},
+		"a proxy says 429": {429, ""},
 	} {
 		d.set(func() { d.status, d.body = away.status, away.body })
 		clock.turn(61 * time.Second)
@@ -416,7 +418,7 @@ func TestWatchDropsWhatWasReplaced(t *testing.T) {
 		t.Helper()
 		select {
 		case d.events <- text:
-		case <-time.After(5 * time.Second):
+		case <-time.After(30 * time.Second):
 			t.Fatal("nobody listens")
 		}
 		if text != "" {
@@ -472,6 +474,70 @@ func TestLateAnswerIsNotKept(t *testing.T) {
 	<-got
 	d.set(func() { d.gen, d.slow = 2, nil })
 	want(t, c, client.Ask{}, "planted-token-2")
+}
+
+// Nor is one that was under way when the connection was stopped, and nor is one
+// that an API refused meanwhile.
+func TestDeadAnswerIsNotKept(t *testing.T) {
+	d, c, clock := start(t)
+	heard := make(chan client.Change)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() { _ = c.Watch(ctx, func(one client.Change) { heard <- one }, "shop") }()
+	d.events <- `{"connection":"shop","generation":1,"state":"alive"}`
+	<-heard
+	late := func(meanwhile func()) {
+		t.Helper()
+		slow, asked := make(chan struct{}), d.asked()
+		d.set(func() { d.slow = slow })
+		got := make(chan client.Token)
+		go func() { one, _ := c.Token(ctx, "shop", client.Ask{LeastLife: 595 * time.Second}); got <- one }()
+		for d.asked() == asked {
+			time.Sleep(time.Millisecond)
+		}
+		meanwhile()
+		close(slow)
+		<-got
+		d.set(func() { d.slow = nil })
+	}
+	late(func() {
+		d.events <- `{"connection":"shop","generation":1,"state":"stopped"}`
+		<-heard
+	})
+	d.set(func() { d.gen = 2 })
+	want(t, c, client.Ask{}, "planted-token-2")
+
+	// A POST without a key finds out that the token is dead while somebody asks for
+	// one with more life, and is given the same.
+	clock.turn(10 * time.Second)
+	s, _ := api(t, func() string { return "planted-token-3" }, `Bearer error="invalid_token"`)
+	late(func() {
+		resp, err := c.HTTP("shop", s.URL).Post(s.URL, "", strings.NewReader("x"))
+		if err != nil || resp.StatusCode != 401 {
+			t.Errorf("%v %v", resp, err)
+		}
+	})
+	want(t, c, client.Ask{}, "planted-token-3")
+}
+
+// A connection that was removed while nobody listened is not told of: tokens of
+// before are asked for anew.
+func TestTokensOfBeforeListening(t *testing.T) {
+	d, c, clock := start(t)
+	want(t, c, client.Ask{}, "planted-token-1")
+	clock.turn(time.Second)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	heard := make(chan client.Change)
+	go func() { _ = c.Watch(ctx, func(one client.Change) { heard <- one }) }()
+	d.events <- `{"connection":"other","generation":1,"state":"alive"}`
+	<-heard
+	want(t, c, client.Ask{}, "planted-token-1")
+	clock.turn(time.Minute)
+	d.set(func() { d.status, d.body = 404, `{"error":"not_found"}` })
+	if got, err := c.Token(ctx, "shop", client.Ask{}); err == nil {
+		t.Errorf("a connection that is gone gives %s", got.Access.Reveal())
+	}
 }
 
 func TestInProcess(t *testing.T) {

@@ -82,11 +82,22 @@ func (c *Client) hear(ids []string, on bool) {
 	defer c.mu.Unlock()
 	for _, id := range ids {
 		if on {
-			c.heard[id] = true
+			c.heard[id] = c.opt.Now()
 		} else {
 			delete(c.heard, id)
 		}
 	}
+}
+
+// listens tells whether every change of a connection since a time was heard: a
+// connection that was removed before is not told of. c.mu is held.
+func (c *Client) listens(id string, since time.Time) bool {
+	for _, one := range []string{id, ""} {
+		if began, ok := c.heard[one]; ok && !since.Before(began) {
+			return true
+		}
+	}
+	return false
 }
 
 // listen listens until the connection ends.
