@@ -52,7 +52,11 @@ func publicKey(text string) (any, bool) {
 	return key, err == nil
 }
 
-// asserted checks the assertion of a client, RFC 7523 section 3.
+// longestAssertion is how long an assertion may be good for at Auth0.
+const longestAssertion = 5 * time.Minute
+
+// asserted checks the assertion of a client, RFC 7523 section 3. Its audience is
+// the tenant, with a slash at its end, and not the token endpoint.
 func (l *Lab) asserted(c *client, req *oauth.TokenRequest) refusal {
 	parsed, err := jwt.ParseSigned(req.ClientAssertion.Reveal(), []jose.SignatureAlgorithm{jose.RS256, jose.PS256, jose.RS384, jose.ES256, jose.EdDSA})
 	if err != nil || len(parsed.Headers) != 1 {
@@ -67,7 +71,9 @@ func (l *Lab) asserted(c *client, req *oauth.TokenRequest) refusal {
 		if err := parsed.Claims(k.public, &claims); err != nil {
 			continue
 		}
-		if claims.Issuer != c.ID || claims.Subject != c.ID || claims.Validate(jwt.Expected{Time: l.now()}) != nil {
+		tenant := strings.TrimSuffix(req.Endpoint, "oauth/token")
+		if claims.Validate(jwt.Expected{Issuer: c.ID, Subject: c.ID, AnyAudience: jwt.Audience{tenant}, Time: l.now()}) != nil ||
+			claims.Expiry == nil || claims.Expiry.Time().Sub(l.now()) > longestAssertion || claims.ID == "" {
 			return refusal{is: secretWrong, credential: k.id}
 		}
 		return refusal{credential: k.id}

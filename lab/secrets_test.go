@@ -57,7 +57,7 @@ func (v *vault) works(t *testing.T, endpoint, client string, secret usher.Secret
 		Endpoint: v.url + endpoint, AuthMethod: "client_secret_post", ClientID: client, Secret: secret, Params: url.Values{"grant_type": {"client_credentials"}},
 	}
 	if strings.HasPrefix(secret.Reveal(), "{") || strings.HasPrefix(secret.Reveal(), "-----") {
-		r.AuthMethod, r.Key, r.KeyID = "private_key_jwt", secret, "first-key-of-the-shop"
+		r.AuthMethod, r.Key, r.KeyID, r.Audience = "private_key_jwt", secret, "first-key-of-the-shop", v.url+"/"
 	}
 	_, err := v.asker.Ask(t.Context(), r)
 	var refusal *grant.Refusal
@@ -190,6 +190,27 @@ func TestSecretsRotate(t *testing.T) {
 				t.Errorf("one that is not there: %v", err)
 			}
 		})
+	}
+}
+
+// TestAuth0Audience: an assertion for the token endpoint, as other providers want
+// it, is refused by Auth0.
+func TestAuth0Audience(t *testing.T) {
+	v := newVault(t, 0)
+	key, _ := rsa.GenerateKey(rand.Reader, 2048)
+	public, _ := x509.MarshalPKIXPublicKey(key.Public())
+	private, _ := x509.MarshalPKCS8PrivateKey(key)
+	if _, err := v.UsePrivateKey("shop", "k", string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}))); err != nil {
+		t.Fatal(err)
+	}
+	for audience, want := range map[string]bool{v.url + "/": true, v.url: false, "": false, v.url + "/oauth/token": false} {
+		_, err := v.asker.Ask(t.Context(), grant.Request{
+			Endpoint: v.url + "/oauth/token", AuthMethod: "private_key_jwt", ClientID: "shop", KeyID: "k", Audience: audience,
+			Key: usher.Secret(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})), Params: url.Values{"grant_type": {"client_credentials"}},
+		})
+		if (err == nil) != want {
+			t.Errorf("audience %q: %v", audience, err)
+		}
 	}
 }
 

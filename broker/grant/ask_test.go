@@ -148,7 +148,7 @@ func TestStyles(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			e := ask(t, func(r *grant.Request) { r.Key, r.KeyID, r.Audience = tt.key, "k-config", "https://issuer.example" }, "private_key_jwt")
 			claims := verified(t, e, tt.public, tt.alg, tt.kid)
-			if claims["aud"] != "https://issuer.example" || claims["iss"] != "shop" || claims["sub"] != "shop" || claims["exp"] != float64(now.Unix()+300) || claims["iat"] != float64(now.Unix()) || len(claims["jti"].(string)) < 20 {
+			if claims["aud"] != "https://issuer.example" || claims["iss"] != "shop" || claims["sub"] != "shop" || claims["exp"] != float64(now.Unix()+240) || claims["iat"] != float64(now.Unix()) || len(claims["jti"].(string)) < 20 {
 				t.Errorf("claims: %v", claims)
 			}
 		})

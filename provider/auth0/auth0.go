@@ -71,7 +71,7 @@ type client struct {
 	ID      string  `json:"client_id"`
 	Secret  string  `json:"client_secret"` //nolint:gosec // Auth0's member; there only with read:client_keys
 	Method  string  `json:"token_endpoint_auth_method"`
-	Methods *method `json:"client_authentication_methods"`
+	Methods *method `json:"client_authentication_methods"` // nil: by Method
 }
 
 // method is client_authentication_methods.
@@ -125,8 +125,12 @@ func (a *Admin) read(ctx context.Context, clientID string) (*client, string, err
 	if err != nil {
 		return nil, "", err
 	}
-	if c.Method == "none" && !c.keyed() {
+	switch {
+	case c.keyed():
+	case c.Method == "none":
 		return nil, "", rest.Refused("client '"+clientID+"' is public and has no secret", "", provider.ErrUnsupported)
+	case c.Methods != nil:
+		return nil, "", rest.Refused("client '"+clientID+"' authenticates by a TLS certificate and has no secret", "", provider.ErrUnsupported)
 	}
 	return &c, path, nil
 }
