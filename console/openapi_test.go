@@ -7,6 +7,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -106,7 +107,7 @@ var drive = map[string]struct {
 	"listKeys":            {path: "/api/v1/keys", status: 200},
 	"dropKey":             {path: "/api/v1/keys/unknown", status: 204},
 	"listConnections":     {path: "/api/v1/connections", status: 200},
-	"addConnection":       {path: "/api/v1/connections", body: `{"config":{"id":"shop-new","preset":"paypal","client_id":"shop","endpoints":{"token_endpoint":"https://gw.example/token"},"grant_type":"client_credentials","token_endpoint_auth_method":"client_secret_basic","made":"2026-11-25T10:00:00Z"},"client_secret":"s"}`, status: 200, wrong: "/api/v1/connections", wrongBody: `{"config":{"id":"Shop!"}}`, refused: 422},
+	"addConnection":       {path: "/api/v1/connections", body: `{"config":{"id":"shop-new","preset":"paypal","endpoints":{"revocation_endpoint":"https://gw.example/revoke"}},"client_secret":"s"}`, status: 200, wrong: "/api/v1/connections", wrongBody: `{"config":{"id":"Shop!"}}`, refused: 422},
 	"getConnection":       {path: "/api/v1/connections/shop-gateway", status: 200, wrong: "/api/v1/connections/none", refused: 404},
 	"configureConnection": {path: "/api/v1/connections/shop-mail", body: `{"revision":1,"config":{"id":"shop-mail","client_id":"shop","endpoints":{"token_endpoint":"https://gw.example/token"},"grant_type":"client_credentials","token_endpoint_auth_method":"client_secret_basic","made":"2026-11-25T10:00:00Z"}}`, status: 200, wrong: "/api/v1/connections/shop-gateway", wrongBody: `{"revision":9,"config":{}}`, refused: 409},
 	"removeConnection":    {path: "/api/v1/connections/shop-old", status: 204, wrong: "/api/v1/connections/none", refused: 404},
@@ -115,7 +116,7 @@ var drive = map[string]struct {
 	"explainConnection":   {path: "/api/v1/connections/shop-gateway/explain", status: 200, wrong: "/api/v1/connections/none/explain", refused: 404},
 	"listPresets":         {path: "/api/v1/presets", status: 200},
 	"listSecrets":         {path: "/api/v1/secrets", status: 200},
-	"addSecret":           {path: "/api/v1/secrets", body: `{"config":{"name":"brand-new","provider":"sso","client_id":"shop","made":"2026-11-25T10:00:00Z"},"client_secret":"s"}`, status: 200, wrong: "/api/v1/secrets", wrongBody: `{"config":{"name":"Shop!"},"client_secret":"s"}`, refused: 422},
+	"addSecret":           {path: "/api/v1/secrets", body: `{"config":{"name":"brand-new","provider":"sso","client_id":"shop"},"client_secret":"s"}`, status: 200, wrong: "/api/v1/secrets", wrongBody: `{"config":{"name":"Shop!"},"client_secret":"s"}`, refused: 422},
 	"getSecret":           {path: "/api/v1/secrets/moving", status: 200, wrong: "/api/v1/secrets/none", refused: 404},
 	"removeSecret":        {path: "/api/v1/secrets/gone", status: 204, wrong: "/api/v1/secrets/moving", refused: 409},
 	"planRotation":        {path: "/api/v1/secrets/shop/plan", status: 200, wrong: "/api/v1/secrets/none/plan", refused: 404},
@@ -374,6 +375,37 @@ func (d *documenter) ref(kind reflect.Type) any {
 	made := plain(d.t, schema).(map[string]any)
 	d.finish(made, kind)
 	d.schemas[name] = made
+	if required, ok := wishes[kind]; ok {
+		properties := made["properties"].(map[string]any)
+		properties["config"] = d.wish(schemaName(kind)+"Config", properties["config"].(map[string]any), required)
+	}
+	return reference
+}
+
+// wishes are the requests whose config may leave out everything but this: the
+// server fills the rest in.
+var wishes = map[reflect.Type][]any{
+	reflect.TypeFor[console.NewConnection](): {"id"},
+	reflect.TypeFor[console.NewSecret]():     {"name", "provider", "client_id"},
+}
+
+// wish makes a schema like the one that is referred to, in which little is
+// required, and gives a reference to it.
+func (d *documenter) wish(name string, reference map[string]any, required []any) map[string]any {
+	const prefix = "#/components/schemas/"
+	schema := maps.Clone(d.schemas[strings.TrimPrefix(reference["$ref"].(string), prefix)].(map[string]any))
+	delete(schema, "required")
+	if required != nil {
+		schema["required"] = required
+	}
+	properties := maps.Clone(schema["properties"].(map[string]any))
+	if endpoints, ok := properties["endpoints"].(map[string]any); ok {
+		properties["endpoints"] = d.wish("NewConnectionEndpoints", endpoints, nil)
+	}
+	schema["properties"] = properties
+	d.schemas[name] = schema
+	reference = maps.Clone(reference)
+	reference["$ref"] = prefix + name
 	return reference
 }
 

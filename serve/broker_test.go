@@ -135,6 +135,9 @@ func TestConnectionStory(t *testing.T) {
 	b.start()
 	made := b.addConnection(g, "shop-gateway")
 	b.addConnection(g, "shop-ledger")
+	if made.Secret != "kept" || made.Managed != "" {
+		t.Errorf("its secret is %q %q", made.Secret, made.Managed)
+	}
 	if made.Config.Endpoints.Token != g.URL+"/token" || made.Config.AuthMethod != "client_secret_basic" {
 		t.Errorf("%+v", made.Config)
 	}

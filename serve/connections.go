@@ -70,7 +70,7 @@ func (c connectionCases) of(v *broker.View) int64 {
 }
 
 func (b *brokerage) shown(v *broker.View, cases connectionCases) console.Connection {
-	c := console.Connection{Config: v.Config, Revision: v.Revision, Status: v.Status, Case: cases.of(v)}
+	c := console.Connection{Config: v.Config, Revision: v.Revision, Secret: v.Secret, Managed: v.Managed, Status: v.Status, Case: cases.of(v)}
 	c.Status.Spent = "" // of no use to anybody but the broker
 	if v.Config.Grant == broker.GrantCode && b.connect != nil {
 		c.RedirectURI = b.connect.RedirectURI(v.Config)
