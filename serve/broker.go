@@ -16,6 +16,7 @@ import (
 	"usher/broker/connect"
 	"usher/broker/door"
 	"usher/broker/grant"
+	"usher/broker/preset"
 	"usher/broker/seal"
 	"usher/broker/strategy"
 	"usher/console"
@@ -57,7 +58,7 @@ func (s *Server) openBroker(ctx context.Context) error {
 		b.outbound.close()
 		return nil
 	})
-	b.asker = grant.New(grant.Options{HTTP: b.outbound, Now: s.env.Now})
+	b.asker = grant.New(grant.Options{HTTP: b.outbound, Now: s.env.Now, JSON: preset.TakesJSON})
 	b.events = newEventQueue(s.engine, s.log)
 	b.Broker = broker.New(broker.Options{
 		Store: st, Seal: b.box, Ask: b.asker,

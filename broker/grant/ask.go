@@ -21,6 +21,9 @@ type Options struct {
 	HTTP    Sender
 	Now     func() time.Time // nil is time.Now
 	Timeout time.Duration    // of one request with its answer; 0 is DefaultTimeout
+	// JSON tells of a token endpoint that it takes its requests as JSON and not as
+	// the form of RFC 6749; nil: none does. Requests to other endpoints are forms.
+	JSON func(endpoint string) bool
 }
 
 // DefaultTimeout is how long an answer is waited for.

@@ -74,6 +74,40 @@ func request(endpoint, method string) grant.Request {
 
 const good = `{"access_token":"at-1","token_type":"Bearer","expires_in":3600}`
 
+// TestJSON: an endpoint that is known to take JSON gets it, with the client's
+// authentication where it belongs; others, and other requests, are forms.
+func TestJSON(t *testing.T) {
+	e := serve(t, 200, "application/json", good)
+	token := e.URL + "/token"
+	a := grant.New(grant.Options{
+		HTTP: guard.New(guard.Options{Trusted: []string{e.URL}}), Now: func() time.Time { return now },
+		JSON: func(endpoint string) bool { return endpoint == token },
+	})
+	r := request(e.URL, "client_secret_post")
+	r.Secret, r.Params["resource"] = `a&b<"cä`, []string{"https://a.test", "https://b.test"}
+	if _, err := a.Ask(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"client_id":"shop","client_secret":"a&b<\"cä","grant_type":"refresh_token","refresh_token":"rt-old-very-secret-1234","resource":["https://a.test","https://b.test"],"scope":"a b"}`
+	if e.body != want || e.head.Get("Content-Type") != "application/json" {
+		t.Errorf("got %s %s", e.head.Get("Content-Type"), e.body)
+	}
+	if _, err := a.Ask(t.Context(), request(e.URL, "client_secret_basic")); err != nil || e.head.Get("Authorization") == "" || strings.Contains(e.body, "client_id") {
+		t.Errorf("by Basic: %v %s", err, e.body)
+	}
+	elsewhere := request(e.URL, "client_secret_post")
+	elsewhere.Endpoint += "2"
+	if _, err := a.Ask(t.Context(), elsewhere); err != nil || e.form.Get("client_id") != "shop" {
+		t.Errorf("to another endpoint: %v %s", err, e.body)
+	}
+	about := request(e.URL, "client_secret_post")
+	about.Params = nil
+	_, _ = a.Introspect(t.Context(), about, "at-1", "access_token")
+	if e.form.Get("token") != "at-1" {
+		t.Errorf("an introspection: %s", e.body)
+	}
+}
+
 // TestStyles: each way to authenticate is sent as it is written, alone.
 func TestStyles(t *testing.T) {
 	ask := func(t *testing.T, change func(*grant.Request), method string) *endpoint {

@@ -2,6 +2,7 @@ package grant
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"maps"
@@ -34,7 +35,7 @@ type answered struct {
 	hide     *hider
 }
 
-// send authenticates, posts the form once and reads the answer.
+// send authenticates, posts the parameters once and reads the answer.
 func (a *Asker) send(ctx context.Context, r *Request) (*answered, *Refusal) {
 	if refusal := checkEndpoint(r); refusal != nil {
 		return nil, refusal
@@ -46,13 +47,17 @@ func (a *Asker) send(ctx context.Context, r *Request) (*answered, *Refusal) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.opt.Timeout)
 	defer cancel()
+	body, kind := form.Encode(), "application/x-www-form-urlencoded"
+	if form.Has("grant_type") && a.opt.JSON != nil && a.opt.JSON(r.Endpoint) {
+		body, kind = asJSON(form), "application/json"
+	}
 	var way way
-	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, way.trace()), http.MethodPost, r.Endpoint, strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, way.trace()), http.MethodPost, r.Endpoint, strings.NewReader(body))
 	if err != nil {
 		return nil, misused(r.Endpoint, "the endpoint is no URL", nil)
 	}
 	maps.Copy(req.Header, header)
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Content-Type", kind)
 	req.Header.Set("Accept", "application/json")
 	// A connection that was idle may be closed by the other side just while this
 	// is written on it; then nobody knows whether it was read. A new one costs a
@@ -80,6 +85,21 @@ func (a *Asker) send(ctx context.Context, r *Request) (*answered, *Refusal) {
 		}}
 	}
 	return got, nil
+}
+
+// asJSON writes parameters as an object; one that is given several times is a list.
+func asJSON(form url.Values) string {
+	object := map[string]any{}
+	for name, values := range form {
+		if object[name] = values; len(values) == 1 {
+			object[name] = values[0]
+		}
+	}
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(object) // texts and lists of texts can be written
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 func checkEndpoint(r *Request) *Refusal {

@@ -98,6 +98,12 @@ func lintEndpoints(p *Preset, known []string, say sayer) {
 			say("values", "{%s} is set and stands nowhere", name)
 		}
 	}
+	switch {
+	case p.Body != "" && p.Body != "json":
+		say("body", "%q is neither empty nor json", p.Body)
+	case p.Body == "json" && slices.ContainsFunc(p.Values, func(v Value) bool { return len(v.Choices) == 0 }):
+		say("body", "json goes to addresses that are known beforehand: without values, or with choices alone")
+	}
 	if p.PKCE != "" && p.PKCE != "off" {
 		say("pkce", "%q is neither empty nor off", p.PKCE)
 	}

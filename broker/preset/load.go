@@ -29,6 +29,34 @@ var all = sync.OnceValue(func() []*Preset {
 // All gives every preset, by name. Nobody changes what it gives.
 func All() []*Preset { return all() }
 
+// TakesJSON tells of a token endpoint that a preset says it takes its requests as
+// JSON.
+func TakesJSON(endpoint string) bool { return slices.Contains(jsonEndpoints(), endpoint) }
+
+var jsonEndpoints = sync.OnceValue(func() (endpoints []string) {
+	for _, p := range all() {
+		if p.Body == "json" {
+			endpoints = append(endpoints, p.tokenEndpoints()...)
+		}
+	}
+	return endpoints
+})
+
+// tokenEndpoints gives each address that the choices of a preset make.
+func (p *Preset) tokenEndpoints() []string {
+	made := []string{p.Endpoints.Token}
+	for _, v := range p.Values {
+		var next []string
+		for _, address := range made {
+			for _, c := range v.Choices {
+				next = append(next, put(address, c.Set))
+			}
+		}
+		made = next
+	}
+	return made
+}
+
 // Named gives a preset, or an *usher.Error that names those that are nearest.
 func Named(name string) (*Preset, error) {
 	var near []string

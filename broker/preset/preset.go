@@ -24,6 +24,7 @@ type Preset struct {
 
 	Grants []string `yaml:"grants" json:"grants"`                           // short names, see GrantType; the usual one first
 	Auth   []string `yaml:"auth" json:"token_endpoint_auth_methods"`        // the recommended one first
+	Body   string   `yaml:"body" json:"token_request_body,omitempty"`       // "json" where token requests are JSON; empty: the form of RFC 6749
 	PKCE   string   `yaml:"pkce" json:"pkce,omitempty"`                     // "off" where a verifier makes it another flow; empty: sent
 	Omit   bool     `yaml:"omit_redirect_uri" json:"omit_redirect_uri"`     // the authorization request names no redirect URI
 	Scopes Scopes   `yaml:"scopes" json:"scopes"`                           //

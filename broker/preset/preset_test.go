@@ -251,6 +251,8 @@ func TestLint(t *testing.T) {
 		{"grants:", "authorize: {state: x}\ngrants:", "state is usher's own"},
 		{"grants:", "token: {client_secret: x}\ngrants:", "client_secret is usher's own"},
 		{"grants:", "pkce: plain\ngrants:", "neither empty nor off"},
+		{"grants:", "body: xml\ngrants:", "neither empty nor json"},
+		{"grants:", "body: json\ngrants:", "known beforehand"},
 		{"grants:", "scopes: {separator: \";\"}\ngrants:", "neither a blank nor a comma"},
 		{"grants:", "scopes: {default: [\"a b\"]}\ngrants:", "is no scope"},
 		{"grants:", "quirks: [{id: a, says: b}]\ngrants:", "are needed"},
@@ -276,6 +278,37 @@ func TestLint(t *testing.T) {
 		if _, err := preset.Parse("bad", []byte(text)); err == nil {
 			t.Errorf("it can be read:\n%s", text)
 		}
+	}
+}
+
+// TestTakesJSON: token requests to Square and Notion are JSON, whichever
+// environment was chosen, and those to others are not.
+func TestTakesJSON(t *testing.T) {
+	for name, want := range map[string]bool{"square": true, "notion": true, "paypal": false, "slack": false} {
+		p, err := preset.Named(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		environments := []string{""}
+		if len(p.Values) > 0 && len(p.Values[0].Choices) > 1 {
+			environments = append(environments, p.Values[0].Choices[1].Name)
+		}
+		for _, environment := range environments {
+			w := preset.Wish{ID: "shop", ClientID: "c"}
+			if environment != "" {
+				w.Values = map[string]string{p.Values[0].Name: environment}
+			}
+			c, err := p.Config(w)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := preset.TakesJSON(c.Endpoints.Token); got != want {
+				t.Errorf("%s: %v", c.Endpoints.Token, got)
+			}
+		}
+	}
+	if preset.TakesJSON("") || preset.TakesJSON("https://api.notion.com/v1/oauth/introspect") {
+		t.Error("another endpoint takes JSON")
 	}
 }
 
