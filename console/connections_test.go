@@ -1,12 +1,16 @@
 package console_test
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"net/url"
 	"strings"
 	"testing"
 
 	"usher/console"
+	"usher/console/consoletest"
 )
 
 func TestConnectionsPage(t *testing.T) {
@@ -145,5 +149,38 @@ func TestKeysWithRights(t *testing.T) {
 	}
 	if got := s.submit(t, "/keys", url.Values{"name": {"x"}, "days": {"0"}, "rights": {"root"}}, session); got.status != 400 {
 		t.Error(got.status)
+	}
+}
+
+// TestCallersKey: a key that is for tokens of connections opens no route that is
+// not open to everybody, whatever else comes along with it.
+func TestCallersKey(t *testing.T) {
+	s := start(t, consoletest.Story(noon)...)
+	session := withCookie(s.signIn(t))
+	const value = "usher_a-key-of-a-program"
+	sum := sha256.Sum256([]byte(value))
+	key := console.Key{ID: "caller", Hash: hex.EncodeToString(sum[:]), Name: "checkout", Made: noon, Connections: "shop-gateway"}
+	if err := s.memory.PutKey(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	before := len(s.connections.Secrets())
+	for _, r := range console.Routes() {
+		if r.Open {
+			continue
+		}
+		path := strings.NewReplacer("{$}", "", "/cases/{id}", "/cases/1", "/connections/{id}", "/connections/shop-gateway", "{key}", "caller", "{id}", "shop", "{name}", "shop").Replace(r.Path)
+		kind, body := "application/x-www-form-urlencoded", "secret=planted-by-a-program"
+		if r.API {
+			kind, body = cmp.Or(r.TakesType, "application/json"), drive[r.ID].body
+		}
+		for who, also := range map[string]with{"alone": s.own, "with a session": session} {
+			got := s.do(t, r.Method, path, body, s.own, header("Authorization", "Bearer "+value), header("Content-Type", kind), also)
+			if got.status != 403 || strings.Contains(got.body, "planted") || !strings.Contains(got.body, "tokens of connections") {
+				t.Errorf("%s %s, %s: %d %.200s", r.Method, path, who, got.status, got.body)
+			}
+		}
+	}
+	if keys, err := s.memory.Keys(t.Context()); err != nil || len(keys) != 1 || len(s.connections.Secrets()) != before {
+		t.Errorf("%v %v", keys, err)
 	}
 }

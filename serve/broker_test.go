@@ -210,6 +210,39 @@ func TestConnectionStory(t *testing.T) {
 	}
 }
 
+// TestManagedAway: a connection whose managed secret is not to be had is given
+// one of its own, and is told which it has.
+func TestManagedAway(t *testing.T) {
+	g := newGateway(t)
+	b := newBench(t, brokerConfig)
+	b.start()
+	made := b.addConnection(g, "shop-gateway")
+	change := console.ChangedConnection{Revision: made.Revision, Config: made.Config, Managed: "not-there"}
+	put := func() {
+		t.Helper()
+		body, _ := json.Marshal(change)
+		made = console.Connection{}
+		if status := b.ask("PUT", "/api/v1/connections/shop-gateway", string(body), &made); status != 200 {
+			var told string
+			b.ask("PUT", "/api/v1/connections/shop-gateway", string(body), &told)
+			t.Fatal(status, told)
+		}
+	}
+	put()
+	if made.Secret != "managed" || made.Managed != "not-there" {
+		t.Errorf("%q %q", made.Secret, made.Managed)
+	}
+	change = console.ChangedConnection{Revision: made.Revision, Config: made.Config, ClientSecret: firstSecret}
+	put()
+	if made.Secret != "kept" || made.Managed != "" {
+		t.Errorf("%q %q", made.Secret, made.Managed)
+	}
+	var now console.Connection
+	if b.ask("POST", "/api/v1/connections/shop-gateway/renew", "", &now); now.Status.Trouble != nil || now.Status.State != broker.StateAlive {
+		t.Errorf("%+v", now.Status)
+	}
+}
+
 // TestConnectionRestart: a token outlives the server, and nobody is asked for
 // another.
 func TestConnectionRestart(t *testing.T) {

@@ -157,7 +157,7 @@ func (b *brokerage) Configure(ctx context.Context, id string, change console.Cha
 	}
 	var keys *broker.Keys
 	if change.ClientSecret != "" || change.PrivateKey != "" || change.Managed != "" {
-		_, old, err := b.Open(ctx, id)
+		old, err := b.kept(ctx, id)
 		if err != nil {
 			return console.Connection{}, told(id, err)
 		}
@@ -178,6 +178,16 @@ func (b *brokerage) Configure(ctx context.Context, id string, change console.Cha
 	}
 	b.changed("update", &view.Config, by)
 	return b.show(ctx, &view)
+}
+
+// kept gives what a connection keeps itself. The value of a managed secret is no
+// part of it, and need not be there.
+func (b *brokerage) kept(ctx context.Context, id string) (broker.Keys, error) {
+	_, keys, err := b.Open(ctx, id)
+	if keys.Credential != "" {
+		keys.ClientSecret, err = "", nil
+	}
+	return keys, err
 }
 
 // Add implements console.Connections.
