@@ -38,6 +38,7 @@ type Store interface {
 // Asker speaks to token endpoints; *grant.Asker is one.
 type Asker interface {
 	Ask(ctx context.Context, r grant.Request) (*grant.Answer, error)
+	Device(ctx context.Context, r grant.Request) (*grant.Device, error)
 	Revoke(ctx context.Context, r grant.Request, token usher.Secret, hint string) error
 }
 
@@ -52,7 +53,7 @@ type Options struct {
 	Store  Store
 	Seal   seal.Sealer
 	Ask    Asker
-	HTTP   Sender // for key sets and device authorization
+	HTTP   Sender // for key sets
 
 	// URL is the address of the console as people and providers reach it, without
 	// a path: "https://usher.example", or "http://127.0.0.1:5303".

@@ -19,32 +19,6 @@ import (
 	"usher/oauth"
 )
 
-// Device is a device flow that was begun, RFC 8628 section 3.2: what a person
-// needs to end it on another device.
-type Device struct {
-	UserCode    string
-	URI         string // where the code is typed
-	URIComplete string // with the code in it; empty: there is none
-	Expires     time.Time
-	Page        string // that follows it
-}
-
-// Text says it for a terminal.
-func (d *Device) Text() string {
-	var b strings.Builder
-	b.WriteString("Open   " + d.URI + "\nType   " + d.UserCode + "\n")
-	if d.URIComplete != "" {
-		b.WriteString("or     " + d.URIComplete + "\n")
-	}
-	b.WriteString("until  " + d.Expires.Local().Format("15:04:05 MST") + "\nOnly type it if you asked for it yourself.\n")
-	return b.String()
-}
-
-// deviceAsker begins device flows; a *grant.Asker is one.
-type deviceAsker interface {
-	Device(ctx context.Context, r grant.Request) (*grant.Device, error)
-}
-
 // following is what is kept of a device flow for its page: no device code, which
 // is the secret of the replica that polls.
 type following struct {
@@ -96,46 +70,26 @@ func (w *waiting) more(id string) (ended func(), ok bool) {
 	}, true
 }
 
-// Device begins a device flow and polls until it ends, for a command line. The
-// broker tells of the end.
-func (h *Handler) Device(ctx context.Context, id string) (*Device, error) {
-	v, err := h.opt.Broker.Get(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	if why, hint := cannot(v.Config); why != "" || v.Config.Grant != broker.GrantDevice {
-		if why == "" {
-			why, hint = "It does not live by the device grant.", "Open its link in a browser."
-		}
-		return nil, &usher.Error{Code: usher.ErrRefused, Message: "connections: " + id + ": " + why, Hint: hint}
-	}
-	d, refusal := h.startDevice(ctx, v, visitor{})
-	if refusal != nil {
-		told := h.explain(v.Config, refusal)
-		h.emit(ctx, v.Config, "device", usher.StatusFailure, refusal, &told, nil)
-		return nil, &usher.Error{Code: usher.ErrUnreachable, Message: "connections: " + id + ": " + told.what + " " + told.why, Hint: told.next}
-	}
-	return d, nil
-}
-
 // beginDevice begins a device flow and shows its code.
 func (h *Handler) beginDevice(w http.ResponseWriter, r *http.Request, v broker.View, who visitor) {
-	d, refusal := h.startDevice(r.Context(), v, who)
+	page, refusal := h.startDevice(r.Context(), v, who)
 	if refusal != nil {
 		h.refused(w, r, v, pending{ID: v.Config.ID, T: who.link, By: who.operator}, "device", refusal)
 		return
 	}
-	http.Redirect(w, r, d.Page, http.StatusSeeOther)
+	http.Redirect(w, r, page, http.StatusSeeOther)
 }
 
-func (h *Handler) startDevice(ctx context.Context, v broker.View, who visitor) (*Device, *grant.Refusal) {
+// startDevice asks for a code, polls until it is typed or over, and gives the page
+// that follows it.
+func (h *Handler) startDevice(ctx context.Context, v broker.View, who visitor) (page string, refusal *grant.Refusal) {
 	c, keys, err := h.opt.Broker.Open(ctx, v.Config.ID)
 	if err != nil {
-		return nil, &grant.Refusal{Kind: grant.Misused, Endpoint: "usher", Err: err}
+		return "", &grant.Refusal{Kind: grant.Misused, Endpoint: "usher", Err: err}
 	}
 	ended, ok := h.waits.more(c.ID)
 	if !ok {
-		return nil, &grant.Refusal{Kind: grant.Busy, Endpoint: "usher", Code: codeTooMany, Description: "as many codes as one connection may have wait to be typed"}
+		return "", &grant.Refusal{Kind: grant.Busy, Endpoint: "usher", Code: codeTooMany, Description: "as many codes as one connection may have wait to be typed"}
 	}
 	began := false
 	defer func() {
@@ -143,10 +97,6 @@ func (h *Handler) startDevice(ctx context.Context, v broker.View, who visitor) (
 			ended()
 		}
 	}()
-	asker, ok := h.opt.Ask.(deviceAsker)
-	if !ok {
-		return nil, &grant.Refusal{Kind: grant.Misused, Endpoint: endpointName(c.Endpoints.DeviceAuthorization), Err: errors.New("this server cannot begin device flows")}
-	}
 	form := url.Values{}
 	if len(c.Scopes) > 0 {
 		known, _ := preset.Named(c.Preset)
@@ -163,14 +113,14 @@ func (h *Handler) startDevice(ctx context.Context, v broker.View, who visitor) (
 		verifier = random43()
 		challenge, err := oauth.PKCEChallenge("S256", verifier)
 		if err != nil {
-			return nil, &grant.Refusal{Kind: grant.Misused, Endpoint: "usher", Err: err}
+			return "", &grant.Refusal{Kind: grant.Misused, Endpoint: "usher", Err: err}
 		}
 		form.Set("code_challenge", challenge)
 		form.Set("code_challenge_method", "S256")
 	}
-	got, err := asker.Device(ctx, h.request(c, keys, c.Endpoints.DeviceAuthorization, form))
+	got, err := h.opt.Ask.Device(ctx, h.request(c, keys, c.Endpoints.DeviceAuthorization, form))
 	if err != nil {
-		return nil, asRefusal(err, c.Endpoints.DeviceAuthorization)
+		return "", asRefusal(err, c.Endpoints.DeviceAuthorization)
 	}
 	life := min(max(got.ExpiresIn, time.Minute), time.Hour)
 	f := following{
@@ -179,14 +129,14 @@ func (h *Handler) startDevice(ctx context.Context, v broker.View, who visitor) (
 	h.sweep(ctx)
 	name := rand.Text() + "-" + strconv.FormatInt(f.Expires.Unix(), 36)
 	if err := h.follow(ctx, name, &f, 0); err != nil {
-		return nil, &grant.Refusal{Kind: grant.Misused, Endpoint: "usher", Err: err}
+		return "", &grant.Refusal{Kind: grant.Misused, Endpoint: "usher", Err: err}
 	}
 	began = true
 	h.work.Go(func() {
 		defer ended()
 		h.poll(name, f, v, c, keys, got, verifier)
 	})
-	return &Device{UserCode: f.UserCode, URI: f.URI, URIComplete: f.URIComplete, Expires: f.Expires, Page: h.Page(c.ID) + "/device/" + name}, nil
+	return h.Page(c.ID) + "/device/" + name, nil
 }
 
 // blobName names what is kept of a device flow: its address is known to who

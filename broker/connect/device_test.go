@@ -225,43 +225,30 @@ func TestDeviceMany(t *testing.T) {
 	for range 5 {
 		last = w.browser().device("shop-gateway")
 	}
-	_, err := w.h.Device(t.Context(), "shop-gateway")
-	if err == nil || !strings.Contains(err.Error(), "As many codes") {
-		t.Errorf("a sixth: %v", err)
+	press := func() shown {
+		link, err := w.h.Link(t.Context(), "shop-gateway")
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, _ := url.Parse(link)
+		return w.browser().do(http.MethodPost, w.srv.URL+"/connect/shop-gateway", url.Values{"t": {u.Query().Get("t")}})
+	}
+	if s := press(); s.status != http.StatusTooManyRequests || !strings.Contains(s.text, "As many codes") {
+		t.Errorf("a sixth: %d\n%s", s.status, s.text)
 	}
 	w.add("second", func(c *broker.Config) { c.Grant = broker.GrantDevice })
 	w.browser().device("second") // which is not concerned
 	close(hold)
 	w.browser().until(last)
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		if _, err = w.h.Device(t.Context(), "shop-gateway"); err == nil {
+		if press().status == http.StatusSeeOther {
 			break
 		}
 		if time.Now().After(end) {
-			t.Fatalf("when they are over: %v", err)
+			t.Fatal("when they are over there is no other")
 		}
 	}
 	w.h.Close()
-}
-
-// TestDeviceCommand: the command line gets the code and the words for it.
-func TestDeviceCommand(t *testing.T) {
-	w, _ := deviceWorld(t)
-	d, err := w.h.Device(context.Background(), "shop-gateway")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if text := d.Text(); !strings.Contains(text, "WDJB-MJHT") || !strings.Contains(text, w.p.URL+"/activate") || strings.Contains(text, "the-device-code") {
-		t.Error(text)
-	}
-	w.h.Close()
-	w.add("code", nil)
-	if _, err := w.h.Device(context.Background(), "code"); err == nil {
-		t.Error("a connection by code has a device flow")
-	}
-	if _, err := w.h.Device(context.Background(), "nothing"); err == nil {
-		t.Error("no connection has a device flow")
-	}
 }
 
 // TestDeviceSweep: what is kept of device flows goes when they are long over.

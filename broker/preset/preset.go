@@ -117,10 +117,6 @@ type Refresh struct {
 	Note      string `yaml:"note" json:"note,omitempty"`
 }
 
-// UsedOnce tells whether a refresh token must be taken for one that is dead
-// after its first use: it is, or nobody knows.
-func (r Refresh) UsedOnce() bool { return r.SingleUse != "no" }
-
 // Quirk is one departure from what a client expects.
 type Quirk struct {
 	ID     string `yaml:"id" json:"id"`

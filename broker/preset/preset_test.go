@@ -176,16 +176,6 @@ func TestNamed(t *testing.T) {
 
 func clipped(s string) string { return s[:min(len(s), 20)] }
 
-// TestUnknownCountsAsOnce: a refresh token of which nothing is known must not be
-// presented twice.
-func TestUnknownCountsAsOnce(t *testing.T) {
-	for use, want := range map[string]bool{"yes": true, "no": false, "setting": true, "unknown": true, "": true} {
-		if got := (preset.Refresh{SingleUse: use}).UsedOnce(); got != want {
-			t.Errorf("%q: %v", use, got)
-		}
-	}
-}
-
 const good = `
 title: An API
 kind: payments
