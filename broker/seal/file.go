@@ -35,25 +35,8 @@ func CreateFileKey(path string) (*LocalKey, error) {
 		return nil, unusable(path, "cannot be made", "make the folder, or name another file", err)
 	}
 	text := "# The key of usher's secrets. Keep a copy elsewhere: without it no token can be read.\n" + newLine()
-	if err := writeNew(path, text, false); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := writeNew(path, text); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, unusable(path, "cannot be written", "let usher write into "+filepath.Dir(path)+", or make the file there", err)
-	}
-	return FileKey(path)
-}
-
-// ReplaceFileKey puts a new key before those of the file. A running usher takes
-// it with its next start; then the data keys are sealed with it, and the lines
-// below may go.
-func ReplaceFileKey(path string) (*LocalKey, error) {
-	old, err := readPrivate(path)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := readKeys("the key file "+path, string(old)); err != nil {
-		return nil, err
-	}
-	if err := writeNew(path, newLine()+string(old), true); err != nil {
-		return nil, unusable(path, "cannot be written", "let usher write into "+filepath.Dir(path), err)
 	}
 	return FileKey(path)
 }
@@ -66,8 +49,8 @@ func newLine() string {
 }
 
 // writeNew writes a whole file that is there in full or not at all, also after
-// a crash.
-func writeNew(path, text string, over bool) error {
+// a crash; never over one that is there.
+func writeNew(path, text string) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-") // 0600
 	if err != nil {
 		return err
@@ -78,12 +61,7 @@ func writeNew(path, text string, over bool) error {
 	if err != nil {
 		return err
 	}
-	if over {
-		err = os.Rename(f.Name(), path)
-	} else {
-		err = os.Link(f.Name(), path) // never over one that is there
-	}
-	if err != nil {
+	if err := os.Link(f.Name(), path); err != nil {
 		return err
 	}
 	if d, err := os.Open(filepath.Dir(path)); err == nil {

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -330,6 +332,71 @@ func TestRenewsWhenItIsTime(t *testing.T) {
 	}
 }
 
+// TestReplacedByHand follows the steps of docs/egress.md, "To replace the keys by
+// hand", word for word.
+func TestReplacedByHand(t *testing.T) {
+	page, err := os.ReadFile("../../docs/egress.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, script, _ := strings.Cut(string(page), "To replace the keys by hand")
+	_, script, _ = strings.Cut(script, "```sh\n")
+	script, _, ok := strings.Cut(script, "```")
+	if !ok {
+		t.Fatal("the page has no steps")
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "broker.key")
+	oldKMS, err := seal.CreateFileKey(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+	now := func() time.Time { return clock }
+	s := newShelf()
+	fill(t, s, seal.New(oldKMS, s, now), 3)
+	first := ringOf(s)
+	was := s.sealed["tokens/shop-0"]
+
+	if _, err := exec.LookPath("openssl"); err != nil {
+		t.Skip("NOT TESTED: ", err)
+	}
+	sh := exec.CommandContext(t.Context(), "sh", "-ec", script)
+	sh.Dir = dir
+	if out, err := sh.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	kms, err := seal.FileKey(path)
+	if err != nil || len(kms.KeyIDs()) != 2 || kms.KeyID() == oldKMS.KeyID() || kms.KeyIDs()[1] != oldKMS.KeyID() {
+		t.Fatalf("the file holds %v, %v", kms, err)
+	}
+	p, err := seal.New(kms, s, now).Renew(t.Context(), 0, s.reseal) // the next start
+	if err != nil || p.Resealed != 3 || p.Rewrapped == 0 || ringOf(s) == first {
+		t.Fatalf("%+v, %v", p, err)
+	}
+
+	// The old line goes; a day later the old data key has gone too.
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	alone, err := seal.EnvKey("", usher.Secret(line))
+	if err != nil {
+		t.Fatal(err)
+	}
+	readable(t, s, alone, now)
+	clock = clock.Add(25 * time.Hour)
+	box := seal.New(alone, s, now)
+	if p, err = box.Renew(t.Context(), 0, s.reseal); err != nil || !slices.Equal(p.Dropped, []string{first}) {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	readable(t, s, alone, now)
+	if _, err := box.Open(t.Context(), "tokens/shop-0", was); err == nil {
+		t.Error("what the old data key sealed still opens")
+	}
+}
+
 func TestWrongKeyLosesNothing(t *testing.T) {
 	s := newShelf()
 	right := newKey(t)
@@ -341,7 +408,7 @@ func TestWrongKeyLosesNothing(t *testing.T) {
 	_, openErr := box.Open(t.Context(), "tokens/shop-0", s.sealed["tokens/shop-0"])
 	_, keepErr := box.Maintain(t.Context(), s.reseal)
 	_, turnErr := box.Rotate(t.Context(), nil)
-	for _, err := range []error{box.Ready(t.Context()), sealErr, openErr, keepErr} {
+	for _, err := range []error{box.Ready(t.Context()), sealErr, openErr, keepErr, turnErr} {
 		var e *seal.WrongKey
 		if !errors.As(err, &e) || e.Used != right.KeyID() || e.Configured[0] != wrong.KeyID() || !isCode(err, usher.ErrUnreadable) {
 			t.Errorf("a wrong key is told as %v", err)
@@ -351,7 +418,6 @@ func TestWrongKeyLosesNothing(t *testing.T) {
 			t.Errorf("people are told %s", text)
 		}
 	}
-	_ = turnErr
 	readable(t, s, right, nil)
 	if ringOf(s) != ringOf(&shelf{doc: was}) {
 		t.Error("a process with a wrong key made a data key of its own, which the others cannot open")
@@ -507,17 +573,11 @@ func TestKeyFile(t *testing.T) {
 	if err != nil || again.KeyID() != made.KeyID() {
 		t.Fatalf("a second call made another key: %v", err)
 	}
-	next, err := seal.ReplaceFileKey(path)
-	if err != nil || next.KeyID() == made.KeyID() || len(next.KeyIDs()) != 2 || next.KeyIDs()[1] != made.KeyID() {
-		t.Fatalf("%v, %v", next, err)
-	}
 	text, _ := os.ReadFile(path)
-	for _, id := range next.KeyIDs() {
-		if !strings.Contains(string(text), "# number "+id) {
-			t.Errorf("the file does not number the key %s", id)
-		}
+	if !strings.Contains(string(text), "# number "+made.KeyID()) {
+		t.Errorf("the file does not number the key %s", made.KeyID())
 	}
-	if fromEnv, err := seal.EnvKey("", usher.Secret(text)); err != nil || fromEnv.KeyID() != next.KeyID() {
+	if fromEnv, err := seal.EnvKey("", usher.Secret(text)); err != nil || fromEnv.KeyID() != made.KeyID() {
 		t.Errorf("the same key in the environment has another id: %v", err)
 	}
 
