@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -74,7 +75,7 @@ func (in *Input) decide() Decision {
 		return in.unreached()
 	case grant.Lost:
 		d := in.of("provider-outage", 0.6)
-		d.Title = "the provider was asked and gave no answer"
+		d.Title = in.lost()
 		return d
 	case grant.Busy:
 		// What says "not now" is taken at its word, whatever it says beside.
@@ -137,12 +138,30 @@ func (in *Input) of(cause string, confidence float64) Decision {
 	return d
 }
 
+// lost says what came in place of an answer.
+func (in *Input) lost() string {
+	r := in.Refusal
+	var known *usher.Error
+	switch large := errors.As(r.Err, &known) && known.Code == usher.ErrTooLarge; {
+	case r.Status/100 == 2:
+		return "the provider's answer broke off (status " + strconv.Itoa(r.Status) + "), so that nobody knows what it gave"
+	case r.Status != 0:
+		return "what stands before the provider got no answer from it (status " + strconv.Itoa(r.Status) + ")"
+	case large:
+		return "the provider gave an answer that cannot be taken" + told(r.Err)
+	}
+	return "the provider was asked and gave no answer"
+}
+
 // unreached decides about a request that did not go out.
 func (in *Input) unreached() Decision {
 	err := in.Refusal.Err
 	cause := "network-proxy"
-	if untrusted(err) {
+	switch {
+	case untrusted(err):
 		cause = "tls-trust"
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ECONNRESET): // this machine has a way to it
+		cause = "provider-outage"
 	}
 	d := in.of(cause, 0.9)
 	d.Title = "the provider cannot be reached" + told(err)

@@ -272,7 +272,22 @@ func TestSettled(t *testing.T) {
 			return d.Strategy == strategy.Retry && !d.Endpoint && d.Cause == "network-proxy"
 		}},
 		{"nothing listens there", strategy.Input{Refusal: away(grant.Unreachable, &usher.Error{Message: "refused", Err: syscall.ECONNREFUSED}), HasRefresh: true}, func(d strategy.Decision) bool {
-			return d.Strategy == strategy.Retry && d.Endpoint && !d.Dead
+			return d.Strategy == strategy.Retry && d.Endpoint && !d.Dead && d.Cause == "provider-outage" && d.Turn == usher.FixerProvider && strings.Contains(d.Title, "refused")
+		}},
+		{"a gateway that got no answer", strategy.Input{Refusal: refusal(t, anywhere, service, canned{status: 502, kind: "text/html", body: "<html>"})}, func(d strategy.Decision) bool {
+			return strings.Contains(d.Title, "(status 502)") && d.Strategy == strategy.Retry
+		}},
+		{"an answer that broke off", strategy.Input{Refusal: &grant.Refusal{Kind: grant.Lost, Status: 200}}, func(d strategy.Decision) bool {
+			return strings.Contains(d.Title, "broke off (status 200)")
+		}},
+		{"an answer that is too large", strategy.Input{Refusal: away(grant.Lost, &usher.Error{Code: usher.ErrTooLarge, Message: "sends more than 4 MiB"})}, func(d strategy.Decision) bool {
+			return strings.HasSuffix(d.Title, "cannot be taken: sends more than 4 MiB")
+		}},
+		{"an answer that is empty", strategy.Input{Refusal: refusal(t, anywhere, service, canned{status: 200})}, func(d strategy.Decision) bool {
+			return d.Title == "the provider answered with status 200 and nothing that can be read: its answer is empty"
+		}},
+		{"a redirect", strategy.Input{Refusal: refusal(t, anywhere, service, canned{status: 307})}, func(d strategy.Decision) bool {
+			return d.Title == "the token endpoint sends elsewhere (status 307), and a secret is not sent along"
 		}},
 		{"a certificate", strategy.Input{Refusal: away(grant.Unreachable, &usher.Error{Message: "unknown authority", Err: x509.UnknownAuthorityError{}}), HasRefresh: true}, func(d strategy.Decision) bool {
 			return d.Strategy == strategy.Retry && d.Cause == "tls-trust" && d.Turn == usher.FixerDeveloper && d.Wait > 0

@@ -28,10 +28,12 @@ func (in *Input) fallback() Decision {
 	switch {
 	case r.Code != "":
 		d.Title = "the provider refused with " + strconv.Quote(r.Code)
+	case r.Status/100 == 3:
+		d.Title = "the token endpoint sends elsewhere (status " + strconv.Itoa(r.Status) + "), and a secret is not sent along"
 	case r.Page:
 		d.Title = "the token endpoint answered with a page for a browser (status " + strconv.Itoa(r.Status) + ")"
 	case r.Status != 0:
-		d.Title = "the provider answered with status " + strconv.Itoa(r.Status) + " and nothing that can be read"
+		d.Title = "the provider answered with status " + strconv.Itoa(r.Status) + " and nothing that can be read" + told(r.Err)
 	default:
 		d.Title = "the provider gave no token"
 	}
