@@ -110,7 +110,14 @@ func wrong(c *console.Connection, now time.Time) (lines []string) {
 	case t.Strategy == "ask":
 		lines = append(lines, "turn: "+turnOf(t.Turn)+", to connect it again: usher connections connect "+report.Inert(c.Config.ID))
 	case t.Turn != "" && t.Turn != usher.FixerNobody:
-		lines = append(lines, "turn: "+turnOf(t.Turn)+hintFor(t.Strategy))
+		turn := "turn: " + turnOf(t.Turn) + hintFor(t.Strategy)
+		switch at := c.Status.RenewAt; {
+		case !at.IsZero():
+			turn += "; it is looked at again at " + clock(at, now)
+		case t.Strategy == "give-up":
+			turn += "; it is not tried again before"
+		}
+		lines = append(lines, turn)
 	case !c.Status.RenewAt.IsZero():
 		lines = append(lines, "turn: nobody's, it is tried again at "+clock(c.Status.RenewAt, now))
 	}
@@ -134,7 +141,7 @@ func hintFor(strategy string) string {
 	case "narrow":
 		return ", to ask for the scopes that are granted"
 	case "give-up":
-		return ", to change the configuration: it is not tried again"
+		return ", to change the configuration"
 	}
 	return ""
 }
