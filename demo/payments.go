@@ -67,6 +67,7 @@ type payments struct {
 	now     func() time.Time
 	fail    [2]atomic.Int64
 	done    [2]atomic.Int64
+	took    time.Duration // from the first order until the last was done
 
 	mu   sync.Mutex
 	whys [2]map[string]int // why checkouts failed, as the services noted it
@@ -76,6 +77,10 @@ type payments struct {
 // busy waits, as in a shop. On a machine that is slow the shop takes fewer orders
 // a second, and says how many they were.
 const tills = 100
+
+// leastOrders is how many orders make a story. The shop stays open until they
+// have come.
+const leastOrders = 1000
 
 // buildPayments starts the gateway, usher with a broker, and two checkout
 // services.
@@ -200,6 +205,7 @@ func shopStory(ctx context.Context, c *company) (*Ending, error) {
 		return end, err
 	}
 	<-over
+	c.voice.say("The shop closes. %s", p.score())
 	end.With, end.Without = p.tally(0), p.tally(1)
 	var missing error
 	end.Case, missing = c.caseOf(ctx, alone, shopCause)
@@ -249,7 +255,7 @@ func (c *company) faults(ctx context.Context, found <-chan *usher.Case) error {
 			p.gateway.revoke()
 			c.voice.say("Somebody at the gateway presses \"revoke all tokens\".")
 		}},
-		{p.pace.end, func() { c.voice.say("The shop closes. %s", p.score()) }},
+		{p.pace.end, func() {}},
 	}
 	tick := time.NewTicker(p.pace.life / 4)
 	defer tick.Stop()
@@ -282,21 +288,24 @@ func (p *payments) score() string {
 }
 
 // buy brings the same order to both services, one after the other at an even
-// pace, whatever becomes of those before; and waits for the last ones.
+// pace, whatever becomes of those before; and waits for the last ones. Who could
+// not come in time, because this machine or the tills were busy, comes as soon as
+// that is over.
 func (p *payments) buy(ctx context.Context) {
 	client, done := pooled()
 	defer done()
 	var under sync.WaitGroup
-	defer under.Wait()
-	tick := time.NewTicker(p.pace.every)
-	defer tick.Stop()
 	began := time.Now()
+	defer func() {
+		under.Wait()
+		p.took = time.Since(began)
+	}()
 	free := make(chan struct{}, tills)
-	for n := 0; time.Since(began) < p.pace.end; n++ {
+	for n := 0; time.Since(began) < p.pace.end || n < leastOrders; n++ {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C: // leaves out what is late
+		case <-time.After(time.Until(began.Add(time.Duration(n) * p.pace.every))):
 		}
 		select {
 		case <-ctx.Done():
@@ -357,23 +366,27 @@ func (p *payments) tally(side int) *Tally {
 func (c *company) caseOf(ctx context.Context, client, cause string) (*usher.Case, error) {
 	ctx, cancel := context.WithTimeout(ctx, mostToSee)
 	defer cancel()
-	var seen []string
+	seen := "none"
 	for {
 		list, err := c.usher.Engine().List(ctx, console.Filter{All: true})
-		if err != nil && ctx.Err() == nil {
-			return nil, err
-		}
-		seen = nil
+		var others []string
 		for i := range list {
 			k := &list[i]
 			if k.Refusal.Client.UID == client && k.Finding.Cause == cause {
 				return k, nil
 			}
-			seen = append(seen, k.Finding.Cause+" of "+k.Refusal.Client.UID)
+			others = append(others, k.Finding.Cause+" of "+k.Refusal.Client.UID)
+		}
+		switch {
+		case ctx.Err() != nil: // what was seen before says more
+		case err != nil:
+			seen = "they cannot be read: " + err.Error()
+		case len(others) > 0:
+			seen = strings.Join(others, ", ")
 		}
 		select {
 		case <-ctx.Done():
-			return nil, &usher.Error{Code: usher.ErrInternal, Message: fmt.Sprintf("there is no case %s of %s; there are: %s", cause, client, strings.Join(seen, ", "))}
+			return nil, &usher.Error{Code: usher.ErrInternal, Message: fmt.Sprintf("there is no case %s of %s; there are: %s", cause, client, seen)}
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
@@ -397,6 +410,7 @@ func (c *company) tellEnd(ctx context.Context, end *Ending, missing error) error
 	c.voice.line("                 orders   failed   charged twice   tokens asked for")
 	c.voice.line("with usher       %6d   %6d   %13d   %16d", end.With.Checkouts, end.With.Failed, end.With.ChargedTwice, p.gateway.given(withUsher))
 	c.voice.line("without          %6d   %6d   %13d   %16d", end.Without.Checkouts, end.Without.Failed, end.Without.ChargedTwice, p.gateway.given(alone))
+	c.voice.line("%.0f orders a second came to each.", float64(end.With.Checkouts)/p.took.Seconds())
 	c.voice.line("")
 	for side, name := range []string{"With usher", "Without"} {
 		if why := p.why(side); why != "" {
@@ -434,6 +448,3 @@ func (c *company) tellEnd(ctx context.Context, end *Ending, missing error) error
 	end.True = true
 	return nil
 }
-
-// leastOrders is how many orders make a story.
-const leastOrders = 1000
