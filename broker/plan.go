@@ -13,6 +13,7 @@ func (b *Broker) plan(c Config, st Status) lifespan.Plan {
 		Connected: st.Connected, Received: st.Obtained, ExpiresIn: time.Duration(st.ExpiresIn) * time.Second,
 		HasRefresh: !Interactive(c.Grant) || st.Refreshable,
 		Renewable:  !Interactive(c.Grant) || st.Refreshable,
+		Alone:      !Interactive(c.Grant),
 	}
 	if st.Scopes != nil {
 		in.Scopes = st.Scopes

@@ -56,6 +56,7 @@ type Input struct {
 	RefreshExpiresIn time.Duration // 0: not told
 	HasRefresh       bool          // the grant can be renewed without a person
 	Renewable        bool          // by a refresh token, or by asking again
+	Alone            bool          // the grant begins anew without a person, so that Absolute does not count
 }
 
 // Plan is what was decided.

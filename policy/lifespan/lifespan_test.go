@@ -148,6 +148,24 @@ func TestSituations(t *testing.T) {
 			}, "a person must connect again after 24h",
 		},
 		{
+			"absolute limit past, and nobody connected",
+			lifespan.Set{Policies: []lifespan.Policy{{Name: "default", Absolute: dur(20 * time.Second)}}},
+			func() lifespan.Input {
+				in := input(time.Hour)
+				in.Connected, in.Alone = received.Add(-24*time.Hour), true
+				return in
+			},
+			func(p lifespan.Plan) bool {
+				return p.Absolute.IsZero() && p.Expires.Equal(received.Add(time.Hour)) && p.RenewAt.After(received) && p.LeastLife > 0
+			}, "begins anew without a person, so no absolute limit counts",
+		},
+		{
+			"a life of a second",
+			lifespan.Set{},
+			func() lifespan.Input { return input(time.Second) },
+			func(p lifespan.Plan) bool { return p.RenewAt.After(received) }, "renewals are spread over 10 %",
+		},
+		{
 			"absolute limit near",
 			lifespan.Set{Policies: []lifespan.Policy{{Name: "default", Absolute: dur(24 * time.Hour)}}},
 			func() lifespan.Input {
@@ -199,6 +217,11 @@ func TestSituations(t *testing.T) {
 			p := tt.set.Plan(tt.in())
 			if !tt.check(p) {
 				t.Errorf("got %+v", p)
+			}
+			for _, r := range p.Reasons { // as people write times
+				if strings.Contains(r.Value+r.Text, "µs") || strings.Contains(r.Value, ".") && strings.HasSuffix(r.Value, "ms") {
+					t.Errorf("times are not rounded: %+v", r)
+				}
 			}
 			if !strings.Contains(told(p), tt.says) {
 				t.Errorf("nobody says %q:\n%s", tt.says, told(p))
@@ -282,7 +305,7 @@ func anyInput(t *rapid.T) lifespan.Input {
 		Generation: rapid.Int64().Draw(t, "generation"), Received: received,
 		Connected: received.Add(-time.Duration(rapid.Int64Range(0, int64(300*24*time.Hour)).Draw(t, "connected"))),
 		ExpiresIn: time.Duration(life.Draw(t, "life")), RefreshExpiresIn: time.Duration(life.Draw(t, "refresh")),
-		HasRefresh: rapid.Bool().Draw(t, "has"), Renewable: rapid.Bool().Draw(t, "renewable"),
+		HasRefresh: rapid.Bool().Draw(t, "has"), Renewable: rapid.Bool().Draw(t, "renewable"), Alone: rapid.Bool().Draw(t, "alone"),
 	}
 }
 

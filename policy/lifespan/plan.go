@@ -164,7 +164,11 @@ func (w *work) end() {
 		p.Expires = in.Received.Add(w.life)
 	}
 	absolute := time.Duration(w.policy.Absolute)
-	if absolute <= 0 {
+	switch {
+	case absolute <= 0:
+		return
+	case in.Alone:
+		w.limit("absolute", "", "it begins anew without a person, so no absolute limit counts")
 		return
 	}
 	p.Absolute = in.Connected.Add(min(absolute, lives))
@@ -296,6 +300,8 @@ func span(d time.Duration) string {
 		return strconv.FormatInt(int64(d/(24*time.Hour)), 10) + " days"
 	case d >= time.Second:
 		d = d.Round(time.Second / 10)
+	case d >= time.Millisecond:
+		d = d.Round(time.Millisecond)
 	}
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
