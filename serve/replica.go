@@ -146,8 +146,8 @@ func (e *Engine) resumeAll(ctx context.Context) {
 }
 
 // fixLease is for how long nobody else may touch a case whose fix is carried
-// out: longer than that takes.
-const fixLease = applyTimeout + 30*time.Second
+// out: longer than that takes, with the look at the provider before it.
+const fixLease = 2*applyTimeout + 30*time.Second
 
 // takeFix makes a case busy, on every usher; release ends that.
 func (e *Engine) takeFix(ctx context.Context, id int64) (release func(), err error) {

@@ -238,13 +238,14 @@ func (b brokerStore) Remove(ctx context.Context, id string) error {
 		if _, err := tx.exec("UPDATE leases SET expires = 0 WHERE name = ?", leasePrefix+id); err != nil {
 			return err
 		}
+		if _, err := tx.exec("DELETE FROM flows WHERE connection = ?", id); err != nil {
+			return err
+		}
+		// Last: what is written is told by the time at which it was, and should be
+		// seen soon after.
 		_, err := tx.exec(`UPDATE connections SET removed = 1, revision = revision + 1, config = '{}', keys = NULL, disabled = 1,
 			version = version + 1, renew_at = 0, used = 0, attempt = '', attempt_fence = 0, spent = '', status = '{}', tokens = NULL, written = {now}
 			WHERE id = ? AND removed = 0`, id)
-		if err != nil {
-			return err
-		}
-		_, err = tx.exec("DELETE FROM flows WHERE connection = ?", id)
 		return err
 	})
 	return about(err, "remove the connection", id)

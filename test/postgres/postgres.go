@@ -29,7 +29,7 @@ type Server struct {
 	own *process
 }
 
-// Settings that make a server fast, for tests of what it answers and not of what
+// Fast are settings that make a server fast, for tests of what it answers and not of what
 // it keeps.
 var Fast = []string{"fsync=off", "synchronous_commit=off", "full_page_writes=off"}
 
