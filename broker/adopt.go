@@ -82,7 +82,7 @@ func (b *Broker) calm(rec Record, now time.Time) (time.Time, *Trouble) {
 	switch t := st.Trouble; {
 	case c.Disabled:
 		return now.Add(forever), &Trouble{Cause: "client-disabled", Strategy: "give-up", Title: "the connection is switched off", Turn: turnOwner, Since: st.Obtained, Last: now}
-	case t != nil && t.Endpoint && st.State != StateWaiting && st.State != StateStopped:
+	case t != nil && t.Endpoint && !doubtful(st) && st.State != StateWaiting && st.State != StateStopped:
 		return t.Last.Add(time.Second), t // whoever needs a token finds out whether it is back; the endpoint's pace guards it
 	case t != nil && st.RenewAt.IsZero():
 		return now.Add(forever), t

@@ -234,6 +234,7 @@ func TestFeed(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		changes := two.Subscribe(ctx, shop)
 		h.connected(one)
+		time.Sleep(time.Second) // else two may have read it before the person had connected
 		h.token(two, broker.Ask{})
 		if _, err := one.Renew(t.Context(), shop); err != nil {
 			t.Fatal(err)

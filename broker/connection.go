@@ -143,7 +143,7 @@ type Status struct {
 	Narrowed    []string  `json:"scopes_narrowed,omitempty"`  // asked for in place of the configured scopes
 	Forced      int       `json:"forced,omitempty"`           // renewals in a row because an API refused a fresh token
 	ForcedAt    time.Time `json:"forced_at,omitzero"`         // the last of them
-	Spent       string    `json:"spent_refresh_id,omitempty"` // keyed fingerprint of the refresh token that Attempt presents
+	Spent       string    `json:"spent_refresh_id,omitempty"` // fingerprint of the refresh token that Attempt presents, or without one, that a server's error may have spent
 }
 
 // Trouble is why a token cannot be renewed.
@@ -171,6 +171,9 @@ type Attempt struct {
 	Holder string    `json:"holder"` // replica
 	Began  time.Time `json:"began"`
 	Until  time.Time `json:"until"` // when the sender has surely given up
+	// First is when the same refresh token may have been presented first, by an
+	// attempt that this one replaced; zero: Began.
+	First time.Time `json:"first,omitzero"`
 }
 
 // Record is a connection in the store.

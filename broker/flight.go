@@ -35,6 +35,9 @@ func (b *Broker) fly(e *entry, w want, p *pass) *flight {
 		e.mu.Lock()
 		e.flight = nil
 		e.mu.Unlock()
+		if e.held.Load() == nil {
+			b.cache.drop(e) // nothing is kept of names that nobody could look up
+		}
 		close(f.done)
 	}()
 	return f

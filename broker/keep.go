@@ -32,13 +32,15 @@ func (b *Broker) keep(ctx context.Context, rec Record, old Tokens, r renewal, a 
 		st.Forced, st.ForcedAt = 0, time.Time{}
 	}
 	var sealed []byte
+	storing, cancel := outlast(ctx)
+	defer cancel()
 	for wait := 50 * time.Millisecond; ; wait = min(wait*2, 2*time.Second) {
 		var err error
 		if sealed == nil {
-			sealed, err = b.sealTokens(ctx, id, tokens)
+			sealed, err = b.sealTokens(storing, id, tokens)
 		}
 		if err == nil {
-			err = b.opt.Store.Answer(ctx, id, st, sealed)
+			err = b.opt.Store.Answer(storing, id, st, sealed)
 		}
 		switch {
 		case err == nil:
@@ -51,17 +53,32 @@ func (b *Broker) keep(ctx context.Context, rec Record, old Tokens, r renewal, a 
 			// this answer holds belongs to nothing any more.
 			b.opt.Log.Info("an answer came for a connection that was replaced meanwhile", "connection", id)
 			return outcome{stale: true}
-		case ctx.Err() != nil:
+		case storing.Err() != nil:
 			b.opt.Log.Error("the answer to a renewal could not be stored before the end, and is lost", "connection", id, "err", err)
 			return outcome{away: err, say: "the broker is stopping"}
 		}
 		b.opt.Log.Warn("the answer to a renewal cannot be stored yet; it is kept in memory", "connection", id, "err", err)
-		_ = sleep(ctx, wait)
+		_ = sleep(storing, wait)
 	}
 }
 
+// lastTry is how long after the end what came from a provider is still written
+// down: it came all the same.
+const lastTry = 5 * time.Second
+
+// outlast gives a context that goes on for lastTry when ctx has ended.
+func outlast(ctx context.Context) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		_ = sleep(longer, lastTry)
+		cancel()
+	})
+	return longer, func() { stop(); cancel() }
+}
+
 // answeredFor is how long after a server's error the provider may be at the
-// request still.
+// request still. An error that took longer to come is a lost patience: whoever
+// stands before the provider has given up, and it works on.
 const answeredFor = 5 * time.Second
 
 // refused notes a refusal with what is done about it.
@@ -72,29 +89,50 @@ func (b *Broker) refused(ctx context.Context, g *grip, rec Record, tokens Tokens
 		alone = min(alone, longest429)
 	}
 	p.report(!d.Endpoint, alone)
-	before := rec.Status
+	before, now := rec.Status, b.clock.store()
 	st, tokens, changed := b.troubled(rec.Config, before, tokens, refusal, d, managed)
 	st.Attempt, st.Spent = nil, ""
-	if a := before.Attempt; a != nil && r.presents != "" && before.Rotates != "no" && refusal.Unsure() {
+	if a := before.Attempt; a != nil && !refusal.Unsure() && !d.Dead {
+		st.Attempt, st.Spent = b.underneath(*a, before.Spent)
+		if s := st.Attempt; s != nil && !inGrace(rec.Config, *s, st.RenewAt) {
+			st.RenewAt = later(st.RenewAt, s.Until)
+		}
+	} else if a != nil && r.presents != "" && before.Rotates != "no" && refusal.Unsure() {
+		quick := refusal.Status/100 == 5 && refusal.Status != 504 && now.Sub(a.Began) < answeredFor
 		switch {
 		case rec.Config.Endpoints.Introspection != "" || refusal.Status/100 != 5:
-			// The refresh token may be spent: the attempt stands until it is known.
-			// After an answer by whoever stands before the provider that is soon,
-			// unless it only lost its patience.
+			// The refresh token may be spent: the attempt stands until it is known,
+			// or is presented again while the provider takes it twice.
 			standing := *a
-			if refusal.Status/100 == 5 && refusal.Status != 504 {
-				standing.Until = b.clock.store().Add(answeredFor)
+			if quick {
+				standing.Until = now.Add(answeredFor)
+				if before, _ := b.underneath(*a, ""); before != nil {
+					standing.Until = later(standing.Until, before.Until)
+				}
 			}
 			st.Attempt, st.Spent = &standing, before.Spent
-			st.RenewAt = later(st.RenewAt, standing.Until)
+			if !inGrace(rec.Config, standing, st.RenewAt) {
+				st.RenewAt = later(st.RenewAt, standing.Until)
+			}
 		case !st.Expires.IsZero():
 			// A server's error with nobody to ask what it did. It is presented again
 			// when the access token, which a lost family would take along, is of
 			// little more use.
+			st.Spent = before.Spent
 			st.RenewAt = later(st.RenewAt, st.Expires.Add(-time.Minute))
 		}
 	}
 	return b.note(ctx, g, rec, st, tokens, changed, r, refusal)
+}
+
+// underneath gives what stands when an attempt is over and has spent nothing: the
+// one that it replaced in a grace period may have.
+func (b *Broker) underneath(a Attempt, spent string) (*Attempt, string) {
+	if a.First.IsZero() {
+		return nil, ""
+	}
+	a.Began, a.Until, a.First = a.First, a.First.Add(b.opt.Deadline+margin), time.Time{}
+	return &a, spent
 }
 
 // refusal is refused for what was refused before anything was sent for a token.
@@ -172,8 +210,17 @@ func (b *Broker) rest(ctx context.Context, rec Record, tokens Tokens, idle time.
 // attempt is still this one's, nobody else knows what came of it.
 func (b *Broker) note(ctx context.Context, g *grip, rec Record, st Status, tokens Tokens, changed bool, r renewal, refusal *grant.Refusal) outcome {
 	id, before := rec.Config.ID, rec.Status
+	ctx, cancel := outlast(ctx)
+	defer cancel()
 	var sealed []byte
 	giveUp := time.Now().Add(30 * time.Second)
+	written := func() outcome {
+		rec.Status = st
+		if st.Trouble != nil && (refusal != nil || before.Trouble == nil || before.Trouble.Cause != st.Trouble.Cause) {
+			b.emit(ctx, b.failure(rec, r, refusal))
+		}
+		return outcome{rec: rec, tokens: tokens}
+	}
 	for wait := 50 * time.Millisecond; ; wait = min(wait*2, time.Second) {
 		err := error(nil)
 		if g == nil {
@@ -189,18 +236,18 @@ func (b *Broker) note(ctx context.Context, g *grip, rec Record, st Status, token
 		}
 		switch {
 		case err == nil:
-			rec.Status = st
 			if sealed != nil {
 				rec.Tokens = sealed
 			}
-			if st.Trouble != nil && (refusal != nil || before.Trouble == nil || before.Trouble.Cause != st.Trouble.Cause) {
-				b.emit(ctx, b.failure(rec, before, r, refusal))
-			}
-			return outcome{rec: rec, tokens: tokens}
+			return written()
 		case errors.Is(err, ErrNotFound):
 			return outcome{stale: true}
 		case errors.Is(err, ErrStale):
 			fresh, err := b.opt.Store.Connection(ctx, id)
+			if t, there := st.Trouble, fresh.Status.Trouble; err == nil && refusal != nil && there != nil && there.Cause == t.Cause && there.Last.Equal(t.Last) && sameAttempt(fresh.Status.Attempt, st.Attempt) {
+				st.Version, rec.Tokens = fresh.Status.Version, fresh.Tokens // it was written, and only the confirmation was lost
+				return written()
+			}
 			if err != nil || !sameAttempt(fresh.Status.Attempt, before.Attempt) || fresh.Status.Generation != before.Generation || before.Attempt == nil {
 				return outcome{stale: true}
 			}
@@ -208,6 +255,9 @@ func (b *Broker) note(ctx context.Context, g *grip, rec Record, st Status, token
 		case errors.Is(err, ErrLost):
 			g = nil
 		case ctx.Err() != nil || time.Now().After(giveUp):
+			if a := before.Attempt; a != nil && refusal != nil && !refusal.Unsure() && st.Refreshable {
+				b.unsent.add(id, *a) // nobody else knows that it is over
+			}
 			return outcome{away: err, say: "what a provider answered could not be written down"}
 		}
 		_ = sleep(ctx, wait)

@@ -319,35 +319,49 @@ func (b *Broker) Renew(ctx context.Context, id string) (View, error) {
 
 // Connected stores what a person's connecting gave, in place of all that the
 // connection had. Tokens of before are left alone at the provider: at some the
-// new ones would end with them.
+// new ones would end with them. While the store is away it tries on for a while,
+// also when ctx ends: nobody else has these tokens.
 func (b *Broker) Connected(ctx context.Context, id string, a *grant.Answer) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), connectedTry)
+	defer cancel()
 	b.tellTime(ctx)
-	for {
-		rec, err := b.opt.Store.Connection(ctx, id)
-		if err != nil {
+	for wait := 50 * time.Millisecond; ; wait = min(wait*2, time.Second) {
+		err := b.connected(ctx, id, a)
+		if err == nil || errors.Is(err, ErrNotFound) {
 			return err
 		}
-		st := rec.Status
-		st.Connected, st.Refreshes, st.Narrowed, st.Rotates, st.User = b.clock.store(), time.Time{}, nil, "", ""
-		r := renewal{grant: rec.Config.Grant, scope: rec.Config.Scopes}
-		next, tokens := b.answered(rec.Config, st, Tokens{}, "", a)
-		sealed, err := b.sealTokens(ctx, id, tokens)
-		if err != nil {
-			return err
-		}
-		err = b.opt.Store.Answer(ctx, id, next, sealed)
-		if errors.Is(err, ErrStale) {
-			continue // a renewal was stored meanwhile: the new grant takes its place
-		} else if err != nil {
+		if !errors.Is(err, ErrStale) && sleep(ctx, wait) != nil {
 			return fmt.Errorf("store what connecting %s gave: %w", id, err)
 		}
-		next.Version++
-		rec.Status, rec.Tokens = next, sealed
-		b.hold(b.cache.entry(id), rec, tokens)
-		b.emit(ctx, b.success(rec, st, r))
-		b.wake()
-		return nil
+		// Stale: a renewal was stored meanwhile, and the new grant takes its place.
 	}
+}
+
+// connectedTry is how long a person who has connected waits for the store.
+const connectedTry = 20 * time.Second
+
+func (b *Broker) connected(ctx context.Context, id string, a *grant.Answer) error {
+	rec, err := b.opt.Store.Connection(ctx, id)
+	if err != nil {
+		return err
+	}
+	st := rec.Status
+	st.Connected, st.Refreshes, st.Narrowed, st.Rotates, st.User = b.clock.store(), time.Time{}, nil, "", ""
+	r := renewal{grant: rec.Config.Grant, scope: rec.Config.Scopes}
+	next, tokens := b.answered(rec.Config, st, Tokens{}, "", a)
+	sealed, err := b.sealTokens(ctx, id, tokens)
+	if err != nil {
+		return err
+	}
+	if err := b.opt.Store.Answer(ctx, id, next, sealed); err != nil {
+		return err
+	}
+	next.Version++
+	rec.Status, rec.Tokens = next, sealed
+	b.hold(b.cache.entry(id), rec, tokens)
+	b.emit(ctx, b.success(rec, st, r))
+	b.wake()
+	return nil
 }
 
 // Explain says why the token lives as long as it does and when it is renewed,

@@ -229,10 +229,13 @@ func (g *gate) take(n int) (got int, trial bool, closed notYet, err error) {
 		p.Tokens -= float64(got)
 		return true
 	})
-	if got == 0 && err == nil && closed.until.IsZero() {
-		closed.until = g.b.clock.store().Add(50 * time.Millisecond) // too many wrote at once
+	switch {
+	case errors.Is(err, ErrStale): // too many wrote at once
+		return 0, false, notYet{name: g.name, until: g.b.clock.store().Add(50 * time.Millisecond)}, nil
+	case err != nil: // what was not written down was not taken
+		return 0, false, notYet{name: g.name}, err
 	}
-	return got, trial, closed, err
+	return got, trial, closed, nil
 }
 
 // change reads the pace, filled up to now, and writes what f makes of it, where

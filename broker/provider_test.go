@@ -30,7 +30,9 @@ type provider struct {
 	keeps    bool          // gives no new refresh token
 	oddly    func(*grant.Answer)
 	refuses  func(grant.Request) *grant.Refusal
-	swallows bool // does its work, and its answer is lost
+	swallows bool          // does its work, and its answer is lost
+	grace    time.Duration // a refresh token is taken once more so long after its first use
+	used     map[string]time.Time
 
 	serial   int
 	active   map[string]bool // refresh tokens
@@ -42,7 +44,7 @@ type provider struct {
 }
 
 func newProvider() *provider {
-	return &provider{now: time.Now, life: time.Hour, active: map[string]bool{}}
+	return &provider{now: time.Now, life: time.Hour, active: map[string]bool{}, used: map[string]time.Time{}}
 }
 
 func (p *provider) Ask(ctx context.Context, r grant.Request) (*grant.Answer, error) {
@@ -88,12 +90,16 @@ func (p *provider) work(r grant.Request, began time.Time) (*grant.Answer, error)
 		Received: began, ExpiresIn: p.life,
 	}
 	if refresh := r.Params.Get("refresh_token"); refresh != "" {
-		if active, known := p.active[refresh]; !active {
+		first, used := p.used[refresh]
+		if active, known := p.active[refresh]; !active && !(used && p.now().Sub(first) < p.grace) {
 			if known {
 				p.families++
 				clear(p.active)
 			}
 			return nil, &grant.Refusal{Kind: grant.Refused, Endpoint: r.Endpoint, Status: 400, Code: "invalid_grant", Description: "the refresh token was used before"}
+		}
+		if !used {
+			p.used[refresh] = p.now()
 		}
 		if !p.keeps {
 			p.active[refresh] = false

@@ -110,11 +110,16 @@ func (b *Broker) judge(rec Record, h *held, w want) (done bool, until time.Time,
 	promised := lives && local+int64(h.promise) <= h.ends
 	until, why = b.calm(rec, now)
 	switch {
+	case !rec.Config.admits(w.ask.Caller):
+		return true, until, nil // nobody is asked for who is given nothing
 	case rec.Config.Disabled:
 		return false, until, why
 	case w.force:
 		if st.Generation > w.above {
 			return true, until, nil
+		}
+		if doubtful(st) && lives && now.Before(until) {
+			return false, until, why
 		}
 		if st.RenewAt.IsZero() && why != nil && !st.Refreshable && Interactive(rec.Config.Grant) {
 			return false, until, why
@@ -136,6 +141,9 @@ func (b *Broker) judge(rec Record, h *held, w want) (done bool, until time.Time,
 		return true, until, nil
 	case promised && now.Sub(st.Obtained) < min(30*time.Second, h.life/10):
 		return true, until, nil // the provider gives no longer life
+	}
+	if refused && doubtful(st) {
+		until = st.Trouble.Last.Add(time.Second) // the access token, for which it was put off, is of no use
 	}
 	if why != nil && now.Before(until) {
 		return false, until, why
@@ -206,7 +214,7 @@ func (b *Broker) once(ctx context.Context, e *entry, rec Record, h *held, tokens
 		return outcome{away: err, say: "the renewal cannot be prepared"}
 	}
 
-	if *p == nil {
+	if *p == nil || (*p).spent {
 		var paced *notYet
 		*p, err = b.gate(rec.Config.Endpoints.Token).enter(ctx, !w.scheduled)
 		if errors.As(err, &paced) {
@@ -226,13 +234,26 @@ func (b *Broker) once(ctx context.Context, e *entry, rec Record, h *held, tokens
 	defer grip.letGo()
 
 	var replaces int64
+	var first time.Time
 	if a := rec.Status.Attempt; a != nil {
 		replaces = a.Fence
-		if !b.harmless(rec.Config, rec.Status, tokens, now) {
+		now, err := b.storeTime(ctx) // waiting at the gate took its time, and the clock may have been set
+		switch {
+		case err != nil:
+			return outcome{away: err, say: "the broker's store is away"}
+		case b.harmless(rec.Config, rec.Status, tokens, now):
+			if rec.Status.Spent == spentID(request.presents) && !b.unsent.has(id, *a) {
+				first = a.first()
+			}
+		case now.Before(a.Until):
+			return outcome{stale: true}
+		default:
 			active, err := b.unspent(ctx, rec, keys, tokens)
 			var asked *grant.Refusal
 			switch {
-			case errors.As(err, &asked) && (asked.Status == 0 || asked.Kind == grant.Busy || asked.Status >= 500):
+			case err != nil && !errors.As(err, &asked):
+				return outcome{away: err, say: "the provider does not say whether a refresh token is spent"}
+			case err != nil && (asked.Status == 0 || asked.Kind == grant.Busy || asked.Status >= 500):
 				// It cannot say now. An introspection endpoint that refuses to answer
 				// this client never will: that is as if there were none.
 				return b.refusal(ctx, grip, rec, tokens, request, asked)
@@ -241,8 +262,22 @@ func (b *Broker) once(ctx context.Context, e *entry, rec Record, h *held, tokens
 			}
 		}
 	}
-	return b.send(ctx, grip, e, rec, tokens, request, replaces, *p, w)
+	return b.send(ctx, grip, rec, tokens, request, replaces, first, *p, w)
 }
+
+// storeTime asks the store for its time.
+func (b *Broker) storeTime(ctx context.Context) (time.Time, error) {
+	asked := b.clock.now()
+	_, now, err := b.opt.Store.Changed(ctx, b.clock.stored(asked))
+	if err == nil {
+		b.learn(asked, now)
+	}
+	return now, err
+}
+
+// doubtful tells that a server's error may have spent the refresh token, with
+// nobody to ask: it is not presented again before its time.
+func doubtful(st Status) bool { return st.Attempt == nil && st.Spent != "" && st.Trouble != nil }
 
 // harmless tells whether asking although another request may be under way does
 // no harm: no refresh token is presented, or not the one of the attempt, or one
@@ -256,7 +291,21 @@ func (b *Broker) harmless(c Config, st Status, t Tokens, now time.Time) bool {
 	case b.unsent.has(c.ID, *st.Attempt):
 		return true
 	}
-	return c.ReuseGrace > 0 && now.Before(st.Attempt.Began.Add(time.Duration(c.ReuseGrace)-2*time.Second))
+	return inGrace(c, *st.Attempt, now)
+}
+
+// inGrace tells whether the provider takes the refresh token of an attempt once
+// more, if that begins to be sent at a time: it counts from the first use, and
+// sending may take a while.
+func inGrace(c Config, a Attempt, at time.Time) bool {
+	return at.Before(a.first().Add(time.Duration(c.ReuseGrace) - sendBy - 2*time.Second))
+}
+
+func (a *Attempt) first() time.Time {
+	if a.First.IsZero() {
+		return a.Began
+	}
+	return a.First
 }
 
 // lastUse is when a caller last took the token, or the grant began.
@@ -292,12 +341,12 @@ func (b *Broker) unspent(ctx context.Context, rec Record, k Keys, t Tokens) (boo
 
 // send writes the attempt down, sends the request once, and stores its answer
 // or its refusal.
-func (b *Broker) send(ctx context.Context, g *grip, e *entry, rec Record, tokens Tokens, r renewal, replaces int64, p *pass, w want) outcome {
+func (b *Broker) send(ctx context.Context, g *grip, rec Record, tokens Tokens, r renewal, replaces int64, first time.Time, p *pass, w want) outcome {
 	began := b.clock.now()
 	asking, cancel := context.WithTimeout(ctx, b.opt.Deadline)
 	defer cancel()
 	stored := b.clock.stored(began)
-	attempt := Attempt{Fence: g.l.Fence, Holder: b.opt.Holder, Began: stored, Until: stored.Add(b.opt.Deadline + margin)}
+	attempt := Attempt{Fence: g.l.Fence, Holder: b.opt.Holder, Began: stored, Until: stored.Add(b.opt.Deadline + margin), First: first}
 	spent := spentID(r.presents)
 	version, err := b.opt.Store.Begin(ctx, rec.Config.ID, g.l, rec.Status.Version, attempt, spent, replaces)
 	switch {
@@ -307,9 +356,19 @@ func (b *Broker) send(ctx context.Context, g *grip, e *entry, rec Record, tokens
 		b.unsent.add(rec.Config.ID, attempt) // it may be written down all the same
 		return outcome{away: err, say: "the broker's store is away"}
 	}
+	b.unsent.drop(rec.Config.ID)
 	rec.Status.Version, rec.Status.Attempt, rec.Status.Spent = version, &attempt, spent
 
 	answer, err := b.askOnce(asking, r.Request, began)
+	if errors.Is(err, errStoodStill) { // that is not the provider's fault, and nothing happened there
+		st := rec.Status
+		st.Attempt, st.Spent = b.underneath(attempt, spent)
+		if o := b.note(ctx, g, rec, st, tokens, false, r, nil); o.away != nil {
+			b.unsent.add(rec.Config.ID, attempt)
+			return o
+		}
+		return outcome{stale: true}
+	}
 	p.spend()
 	if err == nil {
 		p.report(true, 0)
@@ -330,7 +389,9 @@ var errStoodStill = errors.New("this process stood still before it could send th
 // down. It looks twice: before, and when the connection stands.
 func (b *Broker) askOnce(ctx context.Context, r grant.Request, began time.Time) (*grant.Answer, error) {
 	start := time.Now()
-	late := func() bool { return b.clock.now().Sub(began) > sendBy || time.Since(start) > sendBy }
+	// By the wall clock, which goes on while a machine sleeps, and by the other
+	// one, which nobody sets.
+	late := func() bool { return b.clock.now().Round(0).Sub(began.Round(0)) > sendBy || time.Since(start) > sendBy }
 	if late() {
 		return nil, &grant.Refusal{Kind: grant.Unreachable, Endpoint: r.Endpoint, Err: errStoodStill}
 	}

@@ -17,9 +17,9 @@ import (
 // an older token that another replica has replaced.
 func (b *Broker) Token(ctx context.Context, id string, ask Ask) (Token, error) {
 	now := b.clock.now()
-	if e := b.cache.get(id); e != nil && ask.Refused == "" {
+	if e := b.cache.get(id); e != nil {
 		if h := e.held.Load(); h != nil {
-			if t, err, ok := h.give(now.UnixNano(), &ask); ok {
+			if t, err, ok := h.give(now.UnixNano(), &ask); ok && (ask.Refused == "" || err == ErrForbidden) { //nolint:errorlint // never wrapped
 				if err == nil {
 					e.touch(now)
 				}
@@ -106,6 +106,9 @@ type want struct {
 
 // wait gives what a renewal comes to, one that is under way or a new one.
 func (b *Broker) wait(ctx context.Context, id string, ask Ask) (Token, error) {
+	if !validID(id) {
+		return Token{}, ErrNotFound
+	}
 	e := b.cache.entry(id)
 	for tries := 0; ; tries++ {
 		f := b.fly(e, want{ask: ask}, nil)
