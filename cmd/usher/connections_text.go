@@ -111,11 +111,8 @@ func wrong(c *console.Connection, now time.Time) (lines []string) {
 		lines = append(lines, "turn: "+turnOf(t.Turn)+", to connect it again: usher connections connect "+report.Inert(c.Config.ID))
 	case t.Turn != "" && t.Turn != usher.FixerNobody:
 		turn := "turn: " + turnOf(t.Turn) + hintFor(t.Strategy)
-		switch at := c.Status.RenewAt; {
-		case !at.IsZero():
-			turn += "; it is looked at again at " + clock(at, now)
-		case t.Strategy == "give-up":
-			turn += "; it is not tried again before"
+		if at := c.Status.RenewAt; t.Strategy == "give-up" && !at.IsZero() {
+			turn += "; it is looked at again at " + clock(at, now) // the cause may go without a word
 		}
 		lines = append(lines, turn)
 	case !c.Status.RenewAt.IsZero():
