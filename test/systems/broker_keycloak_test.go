@@ -193,11 +193,8 @@ func TestBrokerKeycloak(t *testing.T) {
 
 	t.Run("device", func(t *testing.T) {
 		k.add("till", issuer, func(c *broker.Config) { code(c); c.Grant = broker.GrantDevice }, kcSecret)
-		d, err := k.h.Device(k.ctx, "till")
-		if err != nil {
-			t.Fatal(err)
-		}
-		k.someone(login).visit(d.URIComplete, nil)
+		_, at := k.someone(nil).code("till")
+		k.someone(login).visit(at, nil)
 		k.alive("till")
 		k.herdOnce("till", "REFRESH_TOKEN")
 	})

@@ -176,11 +176,8 @@ func TestBrokerOIDCProvider(t *testing.T) {
 
 	t.Run("device", func(t *testing.T) {
 		p.add("till", p.issuer, func(c *broker.Config) { code(c); c.Grant = broker.GrantDevice }, p.secret)
-		d, err := p.h.Device(p.ctx, "till")
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.someone(map[string]string{"user_code": d.UserCode}).visit(d.URIComplete, nil)
+		code, at := p.someone(nil).code("till")
+		p.someone(map[string]string{"user_code": code}).visit(at, nil)
 		p.alive("till")
 		if got := p.get("till").Status; got.User != "ana" {
 			t.Errorf("%+v", got)

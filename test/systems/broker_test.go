@@ -261,7 +261,10 @@ var (
 	inputTag  = regexp.MustCompile(`(?is)<(?:input|button)\b([^>]*)>`)
 	attribute = regexp.MustCompile(`(?is)([a-z-]+)\s*=\s*"([^"]*)"`)
 	metaNext  = regexp.MustCompile(`(?is)<meta http-equiv="refresh" content="\d+;\s*url=([^"]+)"`)
-	heading   = regexp.MustCompile(`(?is)<h1[^>]*>(.*?)</h1>`)
+	userCode  = regexp.MustCompile(`<pre[^>]*>([^<]+)</pre>`)
+	// codeAddress is where the code is in the address already.
+	codeAddress = regexp.MustCompile(`href="([^"]+)" rel="noreferrer">Open it here`)
+	heading     = regexp.MustCompile(`(?is)<h1[^>]*>(.*?)</h1>`)
 )
 
 func attributes(text string) map[string]string {
@@ -350,6 +353,22 @@ func (s *someone) fill(seen sight) (*http.Request, bool) {
 	req.Header.Set("Origin", base.Scheme+"://"+base.Host)
 	req.Header.Set("Sec-Fetch-Site", "same-origin")
 	return req, true
+}
+
+// code opens a link for a connection by device grant, and gives the code that its
+// page shows and the address to go to with it.
+func (s *someone) code(id string) (code, address string) {
+	s.b.Helper()
+	link, err := s.b.h.Link(s.b.ctx, id)
+	if err != nil {
+		s.b.Fatal(err)
+	}
+	seen := s.visit(link, nil)
+	shown, at := userCode.FindStringSubmatch(seen.text), codeAddress.FindStringSubmatch(seen.text)
+	if shown == nil || at == nil {
+		s.b.Fatalf("status %d, no code:\n%s", seen.status, seen.text)
+	}
+	return html.UnescapeString(shown[1]), html.UnescapeString(at[1])
 }
 
 // connects opens a link for a connection and goes all the way.
