@@ -24,5 +24,13 @@ func (b *Broker) plan(c Config, st Status) lifespan.Plan {
 	if in.Received.IsZero() {
 		in.Received = b.clock.store()
 	}
-	return b.opt.Lifespans.Plan(in)
+	p := b.opt.Lifespans.Plan(in)
+	if least := in.Received.Add(leastApart); !p.RenewAt.IsZero() && p.RenewAt.Before(least) {
+		p.RenewAt = least
+		p.Reasons = append(p.Reasons, lifespan.Reason{
+			Source: "limit", Field: "renew_at", Value: leastApart.String(),
+			Text: "by itself usher renews it no earlier than " + leastApart.String() + " after it was received; for a caller who needs more life it does",
+		})
+	}
+	return p
 }

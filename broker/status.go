@@ -88,8 +88,6 @@ func (b *Broker) schedule(c Config, st *Status) {
 		st.RenewAt = st.Absolute // a person is asked then
 	case st.RenewAt.IsZero():
 		st.RenewAt = st.Expires // also then
-	default:
-		st.RenewAt = later(st.RenewAt, st.Obtained.Add(leastApart)) // callers are not bound to it
 	}
 }
 
