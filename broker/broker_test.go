@@ -50,7 +50,7 @@ func TestClientCredentials(t *testing.T) {
 func TestScheduler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t)
-		b := h.replica("one")
+		b := h.replica("one", rarely)
 		stop := h.run(b)
 		c, k := machine()
 		if _, err := b.Add(t.Context(), c, k, broker.Tokens{}); err != nil {

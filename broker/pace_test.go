@@ -1,8 +1,11 @@
 package broker_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"os"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,12 +14,16 @@ import (
 	"usher/broker/grant"
 )
 
-// TestOutage has a thousand connections and three replicas live through six
-// hours without the provider: it is asked now and then, by one; when it is back,
-// it is not run over, and every connection heals.
+// TestOutage has connections and three replicas live through hours without the
+// provider: it is asked now and then, by one; when it is back, it is not run
+// over, and every connection heals. The long form (USHER_SOAK) is a thousand
+// connections for six hours.
 func TestOutage(t *testing.T) {
+	many, hours := 300, 2
+	if os.Getenv("USHER_SOAK") != "" {
+		many, hours = 1000, 6
+	}
 	synctest.Test(t, func(t *testing.T) {
-		const many = 1000
 		h := newHouse(t)
 		var replicas []*broker.Broker
 		var stops []func()
@@ -32,16 +39,16 @@ func TestOutage(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		time.Sleep(3 * time.Hour)
+		time.Sleep(90 * time.Minute)
 		h.alive(replicas[0], many, time.Minute)
 		before := h.provider.requests()
 
 		down := time.Now()
 		h.provider.set(func(p *provider) { p.down = true })
-		time.Sleep(6 * time.Hour)
+		time.Sleep(time.Duration(hours) * time.Hour)
 		during := h.provider.requests() - before
-		if during > 6*60+100 {
-			t.Errorf("%d requests in six hours of outage", during)
+		if during > hours*60+100 {
+			t.Errorf("%d requests in %d hours of outage", during, hours)
 		}
 		var u *broker.Unavailable
 		if _, err := replicas[1].Token(t.Context(), "c-7", broker.Ask{}); !errors.As(err, &u) || u.Trouble.Cause != "provider-outage" || time.Until(u.Retry) > 2*time.Minute {
@@ -172,6 +179,44 @@ func TestOneEndpointDoesNotStarveAnother(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(5 * time.Second)
+		if v, _ := b.Get(t.Context(), "well"); v.Status.State != broker.StateAlive {
+			t.Errorf("%+v", v.Status)
+		}
+		stop()
+	})
+}
+
+// TestSlowEndpointDoesNotStarveAnother has a provider that takes its time hold all
+// renewals that the scheduler would give it, and another one be due behind it.
+func TestSlowEndpointDoesNotStarveAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		var slow atomic.Bool
+		b := h.replica("one", func(o *broker.Options) {
+			o.Workers = 8
+			o.Ask = &asker{provider: h.provider, ask: func(ctx context.Context, r grant.Request) (*grant.Answer, error) {
+				if slow.Load() && r.Endpoint == "https://idp.example/token" {
+					time.Sleep(50 * time.Second)
+				}
+				return h.provider.Ask(ctx, r)
+			}}
+		})
+		stop := h.run(b)
+		c, k := machine()
+		for i := range 200 {
+			c.ID = fmt.Sprint("slow-", i)
+			if _, err := b.Add(t.Context(), c, k, broker.Tokens{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(30 * time.Second)
+		slow.Store(true)
+		time.Sleep(59 * time.Minute) // all of them are due, and most of them wait
+		c.ID, c.Endpoints.Token = "well", "https://other.example/token"
+		if _, err := b.Add(t.Context(), c, k, broker.Tokens{}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3 * time.Second)
 		if v, _ := b.Get(t.Context(), "well"); v.Status.State != broker.StateAlive {
 			t.Errorf("%+v", v.Status)
 		}

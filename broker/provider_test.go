@@ -229,6 +229,10 @@ func (h *house) replica(name string, change ...func(*broker.Options)) *broker.Br
 	return b
 }
 
+// rarely has a replica look rarely at what others write, for tests that take
+// days and have one.
+func rarely(o *broker.Options) { o.Poll = 10 * time.Second }
+
 // run runs a broker until the test ends.
 func (h *house) run(b *broker.Broker) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())

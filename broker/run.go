@@ -56,7 +56,7 @@ func New(opt Options) *Broker {
 // Options.Grace says; the broker is of no more use after it.
 func (b *Broker) Run(ctx context.Context) error {
 	b.tellTime(ctx)
-	s := &scheduler{b: b, off: map[string]deferral{}, done: make(chan ended)}
+	s := &scheduler{b: b, off: map[string]deferral{}, at: map[*gate]int{}, done: make(chan ended)}
 	f := &follower{b: b}
 	var parts sync.WaitGroup
 	parts.Go(func() { s.run(ctx) })

@@ -13,6 +13,7 @@ type scheduler struct {
 	b    *Broker
 	off  map[string]deferral // by id
 	busy atomic.Int64        // renewals under way
+	at   map[*gate]int       // of them, by the gate that they went through
 	done chan ended
 }
 
@@ -25,6 +26,7 @@ type deferral struct {
 type ended struct {
 	id string
 	f  *flight
+	g  *gate // nil: not known
 }
 
 // run renews until ctx ends.
@@ -101,8 +103,13 @@ func (s *scheduler) begin(ctx context.Context, id string, now time.Time) bool {
 		return false
 	}
 	var p *pass
+	var g *gate
 	if h := e.held.Load(); h != nil {
-		g := s.b.gate(h.config.Endpoints.Token)
+		g = s.b.gate(h.config.Endpoints.Token)
+		if s.at[g] >= max(1, s.b.opt.Workers*3/4) {
+			s.off[id] = deferral{until: now.Add(time.Second), gate: g} // the others are for other endpoints
+			return false
+		}
 		var err error
 		if p, err = g.enter(ctx, false); err != nil {
 			s.off[id] = deferral{until: now.Add(5 * time.Second), gate: g}
@@ -114,9 +121,10 @@ func (s *scheduler) begin(ctx context.Context, id string, now time.Time) bool {
 	}
 	f := s.b.fly(e, want{scheduled: true}, p)
 	s.busy.Add(1)
+	s.at[g]++
 	go func() {
 		<-f.done
-		s.done <- ended{id, f}
+		s.done <- ended{id, f, g}
 	}()
 	return true
 }
@@ -146,6 +154,9 @@ func (s *scheduler) wait(ctx context.Context, next time.Time) {
 			return
 		case d := <-s.done:
 			s.busy.Add(-1)
+			if s.at[d.g]--; s.at[d.g] <= 0 {
+				delete(s.at, d.g)
+			}
 			now := s.b.clock.store()
 			if h := d.f.held; h == nil || d.f.until.After(now) || !h.status.RenewAt.After(now) {
 				until := later(d.f.until, now.Add(time.Second))

@@ -154,6 +154,7 @@ func TestIdleAndAbsolute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t)
 		b := h.replica("one", func(o *broker.Options) {
+			rarely(o)
 			o.Lifespans = &lifespan.Set{Policies: []lifespan.Policy{{Name: "default", Idle: usher.Duration(5 * time.Hour), Absolute: usher.Duration(48 * time.Hour)}}}
 		})
 		stop := h.run(b)
@@ -249,7 +250,7 @@ func TestNoRefreshToken(t *testing.T) {
 func TestForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t)
-		b := h.replica("one")
+		b := h.replica("one", rarely)
 		stop := h.run(b)
 		c, k := person()
 		if _, err := b.Add(t.Context(), c, k, broker.Tokens{}); err != nil {
