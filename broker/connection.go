@@ -39,8 +39,9 @@ type Config struct {
 	SubjectTokenType   string `json:"subject_token_type,omitempty"`
 	RequestedTokenType string `json:"requested_token_type,omitempty"`
 
-	// AssertionAudience is aud of the JWT bearer grant's assertion; empty: the
-	// token endpoint.
+	// AssertionAudience is aud of the JWT bearer grant's assertion and of the
+	// client's own (private_key_jwt; Auth0 wants the tenant); empty: the token
+	// endpoint.
 	AssertionAudience string `json:"assertion_audience,omitempty"`
 
 	// ReuseGrace is how long after its first use the provider takes a refresh

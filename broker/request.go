@@ -85,7 +85,7 @@ func (b *Broker) renewal(ctx context.Context, c Config, st Status, k Keys, t Tok
 func client(c Config, k Keys) grant.Request {
 	return grant.Request{
 		Endpoint: c.Endpoints.Token, AuthMethod: c.AuthMethod, ClientID: c.ClientID,
-		Secret: k.ClientSecret, Key: k.PrivateKey, KeyID: c.KeyID,
+		Secret: k.ClientSecret, Key: k.PrivateKey, KeyID: c.KeyID, Audience: c.AssertionAudience,
 	}
 }
 
