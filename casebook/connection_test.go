@@ -90,6 +90,22 @@ func TestConnectionAlive(t *testing.T) {
 	}
 }
 
+// TestConnectionCalls: a request that the egress proxy could not get through is
+// proven by the next one that is, and not by a token.
+func TestConnectionCalls(t *testing.T) {
+	w := connectionWorld(t)
+	call := renewal("11:00", "shop-gateway")
+	call.Kind, call.Resource, call.OAuth = usher.EventAPI, usher.Party{UID: "https://api.gateway.example", Name: "api.gateway.example"}, usher.OAuthFacts{Endpoint: "api"}
+	w.refuse(call, usher.Finding{Cause: "token-revoked", Outcome: usher.OutcomeWrong, Confidence: 0.9, Step: usher.StepAPICall})
+	w.succeed(renewal("11:05", "shop-gateway"))
+	w.state(1, usher.CaseOpen)
+	call.Time = at("11:10")
+	w.succeed(call)
+	if c := w.state(1, usher.CaseFixed); !strings.HasPrefix(c.Proven.Comment, "An API call of connection 'shop-gateway'") {
+		t.Errorf("%q", c.Proven.Comment)
+	}
+}
+
 // TestConnectionSilence: a connection that waits for a person is not tried, and
 // its case does not fall quiet; one that is removed ends it.
 func TestConnectionSilence(t *testing.T) {

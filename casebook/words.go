@@ -333,7 +333,8 @@ func changed(ch *usher.Change, own bool) string {
 
 // proofComment says in one sentence what proved a case.
 func (t *turn) proofComment(c *usher.Case, cand candidate, ev *usher.Event) string {
-	who := "A " + singular(t.things(c))
+	who := singular(t.things(c))
+	who = article(who) + who
 	if id := ev.Connection(); id != "" {
 		who += " of connection " + quote(id)
 	} else if client := ev.Client.String(); client != "" {
@@ -370,6 +371,14 @@ func singular(things string) string {
 		return "refresh"
 	}
 	return lower(strings.TrimSuffix(things, "s"))
+}
+
+// article gives the indefinite article before a word, for a sentence's beginning.
+func article(word string) string {
+	if strings.ContainsRune("AEIOUaeiou", rune(word[0])) {
+		return "An "
+	}
+	return "A "
 }
 
 // attackTitle says what the attack is, and who was got into.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"usher"
+	"usher/broker"
 	"usher/broker/connect"
 	"usher/console"
 )
@@ -53,8 +54,12 @@ func (b *brokerage) connectPage(id string) string {
 
 // Connect implements console.Connections.
 func (b *brokerage) Connect(ctx context.Context, id, _ string) (string, error) {
-	if _, err := b.Get(ctx, id); err != nil {
+	view, err := b.Get(ctx, id)
+	if err != nil {
 		return "", told(id, err)
+	}
+	if !broker.Interactive(view.Config.Grant) {
+		return "", &usher.Error{Code: console.CodeUnprocessed, Message: "the connection " + id + " needs no person: its client gets the token by itself", Hint: "usher connections renew " + id + " gets one now"}
 	}
 	if b.connect == nil {
 		return "", &usher.Error{Code: console.CodeUnavailable, Message: "nobody can connect here", Err: b.noConnect, Hint: "set url in usher.yaml to the address that people type, as https://usher.example"}

@@ -21,7 +21,7 @@ func (b *brokerage) Connections(ctx context.Context) ([]console.Connection, erro
 	var all []console.Connection
 	cases, err := b.cases(ctx)
 	if err != nil {
-		return nil, err
+		return nil, awayNow(err)
 	}
 	for after := ""; ; {
 		views, err := b.List(ctx, after, page)
@@ -90,7 +90,7 @@ func (b *brokerage) Connection(ctx context.Context, id string) (console.Connecti
 func (b *brokerage) show(ctx context.Context, v *broker.View) (console.Connection, error) {
 	cases, err := b.cases(ctx)
 	if err != nil {
-		return console.Connection{}, err
+		return console.Connection{}, awayNow(err)
 	}
 	return b.shown(v, cases), nil
 }
@@ -124,6 +124,10 @@ func (b *brokerage) Remove(ctx context.Context, id, by string) error {
 
 // Explain implements console.Connections.
 func (b *brokerage) Explain(ctx context.Context, id string) ([]lifespan.Reason, error) {
+	view, err := b.Get(ctx, id)
+	if err != nil || view.Status.Generation == 0 { // what would count of a token that never was explains nothing
+		return nil, told(id, err)
+	}
 	reasons, err := b.Broker.Explain(ctx, id)
 	return reasons, told(id, err)
 }
@@ -264,6 +268,11 @@ func told(id string, err error) error {
 	case errors.Is(err, context.DeadlineExceeded):
 		return &usher.Error{Code: console.CodeUnavailable, Message: "the provider has not answered in time", Hint: "usher goes on waiting: look again in a moment"}
 	}
+	return awayNow(err)
+}
+
+// awayNow tells that the store is away.
+func awayNow(err error) error {
 	return &usher.Error{Code: console.CodeUnavailable, Message: "the connections cannot be read or kept now", Err: err, Hint: "the server's log says more; try again"}
 }
 

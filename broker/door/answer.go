@@ -16,7 +16,7 @@ type problem struct {
 	State       string `json:"state,omitempty"`
 	Cause       string `json:"cause,omitempty"` // label of the taxonomy
 	Title       string `json:"title,omitempty"`
-	Turn        string `json:"turn,omitempty"` // whose turn it is; empty: usher tries again
+	Turn        string `json:"turn,omitempty"` // whose turn it is; "nobody": usher tries again
 	Link        string `json:"link,omitempty"` // where a person connects again; only for operators
 }
 

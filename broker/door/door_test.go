@@ -51,6 +51,9 @@ func (s *source) Token(ctx context.Context, id string, ask broker.Ask) (broker.T
 		return broker.Token{Connection: id, Access: "with \"quotes\"\n<and>", Type: "Bearer", Short: "the provider is away"}, nil
 	case "away":
 		return broker.Token{}, &broker.Unavailable{ID: id, State: broker.StateFailing, Trouble: trouble, Retry: noon.Add(2500 * time.Millisecond)}
+	case "busy":
+		trouble.Turn = ""
+		return broker.Token{}, &broker.Unavailable{ID: id, State: broker.StateFailing, Trouble: trouble, Retry: noon.Add(time.Second)}
 	case "waiting":
 		return broker.Token{}, &broker.Unavailable{ID: id, State: broker.StateWaiting, Trouble: trouble}
 	case "others":
@@ -199,6 +202,7 @@ func TestAnswers(t *testing.T) {
 		{name: "not a caller of it", path: "/connections/others/token", key: "every", status: 403, challenge: `error="insufficient_scope"`},
 		{name: "none of that name", path: "/connections/none/token", key: "every", status: 404, want: `"error":"not_found"`},
 		{name: "away", path: "/connections/away/token", key: "every", status: 503, retry: "3", want: `{"error":"temporarily_unavailable","connection":"away","state":"failing","cause":"refresh-token-revoked","title":"the refresh token was revoked","turn":"user"}`, never: "link"},
+		{name: "away, and nobody's turn", path: "/connections/busy/token", key: "every", status: 503, retry: "1", want: `"turn":"nobody"`},
 		{name: "waiting for a person", path: "/connections/waiting/token", key: "every", status: 503, retry: "60", never: "connect/x"},
 		{name: "waiting, told to an operator", path: "/connections/waiting/token", key: "operator", status: 503, retry: "60", want: `"link":"https://usher.example/connect/x"`, never: secretToken},
 		{name: "a defect", path: "/connections/broken/token", key: "every", status: 503, retry: "1", never: "planted"},

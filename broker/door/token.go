@@ -1,6 +1,7 @@
 package door
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -197,7 +198,7 @@ func (d *Door) untold(w http.ResponseWriter, r *http.Request, id string, who *ca
 	case errors.As(err, &away):
 		p := problem{
 			Error: oauth.ErrTemporarilyUnavailable, Connection: id, State: string(away.State),
-			Cause: away.Trouble.Cause, Title: away.Trouble.Title, Turn: string(away.Trouble.Turn),
+			Cause: away.Trouble.Cause, Title: away.Trouble.Title, Turn: string(cmp.Or(away.Trouble.Turn, usher.FixerNobody)),
 		}
 		if who.operator { // whoever has the link connects the program to an account
 			p.Link = away.Trouble.Link

@@ -68,7 +68,7 @@ func Named(name string) (*Preset, error) {
 			near = append(near, p.Name)
 		}
 	}
-	hint := "usher connections add --help lists the presets; --issuer URL takes every provider that publishes its metadata"
+	hint := "usher connections presets lists them; --issuer URL takes every provider that publishes its metadata"
 	if len(near) > 0 {
 		hint = "did you mean " + strings.Join(near, " or ") + "?"
 	}

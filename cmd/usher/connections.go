@@ -124,7 +124,18 @@ func (c *ConnectionsExplainCmd) Run(env *Env, at *ConnectionsCmd) error {
 	if c.Format == "json" {
 		return writeJSON(env, why)
 	}
-	writeExplained(env, &why)
+	if len(why.Reasons) > 0 {
+		writeExplained(env, &why)
+		return nil
+	}
+	var found console.Connection
+	if err := cl.call(context.Background(), http.MethodGet, c.path(""), nil, &found); err != nil {
+		return told(env, err)
+	}
+	fmt.Fprintf(env.Stdout, "%s has no token yet, so nothing has decided how long it lives.\n", report.Inert(c.ID))
+	for _, text := range wrong(&found, env.Now()) {
+		fmt.Fprintln(env.Stdout, "  "+text)
+	}
 	return nil
 }
 
@@ -210,6 +221,7 @@ func (c *ConnectionsRemoveCmd) Run(env *Env, at *ConnectionsCmd) error {
 
 // ConnectionsKeyCmd makes a caller's key.
 type ConnectionsKeyCmd struct {
+	connectionFormat
 	Name        string   `arg:"" help:"Which program it is for."`
 	Connections []string `arg:"" optional:"" name:"connection" help:"Whose tokens it may take; none: of every connection."`
 	Days        int      `help:"Until it expires; 0: never." default:"0"`
@@ -225,10 +237,22 @@ func (c *ConnectionsKeyCmd) Run(env *Env, at *ConnectionsCmd) error {
 	if len(rights) == 0 {
 		rights = []string{"*"}
 	}
-	var made struct{ Value string }
+	for _, id := range c.Connections { // a key for a name that was mistyped would be refused for ever
+		one := connectionName{id}
+		if err := cl.call(context.Background(), http.MethodGet, one.path(""), nil, nil); err != nil {
+			return told(env, err)
+		}
+	}
+	var made struct {
+		Key   json.RawMessage `json:"key"`
+		Value string          `json:"value"`
+	}
 	body := map[string]any{"name": c.Name, "days": c.Days, "connections": rights}
 	if err := cl.call(context.Background(), http.MethodPost, "/api/v1/keys", body, &made); err != nil {
 		return told(env, err)
+	}
+	if c.Format == "json" {
+		return writeJSON(env, made)
 	}
 	fmt.Fprintln(env.Stdout, made.Value)
 	env.say("hint", "it is shown this once; the program sends it as \"Authorization: Bearer\" to /connections/ID/token")

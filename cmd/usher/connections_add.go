@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
+	"reflect"
 	"strings"
 
 	"golang.org/x/term"
@@ -192,6 +194,9 @@ func (c *ConnectionsConfigureCmd) Run(env *Env, at *ConnectionsCmd) error {
 	if err != nil {
 		return err
 	}
+	if reflect.DeepEqual(*c, ConnectionsConfigureCmd{connectionName: c.connectionName, connectionFormat: c.connectionFormat}) {
+		return &usher.Error{Code: usher.ErrUsage, Message: "it is not said what to change", Hint: "usher connections configure --help lists what can be changed"}
+	}
 	var found console.Connection
 	if err := cl.call(context.Background(), http.MethodGet, c.path(""), nil, &found); err != nil {
 		return told(env, err)
@@ -242,7 +247,11 @@ func (e *Env) secretFile(name string, oneLine bool) (string, error) {
 	r, closeInput, err := e.open(name)
 	if err != nil {
 		// The secret itself may have been typed here, so a long one is not repeated.
-		return "", &usher.Error{Code: usher.ErrUnreadable, Message: "open the file of the secret " + quoted(name), Hint: "name a file that holds the secret, not the secret itself"}
+		var opened *usher.Error
+		if errors.As(err, &opened) {
+			err = opened.Err // the reason without the name
+		}
+		return "", &usher.Error{Code: usher.ErrUnreadable, Message: "open the file of the secret " + quoted(name), Err: err, Hint: "name a file that holds the secret, not the secret itself"}
 	}
 	defer closeInput()
 	data, err := readBounded(r, "the file of the secret", maxSecretFile)
