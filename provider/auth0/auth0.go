@@ -100,9 +100,7 @@ func (c *client) enabled() (ids []string) {
 }
 
 func (a *Admin) path(clientID string) (string, error) {
-	if clientID == "" || strings.ContainsFunc(clientID, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_')
-	}) {
+	if !rest.Plain(clientID) {
 		return "", &usher.Error{
 			Code: usher.ErrNotFound, Message: "Auth0 has no client " + rest.Short(clientID) + ": this is no client id", Err: rest.Silent{Sentinel: provider.ErrNotFound},
 			Hint: "take the Client ID of the application's settings",

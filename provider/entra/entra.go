@@ -80,7 +80,7 @@ func (a *Admin) SecretRules(context.Context, string) (provider.SecretRules, erro
 		// minutes; until then some answer AADSTS7000215 or show the list of before.
 		Delay: 3 * time.Minute,
 		Right: right, Reads: reads,
-		Creates: "POST /v1.0/applications/{id}/addPassword", Retires: "POST /v1.0/applications/{id}/removePassword",
+		Creates: "POST /v1.0/applications/{object id of the registration}/addPassword", Retires: "POST /v1.0/applications/{object id of the registration}/removePassword",
 		Note: "a new secret ends after two years unless a policy of the tenant says less",
 	}, nil
 }

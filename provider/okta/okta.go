@@ -86,20 +86,13 @@ func (s *secret) told() provider.ClientSecret {
 // path gives the address of a client's secrets. The id of an application is its
 // client id, unless somebody chose another client id when it was made.
 func (a *Admin) path(clientID string) (string, error) {
-	if clientID == "" || !plain(clientID) {
+	if !rest.Plain(clientID) {
 		return "", &usher.Error{
 			Code: usher.ErrNotFound, Message: "Okta has no client " + rest.Short(clientID) + ": this is no id of an application", Err: rest.Silent{Sentinel: provider.ErrNotFound},
 			Hint: "take the Client ID of the application's General tab",
 		}
 	}
 	return a.base + "/api/v1/apps/" + clientID + "/credentials/secrets", nil
-}
-
-// plain tells whether a text can stand in a path as it is.
-func plain(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_')
-	})
 }
 
 func (a *Admin) list(ctx context.Context, clientID string) ([]provider.ClientSecret, string, error) {
@@ -174,7 +167,7 @@ func (a *Admin) RetireSecret(ctx context.Context, clientID, id string) error {
 	if i < 0 {
 		return nil
 	}
-	if !plain(id) {
+	if !rest.Plain(id) {
 		return a.rest.Unreachable(a.rest.Place+" gave a secret an id that cannot be asked for", nil)
 	}
 	what := "a secret of client '" + clientID + "'"

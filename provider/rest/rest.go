@@ -291,6 +291,13 @@ func (s Silent) Error() string { return "" }
 // Unwrap gives the sentinel.
 func (s Silent) Unwrap() error { return s.Sentinel }
 
+// Plain tells whether a text can stand in a path as it is.
+func Plain(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_')
+	})
+}
+
 // Short cuts a text of the other side for a sentence.
 func Short(s string) string {
 	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "?")), " ")

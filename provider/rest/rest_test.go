@@ -153,3 +153,13 @@ func TestAlone(t *testing.T) {
 	}
 	release()
 }
+
+func TestPlain(t *testing.T) {
+	for text, want := range map[string]bool{
+		"0oa1B-x_Y": true, "": false, "..": false, "a/b": false, "a%2fb": false, "a?b": false, "a b": false, "\u00e4": false, "a;b": false,
+	} {
+		if rest.Plain(text) != want {
+			t.Errorf("%q", text)
+		}
+	}
+}
