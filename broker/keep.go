@@ -52,6 +52,10 @@ func (b *Broker) keep(ctx context.Context, rec Record, old Tokens, r renewal, a 
 			// A person connected anew meanwhile, or took the connection away: what
 			// this answer holds belongs to nothing any more.
 			b.opt.Log.Info("an answer came for a connection that was replaced meanwhile", "connection", id)
+			if errors.Is(err, ErrNotFound) {
+				rec.Tokens = sealed
+				b.revoke(storing, rec) // Remove did not know of these
+			}
 			return outcome{stale: true}
 		case storing.Err() != nil:
 			b.opt.Log.Error("the answer to a renewal could not be stored before the end, and is lost", "connection", id, "err", err)

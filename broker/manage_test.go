@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"fmt"
 	"strings"
 	"testing"
@@ -118,7 +119,7 @@ func TestRemovedDuringRenewal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t)
 		b := h.replica("one")
-		h.connected(b)
+		h.connected(b, func(c *broker.Config) { c.Endpoints.Revocation = "https://idp.example/revoke" })
 		h.provider.set(func(p *provider) { p.takes = 20 * time.Second })
 		time.Sleep(time.Hour)
 		done := make(chan error)
@@ -133,6 +134,11 @@ func TestRemovedDuringRenewal(t *testing.T) {
 		if err := <-done; !errors.Is(err, broker.ErrNotFound) {
 			t.Error(err)
 		}
+		h.provider.set(func(p *provider) {
+			if want := []string{"renewer-1", "access-1", "renewer-2", "access-2"}; !slices.Equal(p.revoked, want) {
+				t.Errorf("revoked were %v, want %v", p.revoked, want)
+			}
+		})
 	})
 }
 
