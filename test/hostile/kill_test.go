@@ -127,11 +127,15 @@ func (s *story) fix() {
 				return false
 			}
 		}
-		var plan root.FixPlan
-		if status, err := s.server.ask("POST", "/api/v1/cases/1/plan", `{"fix":"1"}`, &plan); err != nil || status != 200 {
+		if len(c.Fixes) == 0 || c.Fixes[0].Action == nil { // the registration is not read yet
 			return false
 		}
-		_, _ = s.server.ask("POST", "/api/v1/cases/1/apply", fmt.Sprintf(`{"fix":"1","plan":%q}`, plan.ID), nil)
+		id := c.Fixes[0].ID // not 1 where the registration came after the first tries
+		var plan root.FixPlan
+		if status, err := s.server.ask("POST", "/api/v1/cases/1/plan", fmt.Sprintf(`{"fix":%q}`, id), &plan); err != nil || status != 200 {
+			return false
+		}
+		_, _ = s.server.ask("POST", "/api/v1/cases/1/apply", fmt.Sprintf(`{"fix":%q,"plan":%q}`, id, plan.ID), nil)
 		return false
 	})
 }
@@ -153,7 +157,13 @@ func (s *story) outcome() string {
 			}
 		}
 		if c.Proven != nil {
-			fmt.Fprintf(&b, "proven by fix %s: %v\n", c.Proven.Fix, c.Proven.Fields)
+			title := "none"
+			for _, r := range c.Runs {
+				if r.Plan.Fix.ID == c.Proven.Fix {
+					title = r.Plan.Fix.Title
+				}
+			}
+			fmt.Fprintf(&b, "proven by fix %s: %v\n", title, c.Proven.Fields)
 		}
 	}
 	resp, err := http.Get(s.http.URL + "/lab/clients/shop")
@@ -198,7 +208,7 @@ func TestKilledAnywhere(t *testing.T) {
 	quiet := newStory(t)
 	quiet.tell(-1, nil)
 	want := quiet.outcome()
-	if !strings.Contains(want, "14 tries, 3 addresses") || !strings.Contains(want, "proven by fix 1") {
+	if !strings.Contains(want, "14 tries, 3 addresses") || !strings.Contains(want, "proven by fix ") || strings.Contains(want, "proven by fix none") {
 		t.Fatalf("undisturbed it ends as\n%s", want)
 	}
 	points := 6
