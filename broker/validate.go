@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// AuthMethods are the ways in which a client may name itself, RFC 7591 section
+// authMethods are the ways in which a client may name itself, RFC 7591 section
 // 2.
-var AuthMethods = []string{"client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"}
+var authMethods = []string{"client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"}
 
 // taken are parameters that the broker sets itself.
 var taken = []string{
@@ -29,8 +29,8 @@ func (c *Config) Validate() error {
 	if !slices.Contains(Grants, c.Grant) {
 		wrong("grant_type: %q is none of %s", c.Grant, strings.Join(Grants, ", "))
 	}
-	if !slices.Contains(AuthMethods, c.AuthMethod) {
-		wrong("token_endpoint_auth_method: %q is none of %s; it is never tried out", c.AuthMethod, strings.Join(AuthMethods, ", "))
+	if !slices.Contains(authMethods, c.AuthMethod) {
+		wrong("token_endpoint_auth_method: %q is none of %s; it is never tried out", c.AuthMethod, strings.Join(authMethods, ", "))
 	}
 	if c.ClientID == "" && c.Grant != GrantJWTBearer {
 		wrong("client_id: missing")
