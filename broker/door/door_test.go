@@ -93,6 +93,7 @@ type site struct {
 	mu      sync.Mutex
 	keys    map[string]door.Key // by hash
 	failing error
+	hangs   bool
 }
 
 func hash(value string) string {
@@ -109,10 +110,16 @@ func start(t testing.TB, change ...func(*door.Options)) *site {
 	}}
 	opt := door.Options{
 		Source: s.source, Now: func() time.Time { return noon.Add(time.Duration(s.now.Load())) },
-		Key: func(_ context.Context, hash string) (door.Key, error) {
+		Key: func(ctx context.Context, hash string) (door.Key, error) {
 			s.looks.Add(1)
 			s.mu.Lock()
 			defer s.mu.Unlock()
+			if s.hangs {
+				s.mu.Unlock()
+				<-ctx.Done()
+				s.mu.Lock()
+				return door.Key{}, ctx.Err()
+			}
 			if s.failing != nil {
 				return door.Key{}, s.failing
 			}
@@ -336,6 +343,50 @@ func TestKeyRefreshedBeside(t *testing.T) {
 			t.Fatal("nobody looked")
 		}
 		time.Sleep(time.Millisecond)
+	}
+}
+
+// TestKeySilence: a store that neither answers nor fails holds up a known key
+// once, and those of whom nobody knows not at all; and a key that was taken away
+// is refused as soon as it answers, whoever asks with made-up ones meanwhile.
+func TestKeySilence(t *testing.T) {
+	s := start(t)
+	s.ask(t, "/connections/shop-gateway/token", "every")
+	s.mu.Lock()
+	s.hangs = true
+	s.mu.Unlock()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	for i := range 50 { // they take every place there is for keys that are not known
+		go func() {
+			req, _ := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/connections/shop-gateway/token", nil)
+			req.Header.Set("Authorization", fmt.Sprintf("Bearer made-up-%d", i))
+			if resp, err := s.Client().Do(req); err == nil {
+				_ = resp.Body.Close()
+			}
+		}()
+	}
+	for begun := time.Now(); s.looks.Load() < 9; time.Sleep(time.Millisecond) { // 8, and that of "every"
+		if time.Since(begun) > 10*time.Second {
+			t.Fatal("nobody asked")
+		}
+	}
+	s.now.Store(int64(10 * time.Second))
+	for range 20 {
+		if resp, body := s.ask(t, "/connections/shop-gateway/token", "every"); resp.StatusCode != 200 {
+			t.Fatalf("%d %s", resp.StatusCode, body)
+		}
+	}
+	if n := s.looks.Load(); n > 12 {
+		t.Errorf("the store was asked %d times while it was silent", n)
+	}
+	s.drop("every")
+	s.mu.Lock()
+	s.hangs = false
+	s.mu.Unlock()
+	s.now.Store(int64(11 * time.Second))
+	if resp, _ := s.ask(t, "/connections/shop-gateway/token", "every"); resp.StatusCode != 401 {
+		t.Errorf("%d although it was taken away", resp.StatusCode)
 	}
 }
 

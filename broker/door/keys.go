@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"usher"
@@ -25,7 +26,10 @@ const (
 	// unknownFor is how long a key that is not known is refused unasked.
 	unknownFor = time.Second
 	maxUnknown = 1024
-	maxLookups = 8 // at once, of keys that are not in the cache
+	maxLookups = 8 // at once: of keys that are in the cache, and of others
+	// patience is how long a caller whose key was known waits for a store that
+	// gives no answer. Others do not wait again until it has passed once more.
+	patience = 500 * time.Millisecond
 )
 
 // keyCache remembers keys by the SHA-256 of their value.
@@ -34,8 +38,9 @@ type keyCache struct {
 	known   map[[32]byte]*knownKey
 	unknown map[[32]byte]time.Time // until when
 
-	lookups chan struct{}
-	once    sync.Once
+	again, first chan struct{} // lookups of keys that are known, and of others
+	once         sync.Once
+	silent       atomic.Int64 // when the store last gave no answer, in Unix nanoseconds
 }
 
 // knownKey is a key as the store had it.
@@ -64,8 +69,10 @@ func (c *keyCache) find(ctx context.Context, value usher.Secret, now time.Time, 
 		if k, err = c.ask(ctx, sum, now, look); err != nil {
 			return nil, err
 		}
-	case now.Sub(k.asked) >= goodFor:
-		again, err := c.ask(ctx, sum, now, look)
+	case now.Sub(k.asked) >= outageFor, now.Sub(k.asked) >= goodFor && !c.away(now):
+		waits, cancel := context.WithTimeout(ctx, patience)
+		again, err := c.ask(waits, sum, now, look)
+		cancel()
 		switch {
 		case err == nil:
 			k = again
@@ -73,6 +80,8 @@ func (c *keyCache) find(ctx context.Context, value usher.Secret, now time.Time, 
 			return nil, ErrNotFound
 		case now.Sub(k.asked) >= outageFor:
 			return nil, err
+		case ctx.Err() == nil:
+			c.silent.Store(now.UnixNano())
 		}
 	case now.Sub(k.asked) >= freshFor && k.claim():
 		go func() {
@@ -91,6 +100,12 @@ func (c *keyCache) find(ctx context.Context, value usher.Secret, now time.Time, 
 		}
 	}
 	return k, nil
+}
+
+// away tells whether the store has just given no answer.
+func (c *keyCache) away(now time.Time) bool {
+	since := now.UnixNano() - c.silent.Load()
+	return since >= 0 && since < int64(patience)
 }
 
 // claim gives one of many the right to look the key up.
@@ -123,15 +138,22 @@ func (k *knownKey) use(minute time.Time) bool {
 
 // ask asks the store. What it answers counts from before it was asked.
 func (c *keyCache) ask(ctx context.Context, sum [32]byte, now time.Time, look func(context.Context, string) (Key, error)) (*knownKey, error) {
-	c.once.Do(func() { c.lookups = make(chan struct{}, maxLookups) })
+	c.once.Do(func() { c.again, c.first = make(chan struct{}, maxLookups), make(chan struct{}, maxLookups) })
+	c.mu.RLock()
+	k := c.known[sum]
+	c.mu.RUnlock()
+	turn := c.first
+	if k != nil { // who makes up keys does not hold up those that are good, nor keep one that was taken away
+		turn = c.again
+	}
 	select {
-	case c.lookups <- struct{}{}:
-		defer func() { <-c.lookups }()
+	case turn <- struct{}{}:
+		defer func() { <-turn }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 	c.mu.RLock()
-	k := c.known[sum]
+	k = c.known[sum]
 	c.mu.RUnlock()
 	if k != nil && now.Sub(k.asked) < freshFor { // somebody else has just asked
 		return k, nil
