@@ -34,7 +34,8 @@ type Engine struct {
 	metrics *metrics
 	subs    subscribers
 	plans   plans
-	observe func(context.Context, *usher.Event) // is told of every event before it is kept; nil: nobody
+	observe func(context.Context, *usher.Event)         // is told of every event before it is kept; nil: nobody
+	spot    func(log string, lines [][]byte, end int64) // is shown every line of a log; nil: nobody
 
 	providers []*configured
 	byName    map[string]*configured

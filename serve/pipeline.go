@@ -41,6 +41,7 @@ type sourceReader struct {
 	from    *configured
 	kind    string
 	name    string
+	path    string // of the file, the same for every replica
 	decoder *ingest.Decoder
 	seen    func(time.Time) // is told the time of every event
 }
@@ -49,6 +50,9 @@ type sourceReader struct {
 // until it can, or until ctx ends.
 func (s *sourceReader) take(ctx context.Context, lines [][]byte, cursor store.Cursor) error {
 	e := s.engine
+	if e.spot != nil {
+		e.spot(s.path, lines, cursor.Offset)
+	}
 	b := &batch{source: s.kind, from: s.from, cursor: &cursor}
 	for _, line := range lines {
 		events, err := s.decode(line)

@@ -219,7 +219,7 @@ func (s *Server) addSource(p *configured, cfg *Source) error {
 		return err
 	}
 	name := s.cursorName(cfg.Path)
-	src := &source{kind: cfg.Kind, reader: &sourceReader{engine: s.engine, from: p, kind: cfg.Kind, name: name, decoder: decoder}}
+	src := &source{kind: cfg.Kind, reader: &sourceReader{engine: s.engine, from: p, kind: cfg.Kind, name: name, path: cfg.Path, decoder: decoder}}
 	src.tail = &tail{name: name, path: cfg.Path, fromStart: cfg.From == "start", note: func(m string) { s.log.Warn(m, "source", name) }}
 	src.reader.seen = src.seen
 	s.sources = append(s.sources, src)

@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"slices"
@@ -36,6 +37,7 @@ func (s *Server) openSecrets(b *brokerage) error {
 		Store: b.store, Seal: b.box, Provider: s.secretsAt, Verify: credential.Verifier(b.asker),
 		Report: s.secretFound, Emit: b.events.add, Handed: s.secretHanded, Now: s.env.Now, Holder: s.store.Replica(), Log: s.log,
 	})}
+	s.engine.spot = s.secretsInLog
 	s.engine.observe = func(ctx context.Context, ev *usher.Event) {
 		if s.secrets.Own(ev) {
 			ev.Interrupted = true // it was asked for: no refusal of anybody's
@@ -52,6 +54,9 @@ func (s *Server) startSecrets(ctx context.Context) error {
 		if err := s.secrets.declared(ctx, &s.cfg.Secrets[i]); err != nil {
 			return err
 		}
+	}
+	if err := s.secrets.Sharpen(ctx); err != nil {
+		return err
 	}
 	s.runBeside("secrets", func(ctx context.Context) error {
 		s.secrets.Run(ctx)
@@ -176,6 +181,26 @@ func (s *Server) leakedBy(ctx context.Context, findings []usher.Finding) {
 		}
 		if _, err := s.secrets.Leaked(ctx, credential.Seen{Client: f.Subject.Client, Source: "usher check", Detail: f.Title}); err != nil {
 			s.log.Error("a leaked secret cannot be taken care of", "client", f.Subject.Client, "error", err)
+		}
+	}
+}
+
+// secretsInLog looks for managed secrets in lines of a log: one that stands
+// there has leaked. end is the byte of the file behind the last one. It does not
+// hold up the reading.
+func (s *Server) secretsInLog(log string, lines [][]byte, end int64) {
+	for _, line := range slices.Backward(lines) {
+		place := fmt.Sprintf("%s, the line that ends about at byte %d", log, max(end, 0))
+		if end <= 0 {
+			place = log + ", near its end" // of a file that was rotated away
+		}
+		end -= int64(len(line)) + 1
+		for _, found := range s.secrets.Spot(line) {
+			s.engine.background(func(ctx context.Context) {
+				if err := s.secrets.LeakedInLog(ctx, found, log, place); err != nil && ctx.Err() == nil {
+					s.log.Error("a secret that stands in a log cannot be taken care of; the next line that holds it is told again", "secret", found.Name, "log", log, "error", err)
+				}
+			})
 		}
 	}
 }

@@ -24,7 +24,7 @@ type Secret struct {
 	Scope            string         `yaml:"scope,omitempty" doc:"The scope of that token."`
 	Owner            string         `yaml:"owner,omitempty" doc:"Who is warned 30, 7 and 1 days before it ends."`
 	Callers          []string       `yaml:"callers,omitempty" doc:"Names of the keys of the programs that use it: they alone may fetch it, and an old one is not retired before each of them has the new one."`
-	QuietFor         usher.Duration `yaml:"quiet_for,omitempty" doc:"How long no use of an old one must be seen before it is retired. Without it 1h."`
+	QuietFor         usher.Duration `yaml:"quiet_for,omitempty" doc:"How long no use of an old one must be seen before it is retired, and a quarter more: uses are noted no finer. Without it 1h."`
 	OnLeak           string         `yaml:"on_leak,omitempty" enum:"ask,automatic" doc:"What a leak starts: a case with the ready plan (ask), or a rotation when two independent signals say so (automatic). Without it ask."`
 	VerifyEvery      usher.Duration `yaml:"verify_every,omitempty" doc:"How often it is verified. Without it 6h."`
 	RotateEvery      usher.Duration `yaml:"rotate_every,omitempty" doc:"How old it may become before it is rotated by itself. Without it never."`

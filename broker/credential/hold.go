@@ -1,7 +1,6 @@
 package credential
 
 import (
-	"fmt"
 	"time"
 
 	"usher"
@@ -9,11 +8,12 @@ import (
 
 // Hold is a reason why the old secret is not retired yet.
 type Hold struct {
-	Kind   string      `json:"kind"`             // caller, quiet, log, unknown, verify, unkept
+	Kind   string      `json:"kind"`             // ends, caller, quiet, log, unknown, verify, unkept
 	Who    string      `json:"who,omitempty"`    // name of a caller
 	Text   string      `json:"text"`             // a sentence
 	Turn   usher.Fixer `json:"turn,omitempty"`   // who can do something about it; empty: it passes
 	Until  time.Time   `json:"until,omitzero"`   // when it passes, if nothing happens until then
+	Seen   time.Time   `json:"seen,omitzero"`    // when the caller last asked, or the old one was last used
 	Caller *Caller     `json:"caller,omitempty"` //
 }
 
@@ -32,6 +32,12 @@ func (m *Manager) holdups(r *record, now time.Time) (holds []Hold) {
 		return nil
 	}
 	old := r.old()
+	if at := rot.handBack(); !at.IsZero() {
+		holds = append(holds, Hold{
+			Kind: "ends", Turn: usher.FixerTenantAdmin, Until: at,
+			Text: "the provider ends version " + itoa(rot.To) + " by itself at " + minute(rot.BackEnds) + " and cannot end version " + itoa(rot.From) + ": usher hands version " + itoa(rot.From) + " out again before that, whatever was wrong with it",
+		})
+	}
 	holds = append(holds, m.callerHolds(r)...)
 	if old == nil { // there is nothing to retire; it is told until everybody has moved
 		if r.Config.TokenEndpoint != "" && r.current().Verified.Before(rot.Moved) {
@@ -67,14 +73,15 @@ func (m *Manager) holdups(r *record, now time.Time) (holds []Hold) {
 		}
 	}
 	if now.Before(until) {
-		text := "no use of the old one must be seen for " + quiet.String()
+		text := "no use of the old one must be seen for " + span(slack(quiet)) + " (the quiet time of " + span(quiet) + ", and a quarter of it: uses are noted no finer)"
+		seen := time.Time{}
 		if !old.Used.IsZero() && !old.Used.Before(rot.Moved) {
-			text += "; the last was at " + old.Used.UTC().Format(time.RFC3339)
+			seen = old.Used
 			if old.UsedBy != "" {
-				text += ", by " + usher.MarkValue(old.UsedBy)
+				text += "; the last was by " + usher.MarkValue(old.UsedBy)
 			}
 		}
-		holds = append(holds, Hold{Kind: "quiet", Text: text, Until: until})
+		holds = append(holds, Hold{Kind: "quiet", Text: text, Until: until, Seen: seen})
 	}
 	if logged {
 		covered := rot.Moved
@@ -85,7 +92,7 @@ func (m *Manager) holdups(r *record, now time.Time) (holds []Hold) {
 		case r.current().Logged.Before(rot.Moved):
 			holds = append(holds, Hold{Kind: "log", Text: "the provider's log has not shown a use of the new one yet, so that its silence about the old one proves nothing"})
 		case r.LogSeen.Before(covered.Add(quiet)):
-			holds = append(holds, Hold{Kind: "log", Text: "the provider's log is read up to " + r.LogSeen.UTC().Format(time.RFC3339) + " and does not cover the quiet time yet"})
+			holds = append(holds, Hold{Kind: "log", Text: "the provider's log is read up to " + minute(r.LogSeen) + " and does not cover the quiet time yet"})
 		}
 	}
 	return holds
@@ -102,9 +109,9 @@ func (m *Manager) callerHolds(r *record) (holds []Hold) {
 		switch has := c.version(); {
 		case has == to:
 		case c.Given == to:
-			holds = append(holds, Hold{Kind: "caller", Who: name, Turn: usher.FixerDeveloper, Caller: &c, Text: usher.MarkValue(name) + " was given version " + fmt.Sprint(to) + " and has not shown since that it has it"})
+			holds = append(holds, Hold{Kind: "caller", Who: name, Turn: usher.FixerDeveloper, Caller: &c, Seen: c.Seen, Text: usher.MarkValue(name) + " was given version " + itoa(to) + " and has not shown since that it has it"})
 		default:
-			holds = append(holds, Hold{Kind: "caller", Who: name, Turn: usher.FixerDeveloper, Caller: &c, Text: usher.MarkValue(name) + " has version " + fmt.Sprint(has) + "; it last asked at " + c.Seen.UTC().Format(time.RFC3339)})
+			holds = append(holds, Hold{Kind: "caller", Who: name, Turn: usher.FixerDeveloper, Caller: &c, Seen: c.Seen, Text: usher.MarkValue(name) + " has version " + itoa(has)})
 		}
 	}
 	for _, name := range r.Config.Callers {

@@ -125,6 +125,7 @@ func (m *Manager) leaked(ctx context.Context, name string, n int64, s Seen) (Lea
 		if slices.ContainsFunc(r.Leaks, func(l Leak) bool { return l.Version == n && l.Source == s.Source && now.Sub(l.At) < time.Minute }) {
 			return errKeep
 		}
+		r.exposed(n, now)
 		r.Leaks = append(r.Leaks, Leak{Version: n, Source: s.Source, Detail: clip(s.Detail, 300), At: now})
 		if over := len(r.Leaks) - maxLeaks; over > 0 {
 			r.Leaks = slices.Delete(r.Leaks, 0, over)
@@ -166,7 +167,7 @@ func (m *Manager) leaked(ctx context.Context, name string, n int64, s Seen) (Lea
 	}
 	f := finding(&r.Config, CheckLeaked)
 	f.Outcome, f.Severity, f.Fixer = usher.OutcomeWrong, usher.SeverityCritical, usher.FixerTenantAdmin
-	f.Title = "The secret of " + usher.MarkValue(r.Config.ClientID) + " leaked and is " + string(out.State)
+	f.Title = "The secret leaked and is " + string(out.State)
 	f.Detail = "Seen by: " + usher.EscapeValue(strings.Join(out.Signals, ", ")) + ". "
 	if out.State == LeakBlocked {
 		f.Detail += "A policy (AADSTS53003) shuts it out from where it was tried, after it was found right: from elsewhere it may work, so it is exposed all the same. "
@@ -179,7 +180,88 @@ func (m *Manager) leaked(ctx context.Context, name string, n int64, s Seen) (Lea
 		{Text: "Take it out of where it was seen, and look in the provider's log for uses that are not yours.", Risk: usher.RiskTightening},
 	}
 	f.Proof = []usher.Proof{{Place: s.Source, Quote: clip(s.Detail, 200), Expected: "no secret", Got: "version " + itoa(n) + " of " + name}}
-	return out, m.report(ctx, r, now, f)
+	if err := m.report(ctx, r, now, f); err != nil {
+		return out, err
+	}
+	// It may have ended, and that may have been told, while it was tried.
+	_, err = m.change(ctx, name, func(r *record) error {
+		if r.Exposed != nil {
+			return errKeep
+		}
+		r.Exposed = &Exposed{Next: now}
+		return nil
+	})
+	return out, err
+}
+
+// exposed notes that a version leaked that works.
+func (r *record) exposed(n int64, now time.Time) {
+	if v := r.version(n); v != nil && v.State != VersionEnded && r.Exposed == nil {
+		r.Exposed = &Exposed{Next: now}
+	}
+}
+
+// leaking tells whether a version that leaked is not ended.
+func (r *record) leaking() bool {
+	return slices.ContainsFunc(r.Versions, func(v Version) bool { return v.State != VersionEnded && len(r.signals(v.N)) > 0 })
+}
+
+// settled tells whether it is to be looked whether a leak that was told is over.
+func (r *record) settled(now time.Time) bool {
+	return r.Exposed != nil && !now.Before(r.Exposed.Next) && !r.leaking()
+}
+
+// settle tells that a leak is over, once no version that leaked works any more:
+// it has ended, and is not taken when it is tried.
+func (m *Manager) settle(ctx context.Context, r *record) error {
+	now := m.now().UTC()
+	if !r.settled(now) {
+		return nil
+	}
+	done, again := true, 15*m.opt.Pace.Again
+	proof := usher.Proof{Place: "managed secret " + r.Config.Name, Expected: "no version that leaked works"}
+	for i := range r.Versions {
+		v := &r.Versions[i]
+		if len(r.signals(v.N)) == 0 {
+			continue
+		}
+		value, err := m.open(ctx, r.Config.Name, v)
+		if err != nil {
+			continue // what it was is not kept: its end counts
+		}
+		verdict := m.try(ctx, r.Config, value)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		// Who could tell once that it works must tell that it does not.
+		if verdict.Outcome == usher.OutcomeOK || verdict.Outcome == usher.OutcomeUnknown && !v.Verified.IsZero() {
+			done = false
+			again = max(again, min(now.Sub(v.Ended)/2, 6*time.Hour))
+		}
+		proof.Quote = "version " + itoa(v.N) + " ended: " + v.EndedWhy
+		proof.Got = verdict.Title
+	}
+	if done {
+		f := finding(&r.Config, CheckLeaked)
+		f.Outcome, f.Title, f.Proof = usher.OutcomeOK, "The secret that leaked was retired", []usher.Proof{proof}
+		if err := m.report(ctx, r, now, f); err != nil {
+			return err
+		}
+	}
+	_, err := m.change(ctx, r.Config.Name, func(r *record) error {
+		switch {
+		case r.Exposed == nil:
+			return errKeep
+		case !done: // the provider takes it for a while yet, or cannot be asked
+			r.Exposed.Next = now.Add(again)
+		case r.leaking(): // another one leaked meanwhile
+			return errKeep
+		default:
+			r.Exposed = nil
+		}
+		return nil
+	})
+	return err
 }
 
 // live tells what a version that leaked is good for. It is tried, unless it has

@@ -12,6 +12,7 @@ import (
 	mrand "math/rand/v2"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"usher"
@@ -98,6 +99,10 @@ type Manager struct {
 	index  map[string][]owned  // client id to versions, for events
 	trials []*trial            // of the last while
 	unkept map[string]struct{} // uses that could not be written down: nothing is retired meanwhile
+
+	spotted    map[string]time.Time     // what was told of logs, and when
+	needles    atomic.Pointer[[]needle] // nil: there is nothing to look for
+	sharpening sync.Mutex
 }
 
 // owned is a version of a managed secret, as events are held against it.
@@ -139,7 +144,7 @@ func New(opt Options) *Manager {
 	}
 	return &Manager{
 		opt: opt, now: opt.Now, log: opt.Log, wake: make(chan struct{}, 1), born: opt.Now(), turns: make(chan struct{}, parallel),
-		busy: map[string]bool{}, index: map[string][]owned{}, unkept: map[string]struct{}{},
+		busy: map[string]bool{}, index: map[string][]owned{}, unkept: map[string]struct{}{}, spotted: map[string]time.Time{},
 	}
 }
 
@@ -376,6 +381,7 @@ func (m *Manager) start(ctx context.Context, group *sync.WaitGroup) error {
 		return err
 	}
 	m.sync(all)
+	m.sharpen(ctx, all)
 	for _, r := range all {
 		if !m.due(r) || !m.claim(r.Config.Name) {
 			continue
@@ -431,7 +437,7 @@ func (m *Manager) due(r *record) bool {
 	if r.Rotation != nil && !now.Before(r.Rotation.Next) {
 		return true
 	}
-	return r.Rotation == nil && (m.planned(r, now) != "" || m.warning(r, now) != "") || !now.Before(r.Health.Next)
+	return r.Rotation == nil && (m.planned(r, now) != "" || m.warning(r, now) != "") || r.settled(now) || !now.Before(r.Health.Next)
 }
 
 // work does what is to be done for one secret, under its lease.

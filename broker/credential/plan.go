@@ -3,6 +3,8 @@ package credential
 import (
 	"context"
 	"fmt"
+	"net/url"
+	"strings"
 	"time"
 
 	"usher"
@@ -67,6 +69,9 @@ func (m *Manager) Plan(ctx context.Context, name string) (Plan, error) {
 		return p, nil
 	}
 	p.Object, p.Right, p.Overlap = rules.Place, rules.Right, rules.Overlap
+	if !strings.Contains(p.Object, r.Config.ClientID) {
+		p.Object = "client '" + r.Config.ClientID + "' of " + p.Object
+	}
 	if rules.Note != "" {
 		p.Warnings = append(p.Warnings, rules.Note)
 	}
@@ -91,7 +96,10 @@ func (m *Manager) Plan(ctx context.Context, name string) (Plan, error) {
 
 func (m *Manager) planSteps(p *Plan, r *record, rules provider.SecretRules) {
 	next := r.next()
-	step := func(where, text, request string) { p.Steps = append(p.Steps, PlanStep{text, where, request}) }
+	step := func(where, text, request string) {
+		request = strings.ReplaceAll(request, "/clients/{id}", "/clients/"+url.PathEscape(p.Client))
+		p.Steps = append(p.Steps, PlanStep{text, where, request})
+	}
 	quiet := r.Config.quiet()
 	if !rules.Overlap {
 		step("provider", fmt.Sprintf("make version %d; version %d works no more from that moment", next, p.Version), rules.Creates)
@@ -105,20 +113,20 @@ func (m *Manager) planSteps(p *Plan, r *record, rules provider.SecretRules) {
 	step("provider", fmt.Sprintf("make version %d beside version %d", next, p.Version), rules.Creates)
 	wait := ""
 	if rules.Delay > 0 {
-		wait = ", for up to " + rules.Delay.String() + " and as long as it takes"
+		wait = ", for up to " + span(rules.Delay) + " and as long as it takes"
 	}
 	step("usher", "try the new one until it works"+wait+"; nobody has it before", "")
 	step("usher", fmt.Sprintf("hand version %d out: the connections of usher move at once", next), "")
 	step("callers", "fetch it when they ask next; the old one goes on working", "")
 	step("provider", fmt.Sprintf("retire version %d", p.Version), rules.Retires)
-	p.Retire = "when every caller that is known presents the new one, and no use of the old one was seen for " + quiet.String()
+	p.Retire = "when every caller that is known presents the new one, and no use of the old one was seen for " + span(slack(quiet))
 	if rules.UseTold {
 		p.Retire += ", and the provider's log covers that time"
 	}
 	if rules.Grace > 0 {
-		p.Retire += "; the provider ends it after " + rules.Grace.String() + " by itself, whoever still uses it"
+		p.Retire += "; the provider ends it after " + span(rules.Grace) + " by itself, whoever still uses it"
 		if rules.Grace < 2*quiet {
-			p.Warnings = append(p.Warnings, "the provider's period of "+rules.Grace.String()+" is short beside the quiet time of "+quiet.String()+": callers that are late fail")
+			p.Warnings = append(p.Warnings, "the provider's period of "+span(rules.Grace)+" is short beside the quiet time of "+span(slack(quiet))+": callers that are late fail")
 		}
 	}
 	p.Undo = "until the old one is being retired: usher secrets undo " + p.Name
@@ -175,6 +183,11 @@ func (m *Manager) Retire(ctx context.Context, name, confirm, by string) (Retirem
 		switch {
 		case r.Rotation == nil || r.Rotation.Step != StepMoving && r.Rotation.Step != StepRetiring:
 			return &usher.Error{Code: usher.ErrRefused, Message: "the secret " + name + " has no old version that could be retired", Hint: "usher secrets shows where it stands"}
+		case !r.Rotation.BackEnds.IsZero():
+			return &usher.Error{
+				Code: usher.ErrRefused, Message: "the provider can end version " + itoa(r.Rotation.To) + " of the secret " + name + " alone, which is the one that was handed out again",
+				Hint: "hand version " + itoa(r.Rotation.From) + " out again: usher secrets undo " + name,
+			}
 		case old == nil:
 			return &usher.Error{Code: usher.ErrRefused, Message: "the old version of the secret " + name + " works no more already"}
 		}
@@ -238,6 +251,6 @@ func (m *Manager) Declare(ctx context.Context, name, by string) error {
 		return err
 	}
 	r.Rotation = &rot
-	m.over(ctx, r, rot.From, "a secret of `"+name+"` was ended at the provider by hand")
+	m.over(ctx, r, "a secret of `"+name+"` was ended at the provider by hand")
 	return nil
 }

@@ -98,12 +98,15 @@ type Rotation struct {
 	Logged  bool          `json:"logged,omitempty"`  // the provider's log tells which one is used
 	OldEnds time.Time     `json:"old_ends,omitzero"` // when the provider ends the old one by itself
 	Undone  string        `json:"undone,omitempty"`  // who handed the old one out again
-	Forced  string        `json:"forced,omitempty"`  // who retires it although it may be in use
-	Trouble string        `json:"trouble,omitempty"` // why it does not go on
-	Turn    usher.Fixer   `json:"turn,omitempty"`    // who has to act; empty: nobody, it is tried again
-	Since   time.Time     `json:"since,omitzero"`    // of the trouble
-	Next    time.Time     `json:"next,omitzero"`     // when it is looked at again
-	Labels  []string      `json:"labels,omitempty"`  // of every attempt
+	// BackEnds is when the provider ends, by itself, the one that was handed out
+	// again: of such two it can end no other.
+	BackEnds time.Time   `json:"back_ends,omitzero"`
+	Forced   string      `json:"forced,omitempty"`  // who retires it although it may be in use
+	Trouble  string      `json:"trouble,omitempty"` // why it does not go on
+	Turn     usher.Fixer `json:"turn,omitempty"`    // who has to act; empty: nobody, it is tried again
+	Since    time.Time   `json:"since,omitzero"`    // of the trouble
+	Next     time.Time   `json:"next,omitzero"`     // when it is looked at again
+	Labels   []string    `json:"labels,omitempty"`  // of every attempt
 }
 
 // Past is a rotation that is over.
@@ -124,6 +127,12 @@ type Leak struct {
 	Source  string    `json:"source"` // who says so; two different ones are two signals
 	Detail  string    `json:"detail,omitempty"`
 	At      time.Time `json:"at"`
+}
+
+// Exposed is that a case of a leak is open: it is closed once no version that
+// leaked works any more.
+type Exposed struct {
+	Next time.Time `json:"next"` // when it is looked at again
 }
 
 // Health is what the last verification of the current version said.
@@ -148,6 +157,7 @@ type record struct {
 	Health   Health            `json:"health"`
 	Warned   []string          `json:"warned,omitempty"` // "version/days"
 	Leaks    []Leak            `json:"leaks,omitempty"`
+	Exposed  *Exposed          `json:"exposed,omitempty"` // a leak was told and its end was not
 	LogSeen  time.Time         `json:"log_seen,omitzero"` // the latest record of the provider's log that names one of the versions
 	Removed  bool              `json:"removed,omitempty"`
 

@@ -148,7 +148,7 @@ func (m *Manager) stuck(ctx context.Context, r *record, why string, turn usher.F
 	}
 	f := finding(&r.Config, CheckRotated)
 	f.Outcome, f.Severity, f.Fixer = usher.OutcomeWrong, usher.SeverityHigh, turn
-	f.Title = "The rotation of the secret of " + usher.MarkValue(r.Config.ClientID) + " does not go on"
+	f.Title = "The rotation of the secret does not go on"
 	f.Detail = upper(usher.EscapeValue(why)) + "."
 	f.Verify = "the rotation goes on"
 	f.Fix = []usher.FixStep{{Text: "Do what the sentence above asks for: usher tries again by itself. Or take the rotation back: usher secrets undo " + r.Config.Name + ".", Risk: usher.RiskNeutral}}
@@ -301,6 +301,9 @@ func (m *Manager) identify(ctx context.Context, r *record, list []provider.Clien
 	}
 }
 
+// identifySlack is what the provider's clock may be ahead.
+const identifySlack = 5 * time.Minute
+
 // match gives the provider's secret that a version is, or nil.
 func (m *Manager) match(ctx context.Context, r *record, v *Version, list []provider.ClientSecret) *provider.ClientSecret {
 	var value usher.Secret
@@ -328,6 +331,11 @@ func (m *Manager) match(ctx context.Context, r *record, v *Version, list []provi
 		s := &list[i]
 		hint := strings.TrimRight(s.Hint, "*.…")
 		if s.Off || s.Value != "" || r.byID(s.ID) != nil || hint != "" && !strings.HasPrefix(value.Reveal(), hint) {
+			continue
+		}
+		// One that was made after usher had this one took its place; and what does
+		// not work is none that the provider has.
+		if s.Created.After(v.Made.Add(identifySlack)) || v.State == VersionCurrent && r.Health.Outcome == usher.OutcomeWrong {
 			continue
 		}
 		if only != nil {
@@ -535,6 +543,15 @@ func (m *Manager) tryOut(ctx context.Context, r *record) (on bool, err error) {
 	return false, m.stuck(ctx, r, "it cannot be told whether the new secret works, so nobody is given it: "+verdict.Title, turn, after)
 }
 
+// handBack is when the newer one is handed out again, where the provider will
+// end the one that was handed out in its place; zero: it will not.
+func (rot *Rotation) handBack() time.Time {
+	if rot.BackEnds.IsZero() {
+		return time.Time{}
+	}
+	return rot.BackEnds.Add(-min(15*time.Minute, rot.BackEnds.Sub(rot.Moved)/2))
+}
+
 // watchMove looks whether the old secret may be retired.
 func (m *Manager) watchMove(ctx context.Context, r *record) (on bool, err error) {
 	now := m.now().UTC()
@@ -546,9 +563,16 @@ func (m *Manager) watchMove(ctx context.Context, r *record) (on bool, err error)
 			return nil
 		})
 		if err == nil {
-			m.over(ctx, r, r.Rotation.From, "the provider ended the old secret of `"+r.Config.Name+"` when its period was over")
+			m.over(ctx, r, "the provider ended the old secret of `"+r.Config.Name+"` when its period was over")
 		}
 		return err == nil, unlessMoved(err)
+	}
+	if at := r.Rotation.handBack(); !at.IsZero() {
+		if now.Before(at) {
+			return false, m.stuck(ctx, r, "", "", min(at.Sub(now), 30*time.Second))
+		}
+		err := m.Undo(ctx, r.Config.Name, "usher, before the provider ends version "+itoa(r.Rotation.To)+",")
+		return err == nil, err
 	}
 	if len(holds) > 0 && r.Rotation.Forced == "" {
 		next := min(max(r.Config.quiet()/8, m.opt.Pace.Tick), 30*time.Second)
@@ -563,7 +587,7 @@ func (m *Manager) watchMove(ctx context.Context, r *record) (on bool, err error)
 			return nil
 		})
 		if err == nil {
-			m.over(ctx, r, r.Rotation.From, "every caller has the new secret of `"+r.Config.Name+"`")
+			m.over(ctx, r, "every caller has the new secret of `"+r.Config.Name+"`")
 		}
 		return err == nil, unlessMoved(err)
 	}
@@ -625,7 +649,7 @@ func (m *Manager) retire(ctx context.Context, r *record) (on bool, err error) {
 		return nil
 	})
 	if err == nil {
-		m.over(ctx, r, n, "a secret of `"+r.Config.Name+"` was retired: "+how)
+		m.over(ctx, r, "a secret of `"+r.Config.Name+"` was retired: "+how)
 	}
 	return err == nil, unlessMoved(err)
 }
@@ -644,20 +668,14 @@ func (m *Manager) sweep(ctx context.Context, p provider.Secrets, r *record, list
 	return nil
 }
 
-// over tells that a rotation is over, and closes the cases that it settles. n is
-// the version that has ended.
-func (m *Manager) over(ctx context.Context, r *record, n int64, message string) {
+// over tells that a rotation is over, and closes the case of one that did not go
+// on.
+func (m *Manager) over(ctx context.Context, r *record, message string) {
 	m.emit(ctx, &r.Config, "delete", usher.StatusSuccess, message, r.Rotation.By)
 	now := m.now().UTC()
 	done := finding(&r.Config, CheckRotated)
 	done.Outcome, done.Title = usher.OutcomeOK, "The rotation is over"
-	findings := []usher.Finding{done}
-	if len(r.signals(n)) > 0 {
-		dead := finding(&r.Config, CheckLeaked)
-		dead.Outcome, dead.Title = usher.OutcomeOK, "The secret that leaked was retired"
-		findings = append(findings, dead)
-	}
-	if err := m.report(ctx, r, now, findings...); err != nil {
+	if err := m.report(ctx, r, now, done); err != nil {
 		m.log.Error("what a rotation came to cannot be told", "secret", r.Config.Name, "error", err)
 	}
 }
@@ -687,7 +705,12 @@ func (m *Manager) Undo(ctx context.Context, name, by string) error {
 		default:
 			r.handOut(rot.From, VersionOld, now)
 			rot.From, rot.To = rot.To, rot.From
-			rot.Moved, rot.Undone, rot.Forced, rot.Next, rot.OldEnds = now, by, "", now, time.Time{}
+			rot.Moved, rot.Undone, rot.Forced, rot.Next, rot.Trouble, rot.Turn = now, by, "", now, "", ""
+			rot.OldEnds, rot.BackEnds = rot.BackEnds, rot.OldEnds
+			if !rot.BackEnds.IsZero() {
+				r.version(rot.To).Expires = rot.BackEnds
+			}
+			r.Health = Health{Next: now} // what was said of the other one says nothing of this one
 		}
 		return nil
 	})

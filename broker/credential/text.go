@@ -5,9 +5,25 @@ import (
 	"encoding/hex"
 	"strconv"
 	"strings"
+	"time"
 )
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
+
+// span writes a time as a person does: 1h15m, not 1h15m0s.
+func span(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// minute writes a time for a sentence.
+func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
 // upper begins a sentence.
 func upper(s string) string {

@@ -83,6 +83,9 @@ func (m *Manager) upkeep(ctx context.Context, name string) error {
 			return err
 		}
 	}
+	if err := m.settle(ctx, r); err != nil {
+		return err
+	}
 	if err := m.warn(ctx, r); err != nil {
 		return err
 	}
@@ -153,7 +156,7 @@ func (m *Manager) verify(ctx context.Context, r *record) (*record, error) {
 	}
 	f := finding(&r.Config, CheckValid)
 	f.Outcome, f.Cause, f.Severity = verdict.Outcome, verdict.Cause, usher.SeverityHigh
-	f.Title = "The secret of " + usher.MarkValue(r.Config.ClientID) + ": " + verdict.Title
+	f.Title = healthTitle(verdict)
 	f.Fixer, f.Verify = usher.FixerDeveloper, "usher tries the secret again on schedule, or with usher secrets verify "+r.Config.Name
 	f.Fix = []usher.FixStep{
 		{Text: "Find out who changed the secret at the provider: usher manages it, and did not.", Risk: usher.RiskNeutral},
@@ -178,7 +181,7 @@ func (m *Manager) warn(ctx context.Context, r *record) error {
 			return nil
 		}
 		f := finding(&r.Config, CheckExpiry)
-		f.Outcome, f.Title = usher.OutcomeOK, "The secret of "+usher.MarkValue(r.Config.ClientID)+" does not end soon"
+		f.Outcome, f.Title = usher.OutcomeOK, "The secret does not end soon"
 		if err := m.report(ctx, r, now, f); err != nil {
 			return err
 		}
@@ -206,7 +209,7 @@ func (m *Manager) warn(ctx context.Context, r *record) error {
 	if owner == "" {
 		owner = "nobody is named as its owner"
 	}
-	f.Title = "The secret of " + usher.MarkValue(r.Config.ClientID) + " " + when
+	f.Title = "The secret " + when
 	f.Detail = "It ends at " + v.Expires.UTC().Format(time.RFC3339) + ". Owner: " + usher.EscapeValue(owner) + "."
 	f.Proof = []usher.Proof{{Place: "managed secret " + r.Config.Name, Quote: "expires " + v.Expires.UTC().Format(time.RFC3339), Expected: "more than 30 days", Got: when}}
 	f.Fix = []usher.FixStep{{Text: "Look at what a rotation would do: usher secrets rotate " + r.Config.Name + " --plan; then do it: usher secrets rotate " + r.Config.Name + ".", Risk: usher.RiskNeutral}}
@@ -221,6 +224,17 @@ func (m *Manager) warn(ctx context.Context, r *record) error {
 		return nil
 	})
 	return err
+}
+
+// healthTitle says what a verification came to.
+func healthTitle(v Verdict) string {
+	switch v.Outcome {
+	case usher.OutcomeOK:
+		return "The secret works: " + v.Title
+	case usher.OutcomeWrong:
+		return "The secret does not work: " + v.Title
+	}
+	return "Whether the secret works is not known: " + v.Title
 }
 
 func (m *Manager) near(v *Version, now time.Time) bool {

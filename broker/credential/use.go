@@ -119,13 +119,15 @@ func (m *Manager) Managed(ctx context.Context, name string) (usher.Secret, error
 }
 
 // Forget takes a caller out of the account: a person says that it is gone. A
-// name that ends in an asterisk is all that begin so.
+// name that ends in an asterisk is all that begin so; "key " before it may be
+// left out.
 func (m *Manager) Forget(ctx context.Context, name, caller, by string) (n int, err error) {
 	prefix, many := strings.CutSuffix(caller, "*")
 	r, err := m.change(ctx, name, func(r *record) error {
 		n = 0
 		for _, known := range r.names() {
-			if known == caller || many && prefix != "" && strings.HasPrefix(known, prefix) {
+			short := strings.TrimPrefix(known, "key ")
+			if known == caller || short == caller || many && prefix != "" && (strings.HasPrefix(known, prefix) || strings.HasPrefix(short, prefix)) {
 				delete(r.Callers, known)
 				n++
 			}

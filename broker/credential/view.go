@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"usher"
@@ -130,7 +129,7 @@ func (m *Manager) next(r *record, now time.Time) (string, usher.Fixer) {
 		case r.Health.Outcome == usher.OutcomeWrong && r.Health.Wrongs >= 2:
 			return r.Health.Title, usher.FixerDeveloper
 		case m.near(r.current(), now):
-			return "it ends at " + r.current().Expires.UTC().Format("2006-01-02 15:04") + ": rotate it", usher.FixerDeveloper
+			return "it ends at " + minute(r.current().Expires) + ": rotate it", usher.FixerDeveloper
 		case r.Health.At.IsZero():
 			return "is being verified", ""
 		case r.Health.Outcome == usher.OutcomeUnknown:
@@ -138,7 +137,7 @@ func (m *Manager) next(r *record, now time.Time) (string, usher.Fixer) {
 		case r.Config.RotateEvery > 0:
 			return "rotated at " + r.current().Made.Add(time.Duration(r.Config.RotateEvery)).UTC().Format("2006-01-02"), ""
 		}
-		return "verified at " + r.Health.Next.UTC().Format("2006-01-02 15:04"), ""
+		return "verified at " + minute(r.Health.Next), ""
 	}
 	if rot.Trouble != "" {
 		return string(rot.Step) + ": " + rot.Trouble, rot.Turn
@@ -157,8 +156,17 @@ func (m *Manager) next(r *record, now time.Time) (string, usher.Fixer) {
 	}
 	h := holds[0]
 	text := h.Text
-	if n := len(holds) - 1; n > 0 && h.Kind == "caller" {
-		text += "; and " + itoa(int64(n)) + " more"
+	callers := 0
+	for _, h := range holds {
+		if h.Kind == "caller" {
+			callers++
+		}
 	}
-	return strings.TrimSpace(text), h.Turn
+	switch {
+	case h.Kind == "caller" && callers == 2:
+		text += "; and so has 1 more caller"
+	case h.Kind == "caller" && callers > 2:
+		text += "; and so have " + itoa(int64(callers-1)) + " more callers"
+	}
+	return text, h.Turn
 }

@@ -79,7 +79,7 @@ type SecretsAddCmd struct {
 	Scope         string        `placeholder:"SCOPE" help:"The scope of that token."`
 	Owner         string        `placeholder:"NAME" help:"Who is warned before it ends."`
 	Caller        []string      `placeholder:"KEY" help:"Name of the key of a program that uses it: an old one is not retired before each has the new one. May be given again."`
-	QuietFor      time.Duration `placeholder:"TIME" help:"How long no use of an old one must be seen before it is retired; without it 1h."`
+	QuietFor      time.Duration `placeholder:"TIME" help:"How long no use of an old one must be seen before it is retired, and a quarter more; without it 1h."`
 	OnLeak        string        `enum:",ask,automatic" default:"" placeholder:"POLICY" help:"What a leak starts: ask (a case with the plan) or automatic (a rotation, when two signals say so)."`
 	RotateEvery   time.Duration `placeholder:"TIME" help:"Rotate it by itself when it is so old."`
 }
@@ -232,8 +232,8 @@ func (c *SecretsRetireCmd) Run(env *Env, at *SecretsCmd) error {
 		return nil
 	}
 	fmt.Fprintf(env.Stdout, "usher does not retire version %d of %s, because:\n", shown.Version, report.Inert(c.Name))
-	for _, h := range shown.Holds {
-		fmt.Fprintf(env.Stdout, "  - %s\n", report.SentenceText(h.Text))
+	for i := range shown.Holds {
+		fmt.Fprintf(env.Stdout, "  - %s\n", holdText(&shown.Holds[i], env.Now()))
 	}
 	if c.InUse == "" {
 		if !env.ask("Whoever uses it fails from that moment. Retire it all the same? [y/N] ") {
@@ -258,10 +258,26 @@ func (c *SecretsRetireCmd) Run(env *Env, at *SecretsCmd) error {
 type SecretsUndoCmd struct {
 	secretName
 	secretFormat
+	Yes bool `help:"Do not ask."`
 }
 
-// Run takes it back.
+// Run says what is handed out then, asks, and takes it back.
 func (c *SecretsUndoCmd) Run(env *Env, at *SecretsCmd) error {
+	cl, err := at.client(env)
+	if err != nil {
+		return err
+	}
+	var found credential.View
+	if err := cl.call(context.Background(), http.MethodGet, c.path(""), nil, &found); err != nil {
+		return told(env, err)
+	}
+	// Where nobody has the new one yet, nothing changes for anybody.
+	if r := found.Rotation; !c.Yes && r != nil && r.Step == credential.StepMoving {
+		if !env.ask(fmt.Sprintf("Version %d of %s is handed out again to everybody, in place of version %d. Do it? [y/N] ", r.From, report.Inert(c.Name), found.Version)) {
+			fmt.Fprintln(env.Stdout, "nothing was changed")
+			return exitWrong
+		}
+	}
 	return c.answer(env, at, http.MethodPost, "/undo", nil, c.Format)
 }
 
@@ -300,7 +316,7 @@ func (c *SecretsVerifyCmd) Run(env *Env, at *SecretsCmd) error {
 // SecretsForgetCmd takes a caller out of the account.
 type SecretsForgetCmd struct {
 	secretName
-	Caller string `arg:"" help:"Name of the caller as usher secrets show tells it; with an asterisk at its end all that begin so."`
+	Caller string `arg:"" help:"Name of the caller as usher secrets show tells it, with or without \"key\"; with an asterisk at its end all that begin so."`
 }
 
 // Run forgets.

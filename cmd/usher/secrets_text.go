@@ -182,13 +182,26 @@ func writeStanding(env *Env, r *credential.RotationAt, now time.Time) {
 	if r.Trouble != "" {
 		fmt.Fprintf(env.Stdout, "  %s\n", report.Line(report.SentenceText(r.Trouble), 400))
 	}
-	for _, h := range r.Holds {
-		line := "  waits: " + report.Line(report.SentenceText(h.Text), 400)
+	for i := range r.Holds {
+		h := &r.Holds[i]
+		line := "  waits: " + holdText(h, now)
 		if !h.Until.IsZero() {
 			line += " (until " + clock(h.Until, now) + ", if nothing happens)"
 		}
 		fmt.Fprintln(env.Stdout, line)
 	}
+}
+
+// holdText says what a rotation waits for.
+func holdText(h *credential.Hold, now time.Time) string {
+	text := report.Line(report.SentenceText(h.Text), 400)
+	switch {
+	case h.Seen.IsZero():
+		return text
+	case h.Kind == "caller":
+		return text + "; it last asked at " + clock(h.Seen, now)
+	}
+	return text + "; last seen at " + clock(h.Seen, now)
 }
 
 // writeRotation writes a plan.
