@@ -30,7 +30,8 @@ type Options struct {
 	Lifespans *lifespan.Set
 	// Decide says what is done about a refusal; nil is strategy.Decide.
 	Decide func(strategy.Input) strategy.Decision
-	// Emit takes what happened; nil is nobody. It may not block for long.
+	// Emit takes what happened, after it is stored and before those who wait are
+	// answered, so that it may not block; nil is nobody.
 	Emit func(context.Context, usher.Event)
 	// Managed gives a managed client secret by its name; nil where there are none.
 	Managed func(ctx context.Context, name string) (usher.Secret, error)
@@ -53,8 +54,9 @@ type Options struct {
 	// sent at most, over all replicas; 0 is 50 and 50.
 	Rate  float64
 	Burst float64
-	// Grace is how long Run waits at its end for requests that are under way; 0
-	// is 15 s. What is cut off then is found by its attempt.
+	// Grace is how long Run waits at its end for answers that come once: those to
+	// a single-use refresh token; 0 is 15 s above Deadline. What is cut off then
+	// is found by its attempt.
 	Grace time.Duration
 }
 
@@ -65,7 +67,7 @@ func (o *Options) fill() {
 	set(&o.Workers, 256)
 	set(&o.Rate, 50)
 	set(&o.Burst, 50)
-	set(&o.Grace, 15*time.Second)
+	set(&o.Grace, o.Deadline+15*time.Second)
 	if o.Lifespans == nil {
 		o.Lifespans = &lifespan.Set{}
 	}

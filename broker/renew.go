@@ -183,7 +183,7 @@ func (b *Broker) once(ctx context.Context, e *entry, rec Record, h *held, tokens
 	now, id := b.clock.store(), rec.Config.ID
 	if a := rec.Status.Attempt; a != nil && !b.harmless(rec.Config, rec.Status, tokens, now) && now.Before(a.Until) {
 		if w.scheduled {
-			return outcome{later: &Trouble{Cause: "unknown", Strategy: string(strategy.Retry), Title: "its renewal is under way", Since: a.Began, Last: now}, until: a.Until}
+			return outcome{later: &Trouble{Cause: "unknown", Strategy: string(strategy.Retry), Title: "its renewal is under way", Since: a.Began, Last: now}, until: earlier(a.Until, now.Add(lookAgain))}
 		}
 		return outcome{held: true}
 	}
@@ -342,6 +342,9 @@ func (b *Broker) unspent(ctx context.Context, rec Record, k Keys, t Tokens) (boo
 // send writes the attempt down, sends the request once, and stores its answer
 // or its refusal.
 func (b *Broker) send(ctx context.Context, g *grip, rec Record, tokens Tokens, r renewal, replaces int64, first time.Time, p *pass, w want) outcome {
+	if b.stopping() {
+		return outcome{away: errHushed, say: "nothing is begun any more"}
+	}
 	began := b.clock.now()
 	asking, cancel := context.WithTimeout(ctx, b.opt.Deadline)
 	defer cancel()
@@ -358,6 +361,10 @@ func (b *Broker) send(ctx context.Context, g *grip, rec Record, tokens Tokens, r
 	}
 	b.unsent.drop(rec.Config.ID)
 	rec.Status.Version, rec.Status.Attempt, rec.Status.Spent = version, &attempt, spent
+	if r.presents != "" && rec.Status.Rotates != "no" {
+		b.precious.Add(1)
+		defer b.precious.Done()
+	}
 
 	answer, err := b.askOnce(asking, r.Request, began)
 	if errors.Is(err, errStoodStill) { // that is not the provider's fault, and nothing happened there

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"hash/maphash"
 	"sync"
 	"sync/atomic"
@@ -26,9 +27,12 @@ type Broker struct {
 	cache cache
 
 	// ctx is that of renewals: it outlives callers, and Run by Options.Grace.
-	ctx     context.Context
-	cancel  context.CancelFunc
-	flights group
+	ctx      context.Context
+	cancel   context.CancelFunc
+	flights  group
+	precious group // of them, those whose answer is the only successor of a refresh token
+	hushed   chan struct{}
+	hush     func()
 
 	unsent  unsent
 	gatesMu sync.Mutex
@@ -48,6 +52,8 @@ func New(opt Options) *Broker {
 	b.clock.now = opt.Now
 	b.cache.seed = maphash.MakeSeed()
 	b.ctx, b.cancel = context.WithCancel(context.Background())
+	b.hushed = make(chan struct{})
+	b.hush = sync.OnceFunc(func() { close(b.hushed) })
 	return b
 }
 
@@ -71,13 +77,46 @@ func (b *Broker) Run(ctx context.Context) error {
 	return nil
 }
 
-// Close waits for renewals that are under way, as long as Options.Grace says,
-// and ends the others. Run does it at its end.
+// Hush is for a server that is about to stop: no request is begun any more, and
+// callers who wait are given what there is, or told to ask again. Requests that
+// are under way go on.
+func (b *Broker) Hush() { b.hush() }
+
+// errHushed tells that the broker begins nothing any more.
+var errHushed = errors.New("this usher is stopping")
+
+// stopping tells whether Hush was called.
+func (b *Broker) stopping() bool {
+	select {
+	case <-b.hushed:
+		return true
+	default:
+		return false
+	}
+}
+
+// closeSoon is how long Close waits for requests that can be sent again.
+const closeSoon = 5 * time.Second
+
+// Close waits for renewals that are under way, and ends the others: a few seconds
+// for those that can be asked for again, and as long as Options.Grace says for
+// those that present a single-use refresh token, whose answer comes once. Run
+// does it at its end.
 func (b *Broker) Close() {
+	b.Hush()
 	select {
 	case <-b.flights.idle():
-	case <-time.After(b.opt.Grace):
-		b.opt.Log.Warn("renewals that are under way are cut off")
+	case <-time.After(min(b.opt.Grace, closeSoon)):
+	}
+	if n := b.precious.count(); n > 0 && b.opt.Grace > closeSoon {
+		b.opt.Log.Info("usher waits for answers that come once: they hold the next refresh token", "renewals", n, "at_most", b.opt.Grace)
+		select {
+		case <-b.precious.idle():
+		case <-time.After(b.opt.Grace - closeSoon):
+		}
+	}
+	if n := b.precious.count(); n > 0 {
+		b.opt.Log.Warn("renewals that are under way are cut off", "renewals", n)
 	}
 	b.cancel()
 	<-b.flights.idle()
@@ -112,6 +151,13 @@ func (g *group) Done() {
 		close(g.none)
 		g.none = nil
 	}
+}
+
+// count tells how many are under way.
+func (g *group) count() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.n
 }
 
 // idle is closed when nothing is under way.

@@ -177,3 +177,43 @@ func TestPaceContended(t *testing.T) {
 		}
 	})
 }
+
+// TestStopWaitsForTheOnlyAnswer ends a running broker while its provider takes 30 s
+// over a refresh token that is good once: the answer is waited for and stored, who
+// waits for it meanwhile is told at once, and nothing new is begun.
+func TestStopWaitsForTheOnlyAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		b := h.replica("one")
+		h.connected(b)
+		stop := h.run(b)
+		h.provider.set(func(p *provider) { p.takes = 30 * time.Second })
+		told := make(chan time.Duration, 1)
+		go func() {
+			begun := time.Now()
+			_, err := b.Token(t.Context(), shop, broker.Ask{Refused: "access-1"})
+			var gone *broker.Unavailable
+			if !errors.As(err, &gone) || gone.Retry.IsZero() {
+				t.Errorf("a caller who waits is told %v", err)
+			}
+			told <- time.Since(begun)
+		}()
+		time.Sleep(time.Second)
+		begun := time.Now()
+		stop()
+		if took := time.Since(begun); took < 25*time.Second || took > 40*time.Second {
+			t.Errorf("stopped after %s", took)
+		}
+		if waited := <-told; waited > 2*time.Second {
+			t.Errorf("a caller was held for %s", waited)
+		}
+		two := h.replica("two")
+		if v := h.view(two); v.Status.Generation != 2 || v.Status.Attempt != nil {
+			t.Errorf("%+v", v.Status)
+		}
+		if _, err := b.Renew(t.Context(), shop); err == nil {
+			t.Error("it renews after its end")
+		}
+		h.once(1)
+	})
+}

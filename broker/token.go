@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"usher/broker/strategy"
 )
 
 // Token gives a token; see Source. One that is cached and lives as long as was
@@ -116,6 +118,11 @@ func (b *Broker) wait(ctx context.Context, id string, ask Ask) (Token, error) {
 		case <-f.done:
 		case <-ctx.Done():
 			return b.meanwhile(ctx, e, ask)
+		case <-b.hushed:
+			if t, err := b.meanwhile(ctx, e, ask); err == nil && t.Connection != "" {
+				return t, nil
+			}
+			return Token{}, b.unavailableNow(id)
 		}
 		if f.held == nil {
 			return Token{}, f.err
@@ -150,4 +157,13 @@ func (b *Broker) meanwhile(ctx context.Context, e *entry, ask Ask) (Token, error
 	t := h.token
 	t.Short = "its renewal takes longer than the caller waits"
 	return t, nil
+}
+
+// unavailableNow tells a caller that this broker is stopping: another replica, or
+// the next start, has the token.
+func (b *Broker) unavailableNow(id string) error {
+	now := b.clock.now()
+	return &Unavailable{ID: id, State: StateFailing, Retry: now.Add(time.Second), Trouble: Trouble{
+		Cause: "unknown", Strategy: string(strategy.Retry), Title: "this usher is stopping: ask again", Since: now, Last: now,
+	}}
 }

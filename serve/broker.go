@@ -63,7 +63,7 @@ func (s *Server) openBroker(ctx context.Context) error {
 	b.Broker = broker.New(broker.Options{
 		Store: st, Seal: b.box, Ask: b.asker,
 		Lifespans: s.cfg.Broker.lifespans(), Decide: strategy.Decide, Emit: b.events.add, Managed: s.managed,
-		ConnectURL: b.connectPage, Now: s.env.Now, Log: s.log, Grace: stopTime / 2,
+		ConnectURL: b.connectPage, Now: s.env.Now, Log: s.log,
 	})
 	s.broker = b
 	s.openConnect()
@@ -74,6 +74,7 @@ func (s *Server) openBroker(ctx context.Context) error {
 	s.runBeside("states of connections", b.states.follow(b.Broker))
 	s.runBeside("events of the broker", b.events.run)
 	s.runBeside("broker", b.Run)
+	s.cleanups[len(s.cleanups)-1].patient = true // a refresh token's answer comes once
 	more := []seal.Reseal{s.secrets.Reseal}
 	if b.connect != nil {
 		more = append(more, b.connect.Reseal)

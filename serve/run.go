@@ -61,8 +61,9 @@ type Server struct {
 
 // cleanup ends one thing that was started.
 type cleanup struct {
-	name string
-	stop func(context.Context) error
+	name    string
+	stop    func(context.Context) error
+	patient bool // bounds its time itself; the others are given none the less for it
 }
 
 // source is a tail with what the pages tell of it.
@@ -128,8 +129,9 @@ func (s *Server) Start(ctx context.Context) (err error) {
 		return err
 	}
 	s.answer(s.withDoors(s.site))
-	// Streams end first, so that the listeners need not wait for them.
+	// Streams and callers who wait for a token end first, so that the listeners need not wait for them.
 	s.onStop("streams", func(context.Context) error {
+		s.broker.Hush()
 		close(streams)
 		s.engine.subs.close()
 		return nil
@@ -139,7 +141,7 @@ func (s *Server) Start(ctx context.Context) (err error) {
 }
 
 func (s *Server) onStop(name string, stop func(context.Context) error) {
-	s.cleanups = append(s.cleanups, cleanup{name, stop})
+	s.cleanups = append(s.cleanups, cleanup{name: name, stop: stop})
 }
 
 func (s *Server) openStore(ctx context.Context) error {
@@ -525,13 +527,16 @@ func (s *Server) Engine() *Engine { return s.engine }
 // Failed tells of a listener that broke off; a server that is to be stopped then.
 func (s *Server) Failed() <-chan error { return s.failed }
 
-// Stop ends everything, last in first out, within the time of ctx. What was
-// taken in is kept; a second call does nothing.
+// Stop ends everything, last in first out, within the time of ctx. Beside that it
+// waits for renewals whose answer would be lost, at most for the time that a
+// token endpoint is given to answer. What was taken in is kept; a second call
+// does nothing.
 func (s *Server) Stop(ctx context.Context) error {
+	end, bounded := ctx.Deadline()
 	var errs []error
 	for i := len(s.cleanups) - 1; i >= 0; i-- {
 		c := s.cleanups[i]
-		if err := c.stop(ctx); err != nil {
+		if err := s.stopOne(ctx, c, &end, bounded); err != nil {
 			errs = append(errs, fmt.Errorf("stop %s: %w", c.name, err))
 		}
 	}
@@ -539,7 +544,24 @@ func (s *Server) Stop(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// Run starts a server, waits for ctx to end, and stops it within ten seconds.
+// stopOne ends one thing by the time end, which a patient one moves.
+func (s *Server) stopOne(ctx context.Context, c cleanup, end *time.Time, bounded bool) error {
+	if !bounded {
+		return c.stop(ctx)
+	}
+	ctx = context.WithoutCancel(ctx)
+	if c.patient {
+		begun := time.Now()
+		defer func() { *end = end.Add(time.Since(begun)) }()
+		return c.stop(ctx)
+	}
+	ctx, cancel := context.WithDeadline(ctx, *end)
+	defer cancel()
+	return c.stop(ctx)
+}
+
+// Run starts a server, waits for ctx to end, and stops it within ten seconds, or
+// when the renewals that must not be cut off have ended.
 func Run(ctx context.Context, cfg *Config, env Env) error {
 	s := New(cfg, env)
 	if err := s.Start(ctx); err != nil {
