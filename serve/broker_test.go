@@ -358,6 +358,11 @@ func TestCallersKey(t *testing.T) {
 			t.Errorf("%s: %d, want %d: %.300s", path, status, want, body)
 		}
 	}
+	for _, path := range []string{"/secrets/shop", "/connect/shop-gateway", "/connect/shop-ledger", "/connections/events?connection=shop-ledger"} {
+		if status, body := b.get(path, key); status < 400 || strings.Contains(body, "planted") {
+			t.Errorf("%s: %d %.300s", path, status, body)
+		}
+	}
 	if status := b.ask("GET", "/connections/shop-ledger/token", "", nil); status != 200 {
 		t.Errorf("over the socket: %d", status)
 	}
