@@ -85,4 +85,4 @@ note "The shop's day, compressed: 200 orders a second, with usher and without."
 run usher demo --story shop --fast --format json --listen 127.0.0.1:0 > shop.json
 # What must have come true is decided by the exit status; these lines are for people.
 sed -n '1,12p' shop.json
-grep -o '"cause": "token-expired"' shop.json | head -n 1
+grep -o -m 1 '"cause": "token-expired"' shop.json
