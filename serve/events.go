@@ -93,7 +93,7 @@ func (q *eventQueue) drain(ctx context.Context, patiently bool) {
 		_, err := q.engine.Take(ctx, batch)
 		if err != nil && len(batch) > 1 { // one of them may be at fault
 			err = q.oneByOne(ctx, batch)
-		} else if err != nil && !storeTrouble(err) && !unavailableNow(err) {
+		} else if err != nil && !storeTrouble(err) && !unavailableNow(err) && ctx.Err() == nil {
 			q.log.Error("an event of the broker is not kept", "error", err)
 			err = nil
 		}
