@@ -66,13 +66,13 @@ func (s *Server) openBroker(ctx context.Context) error {
 		ConnectURL: b.connectPage, Now: s.env.Now, Log: s.log,
 	})
 	s.broker = b
+	s.runBeside("events of the broker", b.events.run) // it ends after those who tell events: the pages, secrets and the broker
 	s.openConnect()
 	if err := s.openSecrets(b); err != nil {
 		return err
 	}
 	s.brokerGauges()
 	s.runBeside("states of connections", b.states.follow(b.Broker))
-	s.runBeside("events of the broker", b.events.run)
 	s.runBeside("broker", b.Run)
 	s.cleanups[len(s.cleanups)-1].patient = true // a refresh token's answer comes once
 	more := []seal.Reseal{s.secrets.Reseal}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"usher"
 	"usher/broker"
@@ -275,6 +274,3 @@ func told(id string, err error) error {
 func awayNow(err error) error {
 	return &usher.Error{Code: console.CodeUnavailable, Message: "the connections cannot be read or kept now", Err: err, Hint: "the server's log says more; try again"}
 }
-
-// renewTimeout bounds what a person waits for.
-const renewTimeout = 65 * time.Second
