@@ -34,18 +34,20 @@ type pace struct {
 	least  time.Duration // life that callers are promised
 }
 
-// paces: as it is, and compressed. usher's own pauses (2 s, 4 s, ... between
-// tries) are not compressed, so that the compressed run is the harder one.
+// paceOf gives the day as it is, or compressed. usher's own pauses (2 s, 4 s, ...
+// between tries) are not compressed, so that the compressed run is the harder one.
+// All tokens are revoked when no renewal is due: a charge whose two tries meet the
+// old token and one that was given just before could not be saved.
 func paceOf(fast bool) pace {
 	if fast {
 		return pace{
 			life: 20 * time.Second, every: 5 * time.Millisecond, away: 19 * time.Second, back: 24 * time.Second,
-			revoke: 28 * time.Second, end: 31 * time.Second, least: time.Second,
+			revoke: 31 * time.Second, end: 34 * time.Second, least: time.Second,
 		}
 	}
 	return pace{
 		life: time.Minute, every: 5 * time.Millisecond, away: 57 * time.Second, back: 87 * time.Second,
-		revoke: 105 * time.Second, end: 117 * time.Second, least: 4 * time.Second,
+		revoke: 98 * time.Second, end: 117 * time.Second, least: 4 * time.Second,
 	}
 }
 

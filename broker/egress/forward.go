@@ -290,11 +290,10 @@ func (c *call) refusedToken(resp *http.Response, end func(), token *broker.Token
 	resp.Header.Set(headerReplayed, "1")
 	if resp.StatusCode == http.StatusUnauthorized {
 		resp.Header.Set(headerNot, "it was sent again already, with another token")
-		switch {
-		case renewed:
-			c.p.markVain(c.place(), token, c.p.opt.Now())
-		case readChallenge(resp.Header).tokenInvalid():
-			c.tellBroker(token)
+		if !renewed || c.p.renewedInVain(c.place(), token, c.p.opt.Now()) {
+			if readChallenge(resp.Header).tokenInvalid() {
+				c.tellBroker(token)
+			}
 		}
 	}
 	return resp, end

@@ -150,10 +150,10 @@ type place struct {
 
 // refusal is what is known of refusals at a place.
 type refusal struct {
-	open bool      // refused, and no success since
-	vain time.Time // until then no token is renewed for it: a renewed one was refused too
-	gen  int64     // of that token
-	wait time.Duration
+	open bool          // refused, and no success since
+	vain time.Time     // until then no token is renewed for it: a renewed one was refused too
+	gen  int64         // of that token
+	wait time.Duration // 0: it may have been a coincidence
 }
 
 const (
@@ -180,18 +180,42 @@ func (p *Proxy) at(where place) *refusal {
 	return r
 }
 
-// vain tells whether renewing was of no use just now: the fault is not the token.
+// vain tells whether renewing is of no use now: the fault is not the token.
 func (p *Proxy) vain(where place, t *broker.Token, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r := p.refused[where]
-	return r != nil && now.Before(r.vain) && t.Generation <= r.gen
+	switch {
+	case r == nil || !now.Before(r.vain):
+		return false
+	case t.Generation <= r.gen:
+		return true
+	case r.wait == 0: // so it was no coincidence
+		r.pause(t, now)
+		return true
+	}
+	return false
 }
 
-func (p *Proxy) markVain(where place, t *broker.Token, now time.Time) {
+// renewedInVain notes that a token was refused that was renewed for a refusal.
+// The first time that may be a coincidence, a renewal that was under way when all
+// tokens were revoked: then the broker is to be told of this one too.
+func (p *Proxy) renewedInVain(where place, t *broker.Token, now time.Time) (tell bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r := p.at(where)
+	switch {
+	case t.Generation <= r.gen: // known
+	case r.gen == 0:
+		r.vain, r.gen = now.Add(vainLeast), t.Generation
+		return true
+	default:
+		r.pause(t, now)
+	}
+	return false
+}
+
+func (r *refusal) pause(t *broker.Token, now time.Time) {
 	r.wait = min(max(2*r.wait, vainLeast), vainMost)
 	r.vain, r.gen = now.Add(r.wait), t.Generation
 }
@@ -199,7 +223,7 @@ func (p *Proxy) markVain(where place, t *broker.Token, now time.Time) {
 // succeeded tells whether a success is the first since a refusal. That renewing
 // was of no use is forgotten with a newer token alone: a success with the same one
 // shows that the fault is not the token but what was asked for.
-func (p *Proxy) succeeded(where place, t *broker.Token) bool {
+func (p *Proxy) succeeded(where place, t *broker.Token, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r := p.refused[where]
@@ -207,7 +231,7 @@ func (p *Proxy) succeeded(where place, t *broker.Token) bool {
 		return false
 	}
 	was := r.open
-	if r.open = false; t.Generation > r.gen {
+	if r.open = false; t.Generation > r.gen && !now.Before(r.vain) {
 		delete(p.refused, where)
 	}
 	return was
@@ -223,7 +247,7 @@ func (c *call) tell(resp *http.Response, token *broker.Token) {
 		c.p.at(c.place()).open = true
 		c.p.mu.Unlock()
 	case resp.StatusCode < 400:
-		if !c.p.succeeded(c.place(), token) {
+		if !c.p.succeeded(c.place(), token, c.p.opt.Now()) {
 			return
 		}
 	default:
