@@ -65,13 +65,15 @@ type idp struct {
 	now   func() time.Time
 	rules provider.SecretRules
 
-	mu      sync.Mutex
-	secrets []*there
-	made    int
-	uses    []use
-	fail    error // of every call
-	blocked bool  // a policy shuts every right secret out
-	silent  bool  // nobody can tell whether a secret works
+	mu       sync.Mutex
+	secrets  []*there
+	made     int
+	uses     []use
+	fail     error         // of every call
+	blocked  bool          // a policy shuts every right secret out
+	silent   bool          // nobody can tell whether a secret works
+	stubborn bool          // what it was told to end it takes on
+	grace    time.Duration // the older one ends by itself, and it alone can be ended, as at Keycloak
 }
 
 func newIDP(now func() time.Time, rules provider.SecretRules) *idp {
@@ -105,6 +107,10 @@ func (p *idp) ClientSecrets(context.Context, string) ([]provider.ClientSecret, e
 			continue // what was made is shown late, too
 		}
 		one := s.ClientSecret
+		if newest := p.secrets[len(p.secrets)-1]; p.grace > 0 && s != newest {
+			one.Ending, one.Expires = true, newest.Created.Add(p.grace)
+			one.Off = !p.now().Before(one.Expires)
+		}
 		if p.rules.Told {
 			one.Value = s.value
 		}
@@ -142,7 +148,10 @@ func (p *idp) RetireSecret(_ context.Context, _ string, id string) error {
 		return p.fail
 	}
 	for _, s := range p.secrets {
-		if s.ID == id && s.retired.IsZero() {
+		if p.grace > 0 && s.ID == id && s == p.secrets[len(p.secrets)-1] {
+			return provider.ErrLast
+		}
+		if s.ID == id && s.retired.IsZero() && !p.stubborn {
 			s.retired = p.now()
 		}
 	}

@@ -219,6 +219,9 @@ func TestKeycloakSecretOverlap(t *testing.T) {
 			if err != nil || !rules.Overlap || strings.Contains(role, "view-realm") != (rules.Grace == time.Hour) {
 				t.Fatalf("%+v, %v", rules, err)
 			}
+			if rules.Grace > 0 {
+				return // the role tells the period alone; what is rotated is the same
+			}
 			has, first := k.fetch(0)
 			k.lost.lose = true
 			if _, err := k.Rotate(ctx, "shop", "a test", "ann"); err != nil {
