@@ -62,7 +62,10 @@ func (m *Manager) Leaked(ctx context.Context, s Seen) ([]Leaked, error) {
 	case len(s.Value) > 8192:
 		return nil, &usher.Error{Code: usher.ErrTooLarge, Message: "what leaked is longer than a secret"}
 	}
-	if s.Source = clip(strings.TrimSpace(s.Source), maxSource); s.Source == "" {
+	if s.Source = strings.TrimSpace(s.Source); len(s.Source) > 8192 || len(s.Detail) > 8192 {
+		return nil, &usher.Error{Code: usher.ErrTooLarge, Message: "who saw the leak and where is too long", Hint: "name the source in a word, and the place in a line"}
+	}
+	if s.Source == "" {
 		return nil, &usher.Error{Code: usher.ErrUsage, Message: "nobody says who saw the leak", Hint: "name the source: two different ones are two signals"}
 	}
 	all, err := m.records(ctx)
@@ -122,6 +125,7 @@ func (r *record) signals(n int64) (sources []string) {
 func (m *Manager) leaked(ctx context.Context, name string, n int64, s Seen) (Leaked, error) {
 	now := m.now().UTC()
 	r, err := m.change(ctx, name, func(r *record) error {
+		s.Source, s.Detail = clip(m.masked(ctx, r, n, s.Source), maxSource), m.masked(ctx, r, n, s.Detail)
 		if slices.ContainsFunc(r.Leaks, func(l Leak) bool { return l.Version == n && l.Source == s.Source && now.Sub(l.At) < time.Minute }) {
 			return errKeep
 		}

@@ -17,6 +17,7 @@ import (
 type needle struct {
 	name string
 	n    int64
+	of   string // digest of the sealed value: another secret may come to the same name
 	form []byte
 }
 
@@ -98,10 +99,10 @@ func (m *Manager) Sharpen(ctx context.Context) error {
 func (m *Manager) sharpen(ctx context.Context, all []*record) {
 	m.sharpening.Lock()
 	defer m.sharpening.Unlock()
-	had := map[Spotted][]needle{}
+	had := map[string][]needle{}
 	if list := m.needles.Load(); list != nil {
 		for _, d := range *list {
-			had[Spotted{d.name, d.n}] = append(had[Spotted{d.name, d.n}], d)
+			had[d.of] = append(had[d.of], d)
 		}
 	}
 	var list []needle
@@ -111,14 +112,15 @@ func (m *Manager) sharpen(ctx context.Context, all []*record) {
 			if v.State == VersionEnded {
 				continue
 			}
-			forms, known := had[Spotted{r.Config.Name, v.N}]
+			of := digest(r.Config.Name, itoa(v.N), r.Config.ClientID, string(v.Sealed))
+			forms, known := had[of]
 			if !known {
 				value, err := m.open(ctx, r.Config.Name, v)
 				if err != nil {
 					continue // it is told by who needs it
 				}
 				for _, form := range formsOf(r.Config.ClientID, value) {
-					forms = append(forms, needle{r.Config.Name, v.N, form})
+					forms = append(forms, needle{r.Config.Name, v.N, of, form})
 				}
 			}
 			list = append(list, forms...)
@@ -154,6 +156,19 @@ func formsOf(clientID string, value usher.Secret) (forms [][]byte) {
 		add(base64.RawStdEncoding.EncodeToString([]byte(pair)))
 	}
 	return forms
+}
+
+// masked gives a text without the version that leaked, which who reports it may
+// have written into it.
+func (m *Manager) masked(ctx context.Context, r *record, n int64, text string) string {
+	value, err := m.open(ctx, r.Config.Name, r.version(n))
+	if err != nil {
+		return text
+	}
+	for _, form := range formsOf(r.Config.ClientID, value) {
+		text = strings.ReplaceAll(text, string(form), "[secret]")
+	}
+	return text
 }
 
 // lowerHex writes percent-encoding with small letters.

@@ -167,6 +167,9 @@ func (m *Manager) observed(ctx context.Context, name string, ev *usher.Event) {
 	if now := m.now().UTC(); at.After(now) {
 		at = now // a log of the future says nothing of it
 	}
+	m.mu.Lock()
+	_, missed := m.unkept[name]
+	m.mu.Unlock()
 	_, err := m.change(ctx, name, func(r *record) error {
 		v := r.byID(ev.OAuth.Credential)
 		if v == nil {
@@ -187,6 +190,11 @@ func (m *Manager) observed(ctx context.Context, name string, ev *usher.Event) {
 			}
 		case blocked && at.Sub(v.Blocked) > time.Minute:
 			v.Blocked, write = at, true
+		}
+		// What was missed may have been a use of the old one: other replicas learn
+		// that from the record alone.
+		if old := r.old(); missed && old != nil {
+			old.Used, old.UsedBy, write = m.now().UTC(), "somebody, perhaps: it could not be written down", true
 		}
 		if !write {
 			return errKeep
