@@ -67,7 +67,7 @@ type Case struct {
 	// endpoint keeps from a new token, up to 1,000; 0: it is no such fault.
 	Connections   int      `json:"connections,omitempty"`
 	ConnectionIDs []string `json:"connection_ids,omitempty"` // the first 20 of them
-	Refusal   Event   `json:"refusal"`            // the last try: what proofs are compared with
+	Refusal       Event    `json:"refusal"`                  // the last try: what proofs are compared with
 
 	Changed      []Event `json:"changed,omitempty"`      // in the 72 hours before First, what may explain it, latest first, at most 10
 	Consequences []int64 `json:"consequences,omitempty"` // cases that are hidden behind this one

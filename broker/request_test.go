@@ -19,9 +19,9 @@ func TestAssertionAudience(t *testing.T) {
 			return nil
 		}
 		b := h.replica("one")
-		c, k := machine()
+		c, _ := machine()
 		c.AuthMethod, c.AssertionAudience = "private_key_jwt", "https://shop.eu.auth0.example/"
-		k = broker.Keys{PrivateKey: "a key"}
+		k := broker.Keys{PrivateKey: "a key"}
 		if _, err := b.Add(t.Context(), c, k, broker.Tokens{}); err != nil {
 			t.Fatal(err)
 		}

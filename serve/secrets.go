@@ -226,8 +226,8 @@ func (s *Server) serveSecret(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimPrefix(r.URL.Path, "/secrets/")
 	if !operator {
 		v, err := s.secrets.Get(r.Context(), name)
-		if err == nil && !slices.Contains(v.Config.Callers, strings.TrimPrefix(caller, "key ")) {
-			caller = "" // it is told that it may not
+		if err != nil || !slices.Contains(v.Config.Callers, strings.TrimPrefix(caller, "key ")) {
+			caller = "" // it is told that it may not; so is who asks while nobody can tell
 		}
 	}
 	address, _, _ := net.SplitHostPort(r.RemoteAddr)

@@ -45,7 +45,8 @@ var jwt = usher.Secret("eyJhbGciOiJSUzI1NiJ9." + strings.Repeat("QUJD", 171) + "
 // plainSeal, as nothing is sealed or opened while tokens come from the cache.
 type plainSeal struct{}
 
-func (plainSeal) Seal(_ context.Context, _ string, plain []byte) ([]byte, error)  { return plain, nil }
+func (plainSeal) Seal(_ context.Context, _ string, plain []byte) ([]byte, error) { return plain, nil }
+
 func (plainSeal) Open(_ context.Context, _ string, sealed []byte) ([]byte, error) { return sealed, nil }
 
 // oneToken is a token endpoint.

@@ -81,7 +81,7 @@ func parseOrigin(scheme, authority string) (o origin, why string) {
 			return o, "has something behind its host"
 		}
 	} else {
-		host, port, _ = strings.Cut(authority, ":")
+		host, _, _ = strings.Cut(authority, ":")
 		if port = authority[len(host):]; strings.ContainsAny(host, "[]") {
 			return o, "has a bracket in its host"
 		}
