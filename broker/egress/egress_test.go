@@ -763,7 +763,9 @@ func (s *stage) raw(t *testing.T, text string) string {
 	if _, err := io.WriteString(conn, strings.ReplaceAll(text, "\n", "\r\n")); err != nil {
 		t.Fatal(err)
 	}
-	if c, ok := conn.(*net.TCPConn); ok {
+	// A half-closed connection is a caller who has gone, so the end of what is sent
+	// is told only where nothing else ends the exchange.
+	if c, ok := conn.(*net.TCPConn); ok && !strings.Contains(text, "Connection: close\n") {
 		_ = c.CloseWrite()
 	}
 	back, _ := io.ReadAll(conn)
