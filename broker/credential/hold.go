@@ -107,7 +107,9 @@ func (m *Manager) callerHolds(r *record) (holds []Hold) {
 		c := r.Callers[name]
 		seen[keyOf(name)] = true
 		switch has := c.version(); {
-		case has == to:
+		case has == to && c.Given == to:
+		case has == to: // it was given another one since, as before an undo, and may use that
+			holds = append(holds, Hold{Kind: "caller", Who: name, Turn: usher.FixerDeveloper, Caller: &c, Seen: c.Seen, Text: usher.MarkValue(name) + " was given version " + itoa(c.Given) + " last and may have it"})
 		case c.Given == to:
 			holds = append(holds, Hold{Kind: "caller", Who: name, Turn: usher.FixerDeveloper, Caller: &c, Seen: c.Seen, Text: usher.MarkValue(name) + " was given version " + itoa(to) + " and has not shown since that it has it"})
 		default:
