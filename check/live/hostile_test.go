@@ -218,7 +218,7 @@ func TestNothingStays(t *testing.T) {
 // 64 MB.
 func TestHostileCost(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes as long as a hostile provider may take")
+		t.Skip("NOT TESTED with -short: takes as long as a hostile provider may take")
 	}
 	port, came := forbidden(t)
 	p := newProvider(t, "/x", false)
